@@ -1,0 +1,116 @@
+"""A campaign, as every room sees it: plain values, read from one TOML file by the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """BOINC's replication limits for every workunit of a campaign (``workunit`` table)."""
+
+    min_quorum: int = 2
+    """Agreeing results needed."""
+    target_nresults: int = 2
+    """Results created at first."""
+    max_error_results: int = 3
+    """More failed results than this end the workunit in error."""
+    max_total_results: int = 8
+    """No more results than this are ever created."""
+    max_success_results: int = 6
+    """More successes than this without agreement end the workunit in error."""
+    delay_bound: float = 7 * 86400.0
+    """Seconds a host may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRule:
+    """When a posterior is good enough; fixed before the start."""
+
+    rhat: float = 1.01
+    """Largest rank-normalised split R-hat over sub-chains (Vehtari et al. 2021)."""
+    ess_bulk: float = 400.0
+    """Smallest bulk effective sample size of any parameter."""
+    ess_tail: float = 400.0
+    """Smallest tail effective sample size of any parameter."""
+    max_units: int = 64
+    """Units after which the campaign ends, converged or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A value from the literature, shown beside ours; never used in the computation."""
+
+    parameter: str
+    """Name of the parameter or derived quantity, e.g. ``b.mass`` or ``b.eccentricity``."""
+    value: float
+    """Central value, in the parameter's unit."""
+    plus: float
+    """Upper uncertainty; 0 if none is stated."""
+    minus: float
+    """Lower uncertainty, positive; 0 if none is stated."""
+    source: str
+    """Paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """One science goal: many workunits, one product.
+
+    Attributes
+    ----------
+    name : str
+        Lower-case letters, digits and dashes; names directories, workunits and pages.
+    title, description : str
+        For people.
+    app : str
+        The application that computes it.
+    seed : int
+        Root of the campaign's seed tree.
+    settings : Mapping[str, Any]
+        What every unit's settings share, app-specific; for ``ttv_mcmc`` see `apps.ttv.settings`.
+    inputs : Mapping[str, bytes]
+        Input files that all units share, by logical name (``transits.csv``).
+    units_per_generation : int
+        Units that the planner issues at once.
+    quorum, stop, published
+        See their classes.
+    """
+
+    name: str
+    title: str
+    description: str
+    app: str
+    seed: int
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, bytes]
+    units_per_generation: int
+    quorum: Quorum = field(default_factory=Quorum)
+    stop: StopRule = field(default_factory=StopRule)
+    published: tuple[Published, ...] = ()
+    source: str = ""
+    """The campaign file's own text, kept for provenance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the planner may know of a running campaign.
+
+    Attributes
+    ----------
+    issued : tuple[int, ...]
+        Units issued in each generation so far.
+    open_units : int
+        Issued units without a verdict yet.
+    converged : bool
+        Whether the newest product meets the stop rule.
+    draws : Any
+        Merged draws of all canonical outputs, float64 (n_draw, n_dim); None while there are none.
+    """
+
+    issued: tuple[int, ...] = ()
+    open_units: int = 0
+    converged: bool = False
+    draws: Any = None
