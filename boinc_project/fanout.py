@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from boinc_project.errors import MalformedRequest
 
 MAX_NAME_BYTES = 255
-_UNSAFE = re.compile(r"[^A-Za-z0-9._+=@-]")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def fanout_directory(name: str, fanout: int) -> str:
@@ -53,19 +53,19 @@ def check_file_name(name: str) -> str:
     Raises
     ------
     MalformedRequest
-        If it is empty, longer than 255 bytes, begins with a dot, holds ``..``, or holds anything
-        but letters, digits and ``. _ + = @ -``. BOINC clients refuse ``..`` and ``%`` themselves;
-        slashes, blanks and control characters have no place on the server's disk.
+        If it is empty, longer than 255 bytes, does not begin with a letter or digit, holds ``..``,
+        or holds anything but letters, digits and ``. _ -``. BOINC clients refuse ``..`` and ``%``
+        themselves; slashes, blanks and control characters have no place on the server's disk.
     """
     if not name or len(name) > MAX_NAME_BYTES:
         raise MalformedRequest(
             f"A file name must have 1 to {MAX_NAME_BYTES} characters; this one has {len(name)}.",
             name=name[:MAX_NAME_BYTES],
         )
-    if name.startswith(".") or ".." in name or _UNSAFE.search(name):
+    if ".." in name or _NAME.fullmatch(name) is None:
         raise MalformedRequest(
-            f"The file name {name!r} is not allowed: use letters, digits and . _ + = @ - only, "
-            "no leading dot and no two dots in a row.",
+            f"The file name {name!a} is not allowed: use letters, digits and . _ - only, begin "
+            "with a letter or digit, and put no two dots in a row.",
             name=name,
         )
     return name

@@ -29,8 +29,21 @@ def test_the_path_and_the_url_agree(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "a..b", "a b", "a\n", "a\x00", "a%2e", "é"]
-    + ["x" * 256, "/etc/passwd", "a<b", "a&b", "a:b", "~root", "a\u202eb", "\udcff"],
+    [
+        *["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "-rf", "a..b", "a b", "a\n", "a\x00"],
+        *[
+            "a%2e",
+            "é",
+            "x" * 256,
+            "/etc/passwd",
+            "a<b",
+            "a&b",
+            "a:b",
+            "~root",
+            "a\u202eb",
+            "\udcff",
+        ],
+    ],
 )
 def test_tricky_names_are_refused_everywhere(name: str, tmp_path: Path) -> None:
     for use in (

@@ -148,7 +148,7 @@ def test_key_files_are_written_once_and_the_private_one_is_private(
 
 
 def test_key_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
-    with pytest.raises(SigningError, match="There is no key file .*nothing"):
+    with pytest.raises(SigningError, match=r"There is no key file .*nothing"):
         signing.load_public_key(tmp_path / "nothing")
     with pytest.raises(SigningError, match="cannot be read"):
         signing.load_private_key(tmp_path)
@@ -185,8 +185,10 @@ def test_openssl_on_the_command_line_makes_the_same_bytes(
     (tmp_path / "key.pem").write_bytes(_pem(key))
     (tmp_path / "md5.txt").write_text(hashlib.md5(b"data").hexdigest())
     made = subprocess.run(
-        [*"openssl pkeyutl -sign -pkeyopt rsa_padding_mode:pkcs1 -inkey".split(), "key.pem"]
-        + ["-in", "md5.txt"],
+        [
+            *["openssl", "pkeyutl", "-sign", "-pkeyopt", "rsa_padding_mode:pkcs1"],
+            *["-inkey", "key.pem", "-in", "md5.txt"],
+        ],
         cwd=tmp_path,
         capture_output=True,
         check=True,
