@@ -42,10 +42,14 @@ def _user(name: str) -> User:
 
 
 def test_write_is_undone_on_an_exception(database: Database) -> None:
-    with pytest.raises(RuntimeError), database.write() as session:
-        session.add(_user("a"))
-        session.flush()
-        raise RuntimeError
+    def fail_after_writing() -> None:
+        with database.write() as session:
+            session.add(_user("a"))
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_after_writing()
     with database.read() as session:
         assert session.query(User).count() == 0
 
