@@ -1,0 +1,56 @@
+# OpenAstro@home: every target does its own set-up.
+VENV   ?= .venv
+PYTHON_IN_VENV = $(VENV)/bin/python
+DEMO   ?= var/demo
+REQUIRE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system lint format test test-fast demo demo-serve app bench lock clean
+
+help: ## Say what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## Make the virtual environment from the lock file
+	@packaging/setup/python.sh $(VENV) requirements/dev.txt
+
+system: ## Install the system packages that tests use (as root), or say what is missing
+	@packaging/setup/system.sh $(if $(REQUIRE),--require) client postgres browser
+
+lint: setup ## Check style, types and the arrows between rooms
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: setup ## Format the code
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+app: setup ## Freeze the apps into build/apps
+	$(PYTHON_IN_VENV) packaging/build.py ttv_mcmc --out build/apps
+
+test: setup system app ## Run all tests; what cannot run here says so
+	OPENASTRO_REQUIRE=$(REQUIRE) $(VENV)/bin/pytest -ra \
+		--cov --cov-report=term:skip-covered --cov-report=xml:build/coverage.xml
+
+test-fast: setup ## Run the tests that need no frozen app, client, PostgreSQL or browser
+	$(VENV)/bin/pytest -q -m "not (client or postgres or browser or frozen or slow)"
+
+demo: setup app ## Run a real campaign from one file to a merged posterior, on this machine
+	@packaging/setup/system.sh client
+	@$(VENV)/bin/openastro demo --directory $(DEMO) --apps build/apps
+
+demo-serve: setup ## Look at the finished demo's pages
+	@$(VENV)/bin/openastro --project $(DEMO) serve
+
+bench: setup ## Run the benchmarks
+	$(PYTHON_IN_VENV) bench/scheduler.py
+
+lock: ## Lock the dependencies anew, with hashes
+	for name in app freeze runtime dev; do \
+		uv pip compile --quiet --generate-hashes --python-version 3.11 --no-header \
+			--no-annotate -o requirements/$$name.txt requirements/$$name.in || exit 1; \
+	done
+
+clean: ## Remove what was built; projects and demos in var/ stay
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
