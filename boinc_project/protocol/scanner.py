@@ -19,6 +19,7 @@ _OPEN = re.compile(r"<([A-Za-z_][A-Za-z0-9_.\-]*)(?:\s[^<>]*?)?(/?)>")
 _ENTITY = re.compile(r"&(?:(lt|gt|quot|apos|amp)|#([0-9]{1,3}));")
 _NAMED = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_MARK = "\0"  # cut_out removes it from what it reads, so nobody else can set it
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
 
@@ -58,15 +59,16 @@ def first_elements(text: str) -> dict[str, str]:
 def cut_out(text: str, names: frozenset[str]) -> tuple[str, list[str]]:
     """Take the free texts called `names` out of `text`, wherever they are.
 
-    Each is replaced by an element of the same name that holds its index in the returned list: what
-    a program printed can then not be mistaken for an element of the request. A text that opens a
-    CDATA section ends at the first closing tag after the section's end.
+    Each is replaced by an element of the same name that holds a mark, which `taken` turns into the
+    text: what a program printed can then not be mistaken for an element of the request. A text
+    that opens a CDATA section ends at the first closing tag after the section's end.
 
     Raises
     ------
     MalformedRequest
         When one of them is not closed.
     """
+    text = text.replace(_MARK, "")
     opening = re.compile(f"<({'|'.join(sorted(names))})>")
     kept: list[str] = []
     texts: list[str] = []
@@ -83,11 +85,18 @@ def cut_out(text: str, names: frozenset[str]) -> tuple[str, list[str]]:
                 end = closing.start(1)
             else:
                 sectioned.discard(name)  # nor is there one further on: never search again
-        kept += [text[position : match.end()], f"{len(texts)}</{name}>"]
+        kept += [text[position : match.end()], f"{_MARK}{len(texts)}</{name}>"]
         texts.append(text[match.end() : end])
         position = end + len(name) + 3
     kept.append(text[position:])
     return "".join(kept), texts
+
+
+def taken(raw: str | None, texts: list[str]) -> str:
+    """Return the text that `cut_out` took from an element; empty if it took none there."""
+    if raw is None or not raw.startswith(_MARK):
+        return ""
+    return texts[int(raw[1:])]
 
 
 def plain(raw: str, *, limit: int = 255) -> str:

@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from boinc_project.errors import MalformedRequest, RequestTooLarge
+from boinc_project.fanout import check_file_name
 from boinc_project.protocol.scanner import elements, first_elements, integer, plain
 from boinc_project.protocol.text import element
 
@@ -21,7 +22,6 @@ MAX_HEADER_BYTES = 8192
 _DATA = b"<data>\n"
 _END = b"</data_server_request>"
 _MD5 = re.compile(r"[0-9a-f]{32}\Z")
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,254}\Z")
 
 
 class Readable(Protocol):
@@ -181,7 +181,7 @@ def parse_upload_header(header: bytes) -> UploadRequest:
         text = text.replace(frame, "", 1)
     found = dict(elements(text))
     if "get_file_size" in found:
-        return FileSizeRequest(_file_name(found["get_file_size"]))
+        return FileSizeRequest(check_file_name(found["get_file_size"].strip()))
     if "file_info" not in found:
         raise MalformedRequest("The upload names no file: <file_info> is missing.")
     return _file_upload(found, first_elements(found["file_info"]))
@@ -192,7 +192,7 @@ def _file_upload(found: dict[str, str], info: dict[str, str]) -> FileUpload:
     if md5 and not _MD5.match(md5):
         raise MalformedRequest("<md5_cksum> must be 32 hexadecimal digits.", element="md5_cksum")
     return FileUpload(
-        name=_file_name(info.get("name", "")),
+        name=check_file_name(info.get("name", "").strip()),
         max_nbytes=_size(info, "max_nbytes"),
         nbytes=_size(found, "nbytes"),
         md5=md5,
@@ -210,14 +210,3 @@ def _size(found: dict[str, str], name: str) -> int:
     if value < 0:
         raise MalformedRequest(f"<{name}> must not be negative.", element=name)
     return value
-
-
-def _file_name(raw: str) -> str:
-    name = raw.strip()
-    if not _FILE_NAME.match(name) or ".." in name:
-        raise MalformedRequest(
-            "A file name must have 1 to 255 letters, digits, '.', '_' or '-', start with a letter "
-            "or digit, and hold no '..'.",
-            element="name",
-        )
-    return name
