@@ -4,3 +4,17 @@ Only the standard library is used here, so that the first import of numpy is the
 """
 
 from __future__ import annotations
+
+from apps.runtime.checkpoint import CheckpointFile
+from apps.runtime.errors import AbortRequested, QuitRequested, SlotBusy, UnsupportedUnit
+from apps.runtime.runtime import Runtime, open_runtime
+
+__all__ = [
+    "AbortRequested",
+    "CheckpointFile",
+    "QuitRequested",
+    "Runtime",
+    "SlotBusy",
+    "UnsupportedUnit",
+    "open_runtime",
+]
