@@ -1,0 +1,133 @@
+"""The project as its processes see it: settings, database, clock, files and keys.
+
+`Project` is what the web server puts into Flask's application and what every daemon's
+``one_pass`` is given. Everything in it can be replaced by a test.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from boinc_project import signing
+from boinc_project.errors import ConfigError
+from boinc_project.settings import SETTINGS_FILE, Settings, load_settings
+from server.db import Database, open_database
+from server.schema import check_schema
+from server.services.files import DownloadStore
+from server.services.uploads import UploadStore
+
+EXTENSION = "openastro"
+SESSION_KEY_FILE = "session_key"
+
+
+class Project:
+    """One project: what its settings point at, opened when first used.
+
+    Attributes
+    ----------
+    settings : Settings
+        The parsed ``openastro.toml``.
+    database : Database
+        The only way to the tables.
+    clock : Callable[[], float]
+        Returns epoch seconds (UTC).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.database = database if database is not None else open_database(settings)
+        self.clock = clock
+
+    @cached_property
+    def code_sign_key(self) -> signing.PublicKey:
+        """The key that clients verify app versions with; its private half is not here."""
+        return signing.load_public_key(self.key_path("code_sign_public"))
+
+    @cached_property
+    def upload_key(self) -> signing.PrivateKey:
+        """The key that signs upload certificates."""
+        return signing.load_private_key(self.key_path("upload_private"))
+
+    @cached_property
+    def session_secret(self) -> bytes:
+        """The secret that web sessions are signed with."""
+        path = self.key_path(SESSION_KEY_FILE)
+        if not path.is_file():
+            raise ConfigError(
+                f"There is no {path}: run `openastro init` in the project.", path=path
+            )
+        return path.read_bytes()
+
+    @cached_property
+    def downloads(self) -> DownloadStore:
+        """The files that clients download."""
+        return DownloadStore(self.settings.path("download"), self.settings.files.fanout)
+
+    @cached_property
+    def uploads(self) -> UploadStore:
+        """The output files that clients upload."""
+        return UploadStore(
+            self.settings.path("upload"),
+            fanout=self.settings.files.fanout,
+            key=signing.load_public_key(self.key_path("upload_public")),
+            min_free_bytes=self.settings.files.min_free_bytes,
+        )
+
+    def key_path(self, name: str) -> Path:
+        """Return where the key file `name` lies."""
+        return self.settings.path("keys") / name
+
+
+def open_project(directory: Path) -> Project:
+    """Open the project in `directory`, whose database must have the newest schema.
+
+    Raises
+    ------
+    ConfigError
+        If there is no project, or its database is missing or old.
+    """
+    project = Project(load_settings(directory / SETTINGS_FILE))
+    check_database(project)
+    return project
+
+
+def check_database(project: Project) -> None:
+    """Check that the database can be reached and has the newest schema.
+
+    Raises
+    ------
+    ConfigError
+        If not; the message names the command that mends it.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    url = project.settings.database_url
+    # Connecting would make an empty SQLite file, which looks like a project and is none.
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+        raise ConfigError(
+            f"There is no database {url.removeprefix('sqlite:///')}: run `openastro init`.", url=url
+        )
+    try:
+        check_schema(project.database)
+    except SQLAlchemyError as error:
+        where = project.database.engine.url.render_as_string(hide_password=True)
+        reason = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
+        raise ConfigError(f"The database {where} cannot be used: {reason}.", url=where) from error
+
+
+def current_project() -> Project:
+    """Return the project of the Flask application that answers the current request."""
+    from flask import current_app  # daemons and commands do without Flask
+
+    project = current_app.extensions[EXTENSION]
+    assert isinstance(project, Project)
+    return project
