@@ -1,0 +1,165 @@
+"""Priors and fixed values, as a campaign file states them for each parameter of a planet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from work_generator.quantities import (
+    ANGLE,
+    DURATION,
+    PLANET_MASS,
+    PURE,
+    TIME,
+    Quantity,
+    check_unit,
+)
+from work_generator.toml_source import TomlTable
+from work_generator.transit_table import MAX_BKJD, MIN_BKJD
+
+KEYS_OF_PRIOR = {
+    "uniform": ("low", "high"),
+    "log_uniform": ("low", "high"),
+    "normal": ("mean", "sigma"),
+    "rayleigh": ("sigma",),
+}
+"""The kinds of prior, and the keys of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a campaign file may say of one parameter.
+
+    Attributes
+    ----------
+    quantity : Quantity
+        Its unit.
+    low, high : float
+        Values outside are not physical, or not what the model can integrate.
+    example : str
+        What to write.
+    kinds : tuple[str, ...]
+        Kinds of prior that make sense for it.
+    """
+
+    quantity: Quantity
+    low: float
+    high: float
+    example: str
+    kinds: tuple[str, ...]
+
+
+PARAMETERS = {
+    # 1e5 Earth masses are 0.3 of the Sun: no planet any more.
+    "mass": Parameter(
+        PLANET_MASS,
+        0.0,
+        1e5,
+        '{ prior = "log_uniform", low = 0.1, high = 300.0, unit = "Mearth" }',
+        ("log_uniform", "uniform", "normal"),
+    ),
+    "period": Parameter(
+        DURATION,
+        0.05,
+        1e5,
+        '{ prior = "uniform", low = 19.2, high = 19.3, unit = "days" }',
+        ("uniform", "log_uniform", "normal"),
+    ),
+    "eccentricity": Parameter(
+        PURE,
+        0.0,
+        0.95,
+        '{ prior = "uniform", low = 0.0, high = 0.3 }',
+        ("uniform", "rayleigh"),
+    ),
+    "t0": Parameter(
+        TIME,
+        MIN_BKJD,
+        MAX_BKJD,
+        '{ prior = "uniform", low = 144.2, high = 144.3, unit = "BKJD" }',
+        ("uniform", "normal"),
+    ),
+    "inclination": Parameter(
+        ANGLE, 0.0, 180.0, '{ value = 90.0, unit = "deg" }', ("uniform", "normal")
+    ),
+    "node": Parameter(ANGLE, -360.0, 360.0, '{ value = 0.0, unit = "deg" }', ("uniform", "normal")),
+}
+"""The parameters of a planet, in the order of a unit's settings."""
+
+DEFAULTS = {"inclination": 90.0, "node": 0.0}
+"""What holds if the file says nothing: planets in one plane, seen edge-on."""
+
+
+def read_parameter(planet: TomlTable, planet_name: str, key: str) -> dict[str, Any]:
+    """Read one parameter of a planet.
+
+    Returns
+    -------
+    dict
+        ``{"fixed": value}`` or ``{"prior": {"kind": ..., ...}}``, as a unit's settings have it.
+
+    Raises
+    ------
+    InputError
+        If it is neither a prior nor a value, in a wrong unit, or out of range.
+    """
+    parameter = PARAMETERS[key]
+    if key not in planet and key in DEFAULTS:
+        return {"fixed": DEFAULTS[key]}
+    name = f"{key} of planet {planet_name}"
+    if key in planet and not isinstance(planet.values[key], dict):
+        given = planet.number(key)
+        unit = f', unit = "{parameter.quantity.unit}"' if parameter.quantity.unit else ""
+        planet.fail(
+            key,
+            f"{name} must say whether it is fixed: write {key} = {{ value = {given:g}{unit} }}, "
+            f"or a prior such as {key} = {parameter.example}",
+        )
+    keys = ("prior", "value", "low", "high", "mean", "sigma", "unit")
+    table = planet.table(key, keys, example=f"{key} = {parameter.example}")
+    check_unit(table, parameter.quantity, name, ("value", "low", "high", "mean", "sigma"))
+    if "value" in table:
+        _only(table, name, "value", ("value",))
+        return {"fixed": _within(table, "value", name, parameter)}
+    if "prior" not in table:
+        table.fail(None, f"{name} has neither a prior nor a value: write {parameter.example}")
+    kind = table.text("prior", example=parameter.kinds[0])
+    if kind not in parameter.kinds:
+        table.fail(
+            "prior",
+            f'{name} cannot have the prior "{kind}": write one of {", ".join(parameter.kinds)}',
+        )
+    _only(table, name, kind, KEYS_OF_PRIOR[kind])
+    return {"prior": {"kind": kind, **_numbers(table, kind, name, parameter)}}
+
+
+def _only(table: TomlTable, name: str, kind: str, keys: tuple[str, ...]) -> None:
+    for key in table.values:
+        if key not in (*keys, "prior", "unit") or (kind == "value" and key == "prior"):
+            what = "a fixed value" if kind == "value" else f'the prior "{kind}"'
+            table.fail(
+                key, f"{name} has {key}, but {what} only takes {' and '.join(keys)}: leave it out"
+            )
+
+
+def _numbers(table: TomlTable, kind: str, name: str, parameter: Parameter) -> dict[str, float]:
+    numbers = {
+        key: table.positive(key) if key == "sigma" else _within(table, key, name, parameter)
+        for key in KEYS_OF_PRIOR[kind]
+    }
+    if "low" in numbers and not numbers["low"] < numbers["high"]:
+        table.fail("high", f"{name}: low must be less than high: exchange them or widen the range")
+    if kind == "log_uniform" and not numbers["low"] > 0:
+        table.fail("low", f"{name}: a log_uniform prior cannot start at 0: write low = 0.01 or so")
+    return numbers
+
+
+def _within(table: TomlTable, key: str, name: str, parameter: Parameter) -> float:
+    value = table.number(key)
+    if not parameter.low <= value <= parameter.high:
+        table.fail(
+            key,
+            f"{name}: {key} = {value:g} is out of range: "
+            f"write {parameter.low:g} to {parameter.high:g} {parameter.quantity.unit}".rstrip(),
+        )
+    return value

@@ -1,0 +1,64 @@
+"""Which module plans for which app: a new app is one entry here and one module beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from boinc_project.campaign import Campaign, Progress
+from boinc_project.errors import ConfigError
+from boinc_project.unit import Unit
+from work_generator.estimate import Cost
+from work_generator.toml_source import TomlTable
+
+_MODULES = {"ttv_mcmc": "work_generator.ttv"}
+
+
+class AppPlanner(Protocol):
+    """What the work generator needs to know of an app."""
+
+    SECTIONS: tuple[str, ...]
+    """Sections of a campaign file that are the app's own."""
+
+    def read_sections(
+        self, root: TomlTable, directory: Path
+    ) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """Read those sections: the campaign's settings and its shared input files."""
+
+    def published_names(self, settings: Mapping[str, Any]) -> Collection[str]:
+        """Return the quantities that published values may be given for."""
+
+    def prepare(self, campaign: Campaign) -> Campaign:
+        """Complete what is measured rather than stated; does nothing to a prepared campaign."""
+
+    def is_prepared(self, campaign: Campaign) -> bool:
+        """Whether `prepare` has been done."""
+
+    def plan(self, campaign: Campaign, progress: Progress) -> list[Unit]:
+        """Return the units of the next generation; the same arguments give the same digests."""
+
+    def cost(self, campaign: Campaign) -> Cost:
+        """Return what one unit costs, in counts that do not depend on a machine."""
+
+    def seconds_per_call(self, campaign: Campaign) -> float:
+        """Measure the likelihood on this machine, CPU seconds per call."""
+
+
+def names() -> list[str]:
+    """Return the names of all apps, sorted."""
+    return sorted(_MODULES)
+
+
+def get(app: str) -> AppPlanner:
+    """Return the planner of an app.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such app.
+    """
+    if app not in _MODULES:
+        raise ConfigError(f'There is no app "{app}"; there are {", ".join(names())}.', app=app)
+    return cast(AppPlanner, import_module(_MODULES[app]))

@@ -1,0 +1,105 @@
+"""Whether a campaign needs another generation of units: a pure decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from boinc_project.campaign import Progress, StopRule
+
+
+class StopReason(StrEnum):
+    """Why a campaign is complete."""
+
+    CONVERGED = "converged"
+    """The product meets the stop rule."""
+    BUDGET = "budget"
+    """``max_units`` units are done; the product says what is missing."""
+    FAILED = "failed"
+    """No unit of any generation gave an output to go on from."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopUp:
+    """Issue another generation.
+
+    Attributes
+    ----------
+    generation : int
+        Its number.
+    n_unit : int
+        Its size.
+    """
+
+    generation: int
+    n_unit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Units are still open: their outputs are the next generation's starting points."""
+
+    open_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Nothing more is needed.
+
+    Attributes
+    ----------
+    reason : StopReason
+        Why.
+    text : str
+        The same as a sentence for people.
+    """
+
+    reason: StopReason
+    text: str
+
+
+Decision = TopUp | Wait | Complete
+
+
+def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Decision:
+    """Decide what a campaign needs.
+
+    Parameters
+    ----------
+    progress : Progress
+        What has been issued and merged so far.
+    rule : StopRule
+        Fixed in the campaign file before the start.
+    units_per_generation : int
+        Units issued at once; the last generation may be smaller, to end at ``rule.max_units``.
+
+    Notes
+    -----
+    A converged product ends the campaign at once, even while units are open: donated time is not
+    spent on what is known. Otherwise a generation is decided only after every unit of the one
+    before has its verdict, so that its starting points come from all of them.
+    """
+    issued = sum(progress.issued)
+    if progress.converged:
+        return Complete(StopReason.CONVERGED, f"The posterior met the stop rule: {_rule(rule)}.")
+    if progress.open_units:
+        return Wait(progress.open_units)
+    if issued and progress.draws is None:
+        return Complete(
+            StopReason.FAILED, f"None of the {issued} units issued gave a canonical result."
+        )
+    if issued >= rule.max_units:
+        return Complete(
+            StopReason.BUDGET,
+            f"All {issued} units allowed are done and the stop rule is not met ({_rule(rule)}): "
+            "raise max_units, or see the product for what is missing.",
+        )
+    size = min(units_per_generation, rule.max_units - issued)
+    return TopUp(len(progress.issued), size)
+
+
+def _rule(rule: StopRule) -> str:
+    return (
+        f"R-hat at most {rule.rhat:g}, bulk ESS at least {rule.ess_bulk:g}, "
+        f"tail ESS at least {rule.ess_tail:g}"
+    )

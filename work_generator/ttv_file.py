@@ -1,0 +1,220 @@
+"""The sections of a campaign file that are about transit timing, and the settings they become."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from work_generator.priors import PARAMETERS, read_parameter
+from work_generator.quantities import DURATION, STAR_MASS, TIME, read_quantity
+from work_generator.toml_source import TomlTable
+from work_generator.transit_table import TransitTable, read_transit_table
+
+SECTIONS = ("star", "data", "planets", "model", "sampler")
+TABLE = "transits.csv"
+"""Logical name of the transit-time table on the volunteer's computer."""
+
+PLANET_NAME = re.compile(r"[A-Za-z0-9]{1,16}")
+ENGINES = ("ttvfast",)
+MOVES = ("de", "snooker", "stretch")
+MAX_PLANETS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Planet:
+    name: str
+    observed: bool
+    parameters: tuple[tuple[str, Mapping[str, Any]], ...]
+
+    def stated(self, key: str) -> Mapping[str, Any]:
+        return dict(self.parameters)[key]
+
+    @property
+    def longest_period(self) -> float:
+        """The largest period the campaign allows, days; three sigma of a normal prior."""
+        return largest(self.stated("period"))
+
+
+def largest(stated: Mapping[str, Any]) -> float:
+    """Return the largest plausible value of a fixed parameter or a prior."""
+    if "fixed" in stated:
+        return float(stated["fixed"])
+    prior = stated["prior"]
+    return float(prior["high"] if "high" in prior else prior["mean"] + 3 * prior["sigma"])
+
+
+def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Read star, data, planets, model and sampler.
+
+    Parameters
+    ----------
+    root : TomlTable
+        The whole campaign file.
+    directory : Path
+        Its directory: the table's path is relative to it.
+
+    Returns
+    -------
+    settings : dict
+        `Campaign.settings`: what all units share. ``model.dt`` is None where the file says
+        ``"auto"``.
+    inputs : dict
+        ``transits.csv``.
+
+    Raises
+    ------
+    InputError
+        See `work_generator.campaign_file.load_campaign`.
+    """
+    star = root.table(
+        "star", ("mass",), example='[star] with mass = { value = 1.0, unit = "Msun" }'
+    )
+    star_mass = read_quantity(star, "mass", STAR_MASS, example=1.0)
+    if not 0.01 <= star_mass <= 100:
+        star.fail("mass", f"mass = {star_mass:g} Msun is out of range: write 0.01 to 100 Msun")
+    planets = _planets(root)
+    table = _table(root, directory, planets)
+    parameters = [
+        {"name": f"{planet.name}.{key}", **stated}
+        for planet in planets
+        for key, stated in planet.parameters
+    ]
+    n_dim = sum("prior" in stated for stated in parameters)
+    n_dim += sum("prior" in dict(planet.parameters)["eccentricity"] for planet in planets)
+    settings = {
+        "model": {"star_mass": star_mass, **_model(root, planets, table)},
+        "parameters": parameters,
+        "sampler": _sampler(root, n_dim),
+    }
+    return settings, {TABLE: table.text.encode()}
+
+
+def _planets(root: TomlTable) -> list[_Planet]:
+    tables = root.tables("planets", ("name", "observed", *PARAMETERS))
+    if len(tables) < 2:
+        root.fail(
+            "planets" if tables else None,
+            "a timing model needs two planets or more: write [[planets]] for each, with "
+            "observed = false for one that does not transit",
+        )
+    if len(tables) > MAX_PLANETS:
+        root.fail("planets", f"there are {len(tables)} planets: at most {MAX_PLANETS} are allowed")
+    planets: list[_Planet] = []
+    for table in tables:
+        name = table.text("name", example="b")
+        if not PLANET_NAME.fullmatch(name):
+            table.fail("name", f'name = "{name}" must be 1 to 16 letters or digits, such as "b"')
+        if any(planet.name == name for planet in planets):
+            table.fail("name", f'there are two planets "{name}": give each its own name')
+        stated = [(key, read_parameter(table, name, key)) for key in PARAMETERS]
+        planets.append(_Planet(name, table.boolean("observed", default=True), tuple(stated)))
+    if not any(planet.observed for planet in planets):
+        root.fail("planets", "no planet is observed: set observed = true for those in the table")
+    return planets
+
+
+def _table(root: TomlTable, directory: Path, planets: Sequence[_Planet]) -> TransitTable:
+    data = root.table(
+        "data", ("table", "planets"), example='[data] with table = "data/kepler-9.csv"'
+    )
+    path = directory / data.text("table", example="data/kepler-9.csv")
+    if not path.is_file():
+        data.fail("table", f"the table {path} does not exist: write its path relative to this file")
+    observed = [planet.name for planet in planets if planet.observed]
+    use = None
+    if "planets" in data:
+        use = data.texts("planets", example='["b"]')
+        if sorted(use) != sorted(observed):
+            data.fail(
+                "planets",
+                f"planets must be the observed planets: write {_quoted(observed)}, "
+                "or change which [[planets]] are observed",
+            )
+    return read_transit_table(path, planets=observed, use=use)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
+
+
+def _model(root: TomlTable, planets: Sequence[_Planet], table: TransitTable) -> dict[str, Any]:
+    model = root.optional_table("model", ("dt", "engine", "epoch"))
+    dt = None
+    if "dt" in model and model.values["dt"] != "auto":
+        if isinstance(model.values["dt"], str):
+            model.fail("dt", 'dt must be "auto" or a step: write dt = "auto"')
+        dt = read_quantity(model, "dt", DURATION, example=0.5)
+    shortest = min(planet.longest_period for planet in planets)
+    if dt is not None and dt > shortest / 8:
+        # Step resonances make steps longer than P/8 unsafe at any accuracy.
+        model.fail(
+            "dt",
+            f"dt = {dt:g} days is too long for a period of {shortest:g} days: "
+            f'write dt = "auto", or {shortest / 20:.3g} or less',
+        )
+    engine = model.text("engine", example=ENGINES[0], default=ENGINES[0])
+    if engine not in ENGINES:
+        model.fail("engine", f'there is no engine "{engine}": write one of {", ".join(ENGINES)}')
+    first = min(row.bkjd for row in table.transits)
+    last = max(row.bkjd for row in table.transits)
+    epoch = _epoch(model, first)
+    # A model whose last transits come late must still see them: half a period of slack.
+    slack = 0.5 * max(planet.longest_period for planet in planets if planet.observed)
+    return {
+        "epoch": epoch,
+        "end": float(math.ceil(last + slack)),
+        "dt": dt,
+        "engine": engine,
+        "planets": [{"name": planet.name, "observed": planet.observed} for planet in planets],
+    }
+
+
+def _epoch(model: TomlTable, first: float) -> float:
+    """Return the epoch of the elements: at least half a day before the first transit."""
+    if "epoch" not in model:
+        return float(math.floor(first - 0.5))
+    epoch = read_quantity(model, "epoch", TIME, example=math.floor(first - 0.5))
+    if epoch >= first:
+        model.fail(
+            "epoch",
+            f"epoch = {epoch:g} is not before the first transit at {first:.3f}: "
+            f"write {math.floor(first - 0.5)} or less",
+        )
+    return epoch
+
+
+def _sampler(root: TomlTable, n_dim: int) -> dict[str, Any]:
+    table = root.optional_table("sampler", ("n_walker", "n_step", "thin", "moves"))
+    # emcee's two half-ensembles must each span the space; twice that is its authors' advice.
+    least = 2 * n_dim + 2
+    n_walker = table.integer("n_walker", low=1, high=10_000, default=4 * (n_dim // 2 + 1))
+    if n_walker < least or n_walker % 2:
+        table.fail(
+            "n_walker",
+            f"n_walker = {n_walker} must be even and at least {least} for {n_dim} free "
+            f"parameters: write {max(least, n_walker + n_walker % 2)} or more",
+        )
+    n_step = table.integer("n_step", low=1, high=10_000_000, default=1000)
+    thin = table.integer("thin", low=1, high=100_000, default=10)
+    if n_step % thin:
+        table.fail(
+            "thin",
+            f"n_step = {n_step} is not a multiple of thin = {thin}: "
+            f"write n_step = {max(1, n_step // thin) * thin}",
+        )
+    return {"n_walker": n_walker, "n_step": n_step, "thin": thin, "moves": _moves(table)}
+
+
+def _moves(table: TomlTable) -> list[list[Any]]:
+    if "moves" not in table:
+        return [["de", 0.8], ["snooker", 0.2]]
+    moves = table.table("moves", MOVES, example="moves = { de = 0.8, snooker = 0.2 }")
+    weights = {key: moves.positive(key) for key in moves.values}
+    total = math.fsum(weights.values())
+    if not weights or abs(total - 1) > 1e-9:
+        table.fail("moves", f"the weights of moves add up to {total:g}: make them add up to 1")
+    return [[key, weight] for key, weight in weights.items()]
