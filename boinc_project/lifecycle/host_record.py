@@ -1,0 +1,82 @@
+"""How a host fares with an app version: its daily quota and its record of valid results.
+
+The rules are those of BOINC's ``sched/sched_result.cpp`` and ``sched/validator.cpp``: a host that
+only fails sinks to one result a day, and a host that recovers is back within a few results.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from boinc_project.lifecycle.effects import HostDeed
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """A row of ``host_app_version``.
+
+    Attributes
+    ----------
+    max_jobs_per_day : int
+        Results per processor and day; 0 means the project's ``daily_result_quota``.
+    consecutive_valid : int
+        Valid replicated results since the last failure of any kind.
+    n_valid, n_invalid, n_error : int
+        Counts since the beginning; errors include time-outs.
+    """
+
+    max_jobs_per_day: int = 0
+    consecutive_valid: int = 0
+    n_valid: int = 0
+    n_invalid: int = 0
+    n_error: int = 0
+
+
+def judge(
+    record: HostRecord, deed: HostDeed, *, daily_quota: int, replicated: bool = True
+) -> HostRecord:
+    """Return the record after `deed`.
+
+    Parameters
+    ----------
+    daily_quota : int
+        The project's ``daily_result_quota``.
+    replicated : bool
+        Whether somebody else confirmed a valid result; an unconfirmed one earns no trust.
+    """
+    quota = record.max_jobs_per_day or daily_quota
+    match deed:
+        case HostDeed.SUCCESS:
+            raised = min(2 * quota, daily_quota) if quota < daily_quota else quota
+            return replace(record, max_jobs_per_day=raised)
+        case HostDeed.ERROR:
+            return replace(
+                record,
+                max_jobs_per_day=max(1, min(quota, daily_quota) - 1),
+                consecutive_valid=0,
+                n_error=record.n_error + 1,
+            )
+        case HostDeed.TIMEOUT:
+            return replace(
+                record,
+                max_jobs_per_day=max(1, quota - 1),
+                consecutive_valid=0,
+                n_error=record.n_error + 1,
+            )
+        case HostDeed.VALID:
+            return replace(
+                record,
+                max_jobs_per_day=quota + 1,
+                consecutive_valid=record.consecutive_valid + replicated,
+                n_valid=record.n_valid + 1,
+            )
+        case HostDeed.INVALID:
+            return replace(
+                record,
+                max_jobs_per_day=quota - 1 if quota > daily_quota else quota,
+                consecutive_valid=0,
+                n_invalid=record.n_invalid + 1,
+            )
+        case _:
+            assert_never(deed)

@@ -1,0 +1,295 @@
+"""What happens to a workunit: its events, and `handle`, the only way to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from boinc_project.errors import StateError
+from boinc_project.lifecycle import result as result_level
+from boinc_project.lifecycle.effects import Effect, EventKind, RecordEvent
+from boinc_project.lifecycle.result import DELETE_RETRY
+from boinc_project.lifecycle.state import WorkunitState
+from boinc_project.lifecycle.transition import (
+    Step,
+    Transition,
+    fail,
+    on_result,
+    on_results,
+    transition,
+)
+from boinc_project.states import AssimilateState, ErrorMask, FileDeleteState, ValidateState
+
+OwnEvent = (
+    result_level.Sent
+    | result_level.Resent
+    | result_level.GivenUp
+    | result_level.Reported
+    | result_level.TimedOut
+    | result_level.Detached
+    | result_level.CouldntSend
+    | result_level.OutputsDeleted
+)
+"""What may happen to a single result from outside; verdicts come as `ValidationDone`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnResult:
+    """Something happened to one result."""
+
+    instance: int
+    event: OwnEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationDone:
+    """The validator has looked at all of `WorkunitState.to_check`.
+
+    Attributes
+    ----------
+    now : float
+        Epoch seconds.
+    states : Mapping[int, ValidateState]
+        VALID, INVALID or INCONCLUSIVE for every instance looked at.
+    canonical : int | None
+        Instance of the canonical result, if there is one now.
+    credit : float
+        Cobblestones of a VALID result; ignored when there was a canonical result before, whose
+        credit holds for all.
+    failed : frozenset[int]
+        INVALID instances that failed their own check, before any comparison. They count as errors.
+    reasons : Mapping[int, str]
+        Plain words for the story.
+    """
+
+    now: float
+    states: Mapping[int, ValidateState]
+    canonical: int | None = None
+    credit: float = 0.0
+    failed: frozenset[int] = frozenset()
+    reasons: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationDeferred:
+    """The validator could not decide for a passing reason; not before `until` again."""
+
+    now: float
+    until: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Assimilated:
+    """The canonical output is in the product, or the error is on record."""
+
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """An admin or the campaign ends the workunit."""
+
+    now: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FilesDeleted:
+    """The file deleter removed the input files, or failed to and will be asked again."""
+
+    now: float
+    ok: bool = True
+    reason: str = ""
+
+
+WorkunitEvent = (
+    Transition
+    | OnResult
+    | ValidationDone
+    | ValidationDeferred
+    | Assimilated
+    | Cancelled
+    | FilesDeleted
+)
+"""Any event of a workunit."""
+
+
+def handle(state: WorkunitState, event: WorkunitEvent) -> Step:
+    """Return the state after `event`, and the effects.
+
+    Events that come a second time, or too late to matter, change nothing and have no effects; each
+    handler's docstring says which those are.
+
+    Raises
+    ------
+    StateError
+        If the event is impossible in this state: somebody's books are wrong.
+    """
+    match event:
+        case Transition():
+            return transition(state, event)
+        case OnResult():
+            return on_result(state, event.instance, event.event)
+        case ValidationDone():
+            return _validation_done(state, event)
+        case ValidationDeferred():
+            return _validation_deferred(state, event)
+        case Assimilated():
+            return _assimilated(state, event)
+        case Cancelled():
+            return _cancelled(state, event)
+        case FilesDeleted():
+            return _files_deleted(state, event)
+        case _:
+            assert_never(event)
+
+
+def _validation_done(state: WorkunitState, event: ValidationDone) -> Step:
+    """Take the validator's decision over.
+
+    No-op if no validation is due, or if the successes are not the ones it looked at: another
+    validator was faster, or a report came in between. In the latter case it is called again.
+    """
+    for instance in event.states:
+        state.result(instance)
+    if not state.need_validate or event.states.keys() != state.to_check:
+        return state, ()
+    _check_decision(state, event)
+    first = state.canonical is None and event.canonical is not None
+    credit = event.credit if first else state.canonical_credit
+    state, effects = _write_verdicts(state, event, credit)
+    state = replace(state, need_validate=False, validate_after=0.0)
+    if event.canonical is not None and first:
+        state, more = _canonical_found(state, event, event.canonical)
+    elif state.canonical is None:
+        state, more = _no_agreement(state, event.now)
+    else:
+        state, more = replace(state, transition_time=event.now), ()
+    return state, (*effects, *more)
+
+
+def _check_decision(state: WorkunitState, event: ValidationDone) -> None:
+    """Refuse a decision that contradicts itself or the state: a validator fails closed."""
+    canonical = event.canonical if state.canonical is None else state.canonical
+    valid = {one for one, verdict in event.states.items() if verdict is ValidateState.VALID}
+    invalid = {one for one, verdict in event.states.items() if verdict is ValidateState.INVALID}
+    inconclusive = {
+        one for one, verdict in event.states.items() if verdict is ValidateState.INCONCLUSIVE
+    }
+    problem = ""
+    if valid | invalid | inconclusive != event.states.keys():
+        problem = "a verdict is neither VALID, INVALID nor INCONCLUSIVE"
+    elif not event.failed <= invalid:
+        problem = "a result failed its check but is not INVALID"
+    elif event.canonical not in (None, canonical):
+        problem = f"result {state.canonical} is canonical already"
+    elif canonical is None and valid:
+        problem = "results are VALID without a canonical result"
+    elif state.canonical is None and canonical is not None and canonical not in valid:
+        problem = "the canonical result is not VALID"
+    elif state.canonical is None and canonical is not None and len(valid) < _quorum(state):
+        problem = f"{len(valid)} agree, min_quorum is {_quorum(state)}"
+    if problem:
+        raise StateError(f"The validator's decision cannot be taken: {problem}.", event=event)
+
+
+def _quorum(state: WorkunitState) -> int:
+    return state.limits.min_quorum
+
+
+def _write_verdicts(state: WorkunitState, event: ValidationDone, credit: float) -> Step:
+    has_canonical = state.canonical is not None or event.canonical is not None
+    effects: list[Effect] = []
+    for instance, verdict in sorted(event.states.items()):
+        reason = event.reasons.get(instance, "")
+        # Without a canonical result there was nothing to disagree with but its own unit.
+        unreadable = instance in event.failed or not has_canonical
+        happening: result_level.ResultEvent
+        if verdict is ValidateState.INVALID and unreadable:
+            happening = result_level.ValidateError(event.now, reason)
+        else:
+            granted = credit if verdict is ValidateState.VALID else 0.0
+            happening = result_level.Validated(event.now, verdict, granted, reason)
+        state, caused = on_result(state, instance, happening)
+        effects.extend(caused)
+    return state, tuple(effects)
+
+
+def _canonical_found(state: WorkunitState, event: ValidationDone, canonical: int) -> Step:
+    after = replace(
+        state,
+        canonical=canonical,
+        canonical_credit=event.credit,
+        assimilate_state=AssimilateState.READY,
+    )
+    after, effects = on_results(after, lambda one: one.waiting, result_level.NotNeeded(event.now))
+    return after, (RecordEvent(EventKind.CANONICAL, event.now, canonical), *effects)
+
+
+def _no_agreement(state: WorkunitState, now: float) -> Step:
+    """Ask for one more result, or give up (``sched/validator.cpp``)."""
+    state = replace(state, transition_time=now)
+    successes = sum(one.success for one in state.results)
+    if successes > state.limits.max_success_results:
+        detail = {"error": ErrorMask.TOO_MANY_SUCCESS_RESULTS.name or ""}
+        record = RecordEvent(EventKind.ERROR, now, detail=detail)
+        return fail(state, ErrorMask.TOO_MANY_SUCCESS_RESULTS, record)
+    if successes < state.limits.target_nresults:
+        return state, ()
+    limits = replace(state.limits, target_nresults=successes + 1)
+    record = RecordEvent(EventKind.ONE_MORE, now, detail={"target_nresults": successes + 1})
+    return replace(state, limits=limits), (record,)
+
+
+def _validation_deferred(state: WorkunitState, event: ValidationDeferred) -> Step:
+    """Keep the validator away for a while. No-op if no validation is due."""
+    if not state.need_validate:
+        return state, ()
+    detail: dict[str, str | int | float] = {"until": event.until}
+    if event.reason:
+        detail["reason"] = event.reason
+    record = RecordEvent(EventKind.VALIDATION_DEFERRED, event.now, detail=detail)
+    return replace(state, validate_after=event.until), (record,)
+
+
+def _assimilated(state: WorkunitState, event: Assimilated) -> Step:
+    """Record the assimilator's end. No-op if it is recorded."""
+    if state.assimilate_state is AssimilateState.DONE:
+        return state, ()
+    if state.assimilate_state is not AssimilateState.READY:
+        raise StateError("A workunit without an answer cannot be assimilated.", event=event)
+    after = replace(
+        state,
+        assimilate_state=AssimilateState.DONE,
+        assimilate_time=event.now,
+        transition_time=event.now,
+    )
+    return after, (RecordEvent(EventKind.ASSIMILATED, event.now),)
+
+
+def _cancelled(state: WorkunitState, event: Cancelled) -> Step:
+    """End the workunit. No-op if it has its answer: what is known stays known."""
+    if state.finished:
+        return state, ()
+    detail = {"reason": event.reason} if event.reason else {}
+    record = RecordEvent(EventKind.CANCELLED, event.now, detail=detail)
+    after, effects = fail(state, ErrorMask.CANCELLED, record)
+    return replace(after, transition_time=event.now), effects
+
+
+def _files_deleted(state: WorkunitState, event: FilesDeleted) -> Step:
+    """Record what the file deleter did. No-op unless the files are READY to be deleted."""
+    if state.file_delete_state is not FileDeleteState.READY:
+        return state, ()
+    if event.ok:
+        after = replace(state, file_delete_state=FileDeleteState.DONE)
+        return after, (RecordEvent(EventKind.FILES_DELETED, event.now),)
+    after = replace(
+        state,
+        file_delete_state=FileDeleteState.ERROR,
+        transition_time=min(state.transition_time, event.now + DELETE_RETRY),
+    )
+    record = RecordEvent(EventKind.DELETE_FAILED, event.now, detail={"reason": event.reason})
+    return after, (record,)
