@@ -21,9 +21,13 @@ KEYS_OF_PRIOR = {
     "uniform": ("low", "high"),
     "log_uniform": ("low", "high"),
     "normal": ("mean", "sigma"),
-    "rayleigh": ("sigma",),
+    "truncated_normal": ("mean", "sigma", "low", "high"),
+    "half_normal": ("sigma", "high"),
+    "rayleigh": ("sigma", "high"),
 }
-"""The kinds of prior, and the keys of each."""
+"""The kinds of prior of `apps.ttv.priors`, and the keys of each."""
+
+_OPTIONAL = {"half_normal": "high", "rayleigh": "high"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +60,43 @@ PARAMETERS = {
         0.0,
         1e5,
         '{ prior = "log_uniform", low = 0.1, high = 300.0, unit = "Mearth" }',
-        ("log_uniform", "uniform", "normal"),
+        ("log_uniform", "uniform", "normal", "truncated_normal", "half_normal"),
     ),
     "period": Parameter(
         DURATION,
         0.05,
         1e5,
         '{ prior = "uniform", low = 19.2, high = 19.3, unit = "days" }',
-        ("uniform", "log_uniform", "normal"),
+        ("uniform", "log_uniform", "normal", "truncated_normal"),
     ),
     "eccentricity": Parameter(
         PURE,
         0.0,
         0.95,
         '{ prior = "uniform", low = 0.0, high = 0.3 }',
-        ("uniform", "rayleigh"),
+        ("uniform", "rayleigh", "half_normal", "truncated_normal"),
     ),
     "t0": Parameter(
         TIME,
         MIN_BKJD,
         MAX_BKJD,
         '{ prior = "uniform", low = 144.2, high = 144.3, unit = "BKJD" }',
-        ("uniform", "normal"),
+        ("uniform", "normal", "truncated_normal"),
     ),
     "inclination": Parameter(
-        ANGLE, 0.0, 180.0, '{ value = 90.0, unit = "deg" }', ("uniform", "normal")
+        ANGLE,
+        0.0,
+        180.0,
+        '{ value = 90.0, unit = "deg" }',
+        ("uniform", "normal", "truncated_normal"),
     ),
-    "node": Parameter(ANGLE, -360.0, 360.0, '{ value = 0.0, unit = "deg" }', ("uniform", "normal")),
+    "node": Parameter(
+        ANGLE,
+        -360.0,
+        360.0,
+        '{ value = 0.0, unit = "deg" }',
+        ("uniform", "normal", "truncated_normal"),
+    ),
 }
 """The parameters of a planet, in the order of a unit's settings."""
 
@@ -146,7 +160,11 @@ def _numbers(table: TomlTable, kind: str, name: str, parameter: Parameter) -> di
     numbers = {
         key: table.positive(key) if key == "sigma" else _within(table, key, name, parameter)
         for key in KEYS_OF_PRIOR[kind]
+        if key in table or key != _OPTIONAL.get(kind)
     }
+    if parameter is PARAMETERS["eccentricity"]:
+        # The model integrates bound orbits only: the prior ends where the parameter does.
+        numbers.setdefault("high", parameter.high)
     if "low" in numbers and not numbers["low"] < numbers["high"]:
         table.fail("high", f"{name}: low must be less than high: exchange them or widen the range")
     if kind == "log_uniform" and not numbers["low"] > 0:

@@ -247,7 +247,7 @@ def read_text(path: Path, what: str) -> str:
 
 
 def _suggestion(key: str, keys: Collection[str]) -> str:
-    near = difflib.get_close_matches(key, list(keys), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(key.lower(), list(keys), n=1, cutoff=0.6)
     if near:
         return f": did you mean {near[0]}?"
     return f": the keys here are {', '.join(sorted(keys))}"

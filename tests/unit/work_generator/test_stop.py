@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from boinc_project.campaign import Progress, StopRule
+from work_generator.stop import Complete, StopReason, TopUp, Wait, decide
+
+RULE = StopRule(rhat=1.01, ess_bulk=400.0, ess_tail=300.0, max_units=20)
+DRAWS = np.zeros((4, 2))
+
+
+def test_a_new_campaign_gets_its_first_generation() -> None:
+    assert decide(Progress(), RULE, 8) == TopUp(generation=0, n_unit=8)
+
+
+@pytest.mark.parametrize("issued", [(8,), (8, 8)])
+def test_open_units_are_waited_for(issued: tuple[int, ...]) -> None:
+    progress = Progress(issued=issued, open_units=1, draws=DRAWS)
+    assert decide(progress, RULE, 8) == Wait(1)
+
+
+def test_the_next_generation_follows_when_all_verdicts_are_in() -> None:
+    assert decide(Progress(issued=(8,), draws=DRAWS), RULE, 8) == TopUp(1, 8)
+
+
+def test_the_last_generation_ends_at_the_budget() -> None:
+    assert decide(Progress(issued=(8, 8), draws=DRAWS), RULE, 8) == TopUp(2, 4)
+
+
+def test_the_budget_ends_a_campaign_and_says_what_was_asked() -> None:
+    decision = decide(Progress(issued=(8, 8, 4), draws=DRAWS), RULE, 8)
+    assert isinstance(decision, Complete)
+    assert decision.reason is StopReason.BUDGET
+    assert "20 units" in decision.text
+    assert "R-hat at most 1.01, bulk ESS at least 400, tail ESS at least 300" in decision.text
+
+
+def test_convergence_ends_a_campaign_even_while_units_are_open() -> None:
+    progress = Progress(issued=(8,), open_units=3, converged=True, draws=DRAWS)
+    decision = decide(progress, RULE, 8)
+    assert isinstance(decision, Complete)
+    assert decision.reason is StopReason.CONVERGED
+
+
+def test_convergence_in_the_last_unit_is_not_called_a_spent_budget() -> None:
+    decision = decide(Progress(issued=(8, 8, 4), converged=True, draws=DRAWS), RULE, 8)
+    assert isinstance(decision, Complete)
+    assert decision.reason is StopReason.CONVERGED
+
+
+def test_nothing_is_issued_on_top_of_units_that_all_failed() -> None:
+    decision = decide(Progress(issued=(8,), draws=None), RULE, 8)
+    assert isinstance(decision, Complete)
+    assert decision.reason is StopReason.FAILED
+
+
+def test_a_budget_smaller_than_a_generation() -> None:
+    assert decide(Progress(), StopRule(max_units=3), 8) == TopUp(0, 3)
