@@ -63,7 +63,7 @@ class UploadStore:
     ) -> None:
         self.root = root
         self.fanout = fanout
-        self._key = key
+        self.key = key
         self._min_free_bytes = min_free_bytes
         self._free_bytes = free_bytes
 
@@ -87,7 +87,7 @@ class UploadStore:
 
     def refusal(self, upload: FileUpload) -> UploadReply | None:
         """Return the answer to an upload whose body need not be read, or None."""
-        if not verify_upload(upload.name, upload.max_nbytes, upload.signature, self._key):
+        if not verify_upload(upload.name, upload.max_nbytes, upload.signature, self.key):
             return _never(
                 "The upload certificate is missing or does not match this file's name and size "
                 "limit; only files that this project's scheduler asked for are accepted."
