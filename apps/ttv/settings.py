@@ -1,0 +1,457 @@
+"""The schema of a TTV unit's settings: typed values from plain JSON, or one clear sentence.
+
+::
+
+    {"model": {"star_mass": 1.02, "epoch": 143.0, "end": 1560.0, "dt": 0.9, "engine": "ttvfast",
+               "planets": [{"name": "b", "observed": true}, ...]},
+     "parameters": [{"name": "b.mass", "prior": {"kind": "log_uniform", "low": 1, "high": 100}},
+                    {"name": "b.eccentricity", "prior": {"kind": "uniform", "low": 0, "high": 0.3}},
+                    {"name": "b.inclination", "fixed": 90.0}, ...],
+     "sampler": {"n_walker": 40, "n_step": 5000, "thin": 10,
+                 "moves": [["de", 0.8], ["snooker", 0.2]]},
+     "start": [[...], ...]}
+
+A planet has the parameters mass (Earth masses), period (days), ecosw, esinw, t0 (BKJD days),
+inclination and node (degrees); see `apps.ttv.model` for what they mean. Instead of ecosw and esinw
+a prior on ``<planet>.eccentricity`` can be given, which makes both free, or ``"fixed": 0`` for a
+circular orbit. Without a line of their own, inclination is 90 and node 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.ttv.priors import EccentricityPrior, Prior, parse_prior
+from boinc_project.errors import UnitError
+
+ELEMENTS = ("mass", "period", "ecosw", "esinw", "t0", "inclination", "node")
+"""The parameters of a planet, in the order in which free ones are stored."""
+DEFAULTS = {"inclination": 90.0, "node": 0.0}
+ENGINES = ("ttvfast",)
+MOVES = ("de", "de_gamma1", "snooker", "stretch", "mixture")
+"""The proposals of `apps.ttv.moves`."""
+MAX_PLANETS = 9  # TTVFast's arrays end there
+MAX_EVENTS = 5000  # transits of all planets together that TTVFast's Python wrapper has room for
+MAX_WALKERS = 4096
+MAX_STEPS = 10**8
+MAX_COMPONENTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class PlanetSettings:
+    """One planet: its name, and whether the table has transits of it."""
+
+    name: str
+    observed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """What is integrated, and how.
+
+    Attributes
+    ----------
+    star_mass : float
+        Solar masses.
+    epoch, end : float
+        Element epoch and start of the integration, and its end, BKJD days.
+    dt : float
+        Step, days.
+    planets : tuple[PlanetSettings, ...]
+        In any order.
+    engine : str
+        ``"ttvfast"``.
+    """
+
+    star_mass: float
+    epoch: float
+    end: float
+    dt: float
+    planets: tuple[PlanetSettings, ...]
+    engine: str = "ttvfast"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One element of one planet: fixed, free with a prior of its own, or part of an eccentricity.
+
+    Attributes
+    ----------
+    name : str
+        ``<planet>.<element>``.
+    fixed : float | None
+        Its value, if it is not free.
+    prior : Prior | None
+        None if it is fixed, or if the prior is on the planet's eccentricity.
+    """
+
+    name: str
+    fixed: float | None = None
+    prior: Prior | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the sampler moves it."""
+        return self.fixed is None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The posterior's definition: model and priors.
+
+    Attributes
+    ----------
+    model : ModelSettings
+        What is integrated.
+    parameters : tuple[Parameter, ...]
+        Every element of every planet: planets in the model's order, elements in that of `ELEMENTS`.
+    eccentricities : Mapping[str, EccentricityPrior]
+        Priors on eccentricities, by planet.
+    """
+
+    model: ModelSettings
+    parameters: tuple[Parameter, ...]
+    eccentricities: Mapping[str, EccentricityPrior] = field(default_factory=dict)
+
+    @property
+    def free(self) -> tuple[Parameter, ...]:
+        """The free parameters, in the order of a chain's last axis."""
+        return tuple(parameter for parameter in self.parameters if parameter.is_free)
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(parameter.name for parameter in self.free)
+
+    @property
+    def n_dim(self) -> int:
+        """Their number."""
+        return len(self.free)
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> Problem:
+        """Read ``settings["model"]`` and ``settings["parameters"]``.
+
+        Raises
+        ------
+        UnitError
+            Naming the key that is missing, unknown or of a wrong type.
+        """
+        model = _parse_model(_table(settings, "model", "settings"))
+        parameters, eccentricities = _parse_parameters(
+            _list(settings, "parameters", "settings"), model
+        )
+        problem = cls(model, parameters, eccentricities)
+        if problem.n_dim == 0:
+            raise UnitError("settings.parameters has no free parameter.")
+        return problem
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mixture:
+    """A mixture of normal distributions that the ``mixture`` move proposes from.
+
+    Attributes
+    ----------
+    weights : ndarray
+        float64 (n_component,), summing to 1.
+    means : ndarray
+        float64 (n_component, n_dim).
+    choleskys : ndarray
+        float64 (n_component, n_dim, n_dim), lower triangles of the covariances.
+    degrees : float
+        Degrees of freedom of the multivariate Student t distributions.
+    """
+
+    weights: NDArray[np.float64]
+    means: NDArray[np.float64]
+    choleskys: NDArray[np.float64]
+    degrees: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SamplerSettings:
+    """How the chain is run.
+
+    Attributes
+    ----------
+    n_walker, n_step, thin : int
+        Walkers; steps, each of which moves every walker once; steps between stored draws.
+    moves : tuple[tuple[str, float], ...]
+        Names of `MOVES`, and their probabilities.
+    mixture : Mixture | None
+        For the ``mixture`` move.
+    """
+
+    n_walker: int
+    n_step: int
+    thin: int
+    moves: tuple[tuple[str, float], ...]
+    mixture: Mixture | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TtvSettings:
+    """All settings of a unit.
+
+    Attributes
+    ----------
+    problem : Problem
+        Model and priors.
+    sampler : SamplerSettings
+        How the chain is run.
+    start : ndarray
+        float64 (n_walker, n_dim), the walkers' starting points.
+    """
+
+    problem: Problem
+    sampler: SamplerSettings
+    start: NDArray[np.float64]
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> TtvSettings:
+        """Read a unit's settings.
+
+        Raises
+        ------
+        UnitError
+            Naming the key that is missing, unknown or of a wrong type.
+        """
+        _only_keys(settings, {"model", "parameters", "sampler", "start"}, "settings")
+        problem = Problem.from_mapping(settings)
+        sampler = _parse_sampler(_table(settings, "sampler", "settings"), problem.n_dim)
+        start = _array(settings, "start", "settings", (sampler.n_walker, problem.n_dim))
+        return cls(problem, sampler, start)
+
+
+def _parse_model(raw: Mapping[str, Any]) -> ModelSettings:
+    where = "settings.model"
+    _only_keys(raw, {"star_mass", "epoch", "end", "dt", "engine", "planets"}, where)
+    planets = tuple(_parse_planet(planet) for planet in _list(raw, "planets", where))
+    names = [planet.name for planet in planets]
+    if not 1 <= len(planets) <= MAX_PLANETS:
+        raise UnitError(f"{where}.planets has {len(planets)} planets, not 1 to {MAX_PLANETS}.")
+    if len(set(names)) != len(names):
+        raise UnitError(f"{where}.planets has two planets of one name.")
+    if not any(planet.observed for planet in planets):
+        raise UnitError(f"{where}.planets has no observed planet.")
+    if raw.get("engine") not in ENGINES:
+        raise UnitError(f"{where}.engine is {raw.get('engine')!r}, not {' or '.join(ENGINES)}.")
+    model = ModelSettings(
+        star_mass=_positive(raw, "star_mass", where),
+        epoch=_number(raw, "epoch", where),
+        end=_number(raw, "end", where),
+        dt=_positive(raw, "dt", where),
+        planets=planets,
+    )
+    if not model.end > model.epoch:
+        raise UnitError(f"{where}.end is not after {where}.epoch.")
+    if (model.end - model.epoch) / model.dt > 1e8:
+        raise UnitError(f"{where}.dt is too small for the time between epoch and end.")
+    return model
+
+
+def _parse_planet(raw: Any) -> PlanetSettings:
+    where = "settings.model.planets"
+    if not isinstance(raw, Mapping):
+        raise UnitError(f"{where} has an item that is not a table.")
+    _only_keys(raw, {"name", "observed"}, where)
+    name, observed = raw.get("name"), raw.get("observed")
+    if not isinstance(name, str) or not name.isascii() or not name.isalnum():
+        raise UnitError(f"{where} has a planet whose name is not of letters and digits: {name!r}.")
+    if len(name) > 16:
+        raise UnitError(f"{where} has a planet whose name is longer than 16 characters.")
+    if not isinstance(observed, bool):
+        raise UnitError(f"{where}: observed of planet {name} is not true or false.", name=name)
+    return PlanetSettings(name, observed)
+
+
+def _parse_parameters(
+    raw: Sequence[Any], model: ModelSettings
+) -> tuple[tuple[Parameter, ...], dict[str, EccentricityPrior]]:
+    stated = _stated_parameters(raw, {planet.name for planet in model.planets})
+    parameters: list[Parameter] = []
+    eccentricities: dict[str, EccentricityPrior] = {}
+    for planet in (planet.name for planet in model.planets):
+        eccentricity = stated.pop(f"{planet}.eccentricity", None)
+        for element in ELEMENTS:
+            name = f"{planet}.{element}"
+            parameter = stated.pop(name, None)
+            if element in ("ecosw", "esinw") and eccentricity is not None:
+                if parameter is not None:
+                    raise UnitError(f"Both {name} and {planet}.eccentricity are given.", name=name)
+                parameter = _from_eccentricity(name, eccentricity)
+            if parameter is None and element in DEFAULTS:
+                parameter = Parameter(name, fixed=DEFAULTS[element])
+            if parameter is None:
+                raise UnitError(f"settings.parameters lacks {name}.", name=name)
+            _check_range(parameter, element)
+            parameters.append(parameter)
+        if eccentricity is not None and eccentricity.prior is not None:
+            eccentricities[planet] = EccentricityPrior(eccentricity.prior)
+    return tuple(parameters), eccentricities
+
+
+def _stated_parameters(raw: Sequence[Any], planets: set[str]) -> dict[str, Parameter]:
+    stated: dict[str, Parameter] = {}
+    for item in raw:
+        if not isinstance(item, Mapping) or not isinstance(item.get("name"), str):
+            raise UnitError("settings.parameters has an item that is not a table with a name.")
+        name = item["name"]
+        planet, _, element = name.partition(".")
+        if planet not in planets or element not in (*ELEMENTS, "eccentricity"):
+            raise UnitError(f"settings.parameters has an unknown parameter {name!r}.", name=name)
+        if name in stated:
+            raise UnitError(f"settings.parameters has {name} twice.", name=name)
+        _only_keys(item, {"name", "fixed", "prior"}, f"settings.parameters, {name},")
+        if ("fixed" in item) == ("prior" in item):
+            raise UnitError(f"{name} must have either a fixed value or a prior.", name=name)
+        if "fixed" in item:
+            stated[name] = Parameter(name, fixed=_number(item, "fixed", name))
+        else:
+            stated[name] = Parameter(name, prior=parse_prior(item["prior"], name))
+    return stated
+
+
+def _from_eccentricity(name: str, eccentricity: Parameter) -> Parameter:
+    if eccentricity.fixed is None:
+        prior = eccentricity.prior
+        if prior is not None and not 0.0 <= prior.support[0] < 1.0:
+            raise UnitError(f"The prior of {eccentricity.name} does not lie in 0 to 1.", name=name)
+        return Parameter(name)
+    if eccentricity.fixed != 0.0:
+        raise UnitError(
+            f"{eccentricity.name} is fixed to {eccentricity.fixed:g}, which leaves its argument "
+            "of periapsis open: give ecosw and esinw, or a prior.",
+            name=eccentricity.name,
+        )
+    return Parameter(name, fixed=0.0)
+
+
+def _check_range(parameter: Parameter, element: str) -> None:
+    """Masses may be zero, periods may not; a prior that allows less is a mistake."""
+    if element not in ("mass", "period"):
+        return
+    value = parameter.fixed
+    low = value if value is not None else parameter.prior.support[0] if parameter.prior else 0.0
+    unbounded = low == -math.inf  # a plain normal: the model refuses what is not physical
+    if not unbounded and (low < 0.0 or (element == "period" and low == 0.0)):
+        raise UnitError(f"{parameter.name} may not be as small as {low:g}.", name=parameter.name)
+
+
+def _parse_sampler(raw: Mapping[str, Any], n_dim: int) -> SamplerSettings:
+    where = "settings.sampler"
+    _only_keys(raw, {"n_walker", "n_step", "thin", "moves", "mixture"}, where)
+    n_walker = _integer(raw, "n_walker", where, 1, MAX_WALKERS)
+    n_step = _integer(raw, "n_step", where, 1, MAX_STEPS)
+    thin = _integer(raw, "thin", where, 1, n_step)
+    # Fewer would confine the ensemble to a subspace (Goodman & Weare 2010, CAMCoS 5, 65).
+    if n_walker < 2 * n_dim or n_walker < 8:
+        raise UnitError(f"{where}.n_walker is {n_walker}, less than {max(2 * n_dim, 8)}.")
+    if n_step % thin:
+        raise UnitError(f"{where}.n_step is not a multiple of {where}.thin.")
+    moves = _parse_moves(_list(raw, "moves", where))
+    mixture = None
+    if "mixture" in raw:
+        mixture = _parse_mixture(_table(raw, "mixture", where), n_dim)
+    if mixture is None and any(name == "mixture" for name, _ in moves):
+        raise UnitError(f"{where}.moves has mixture, but {where}.mixture is missing.")
+    return SamplerSettings(n_walker, n_step, thin, moves, mixture)
+
+
+def _parse_moves(raw: Sequence[Any]) -> tuple[tuple[str, float], ...]:
+    where = "settings.sampler.moves"
+    moves = []
+    for item in raw:
+        if not isinstance(item, Sequence) or isinstance(item, str) or len(item) != 2:
+            raise UnitError(f"{where} has an item that is not a name and a weight.")
+        name, weight = item
+        if name not in MOVES:
+            raise UnitError(f"{where} has {name!r}, which is not one of {', '.join(MOVES)}.")
+        if type(weight) not in (int, float) or not 0.0 < weight < math.inf:
+            raise UnitError(f"{where}: the weight of {name} is not a positive number.")
+        moves.append((str(name), float(weight)))
+    if not moves or len({name for name, _ in moves}) != len(moves):
+        raise UnitError(f"{where} is empty or has a move twice.")
+    total = math.fsum(weight for _, weight in moves)
+    return tuple((name, weight / total) for name, weight in moves)
+
+
+def _parse_mixture(raw: Mapping[str, Any], n_dim: int) -> Mixture:
+    where = "settings.sampler.mixture"
+    _only_keys(raw, {"weights", "means", "choleskys", "degrees"}, where)
+    n = len(_list(raw, "weights", where))
+    if not 1 <= n <= MAX_COMPONENTS:
+        raise UnitError(f"{where}.weights has {n} components, not 1 to {MAX_COMPONENTS}.")
+    weights = _array(raw, "weights", where, (n,))
+    choleskys = _array(raw, "choleskys", where, (n, n_dim, n_dim))
+    if not (weights > 0).all() or abs(math.fsum(weights) - 1.0) > 1e-9:
+        raise UnitError(f"{where}.weights are not positive numbers that sum to 1.")
+    diagonal = np.diagonal(choleskys, axis1=1, axis2=2)
+    if not (diagonal > 0).all() or np.triu(choleskys, 1).any():
+        raise UnitError(f"{where}.choleskys are not lower triangles with positive diagonals.")
+    means = _array(raw, "means", where, (n, n_dim))
+    return Mixture(weights, means, choleskys, _positive(raw, "degrees", where))
+
+
+def _table(raw: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+    value = raw.get(key)
+    if not isinstance(value, Mapping):
+        raise UnitError(f"{where}.{key} is missing or not a table.", key=key)
+    return value
+
+
+def _list(raw: Mapping[str, Any], key: str, where: str) -> Sequence[Any]:
+    value = raw.get(key)
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise UnitError(f"{where}.{key} is missing or not a list.", key=key)
+    return value
+
+
+def _only_keys(raw: Mapping[str, Any], allowed: set[str], where: str) -> None:
+    for key in raw:
+        if key not in allowed:
+            raise UnitError(f"{where} has an unknown key {key!r}.", key=key)
+
+
+def _number(raw: Mapping[str, Any], key: str, where: str) -> float:
+    value = raw.get(key)
+    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
+        raise UnitError(f"{where}.{key} is missing or not a finite number.", key=key)
+    return float(value)  # type: ignore[arg-type]
+
+
+def _positive(raw: Mapping[str, Any], key: str, where: str) -> float:
+    value = _number(raw, key, where)
+    if value <= 0.0:
+        raise UnitError(f"{where}.{key} is not positive.", key=key)
+    return value
+
+
+def _integer(raw: Mapping[str, Any], key: str, where: str, low: int, high: int) -> int:
+    value = raw.get(key)
+    if type(value) is not int or not low <= value <= high:
+        raise UnitError(f"{where}.{key} is not a whole number from {low} to {high}.", key=key)
+    return value
+
+
+def _array(
+    raw: Mapping[str, Any], key: str, where: str, shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    try:
+        array = np.array(_list(raw, key, where))
+    except ValueError as error:
+        raise UnitError(f"{where}.{key} is not an array of numbers.", key=key) from error
+    if array.shape != shape or array.dtype.kind not in "if":
+        wanted = " x ".join(map(str, shape))
+        raise UnitError(f"{where}.{key} is not an array of {wanted} numbers.", key=key)
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise UnitError(f"{where}.{key} has a number that is not finite.", key=key)
+    return array
