@@ -16,7 +16,18 @@ import typer
 
 from boinc_project.errors import OpenAstroError
 
-COMMANDS = ("init", "serve", "web", "daemon", "app", "campaign", "story", "results", "doctor", "demo")
+COMMANDS = (
+    "init",
+    "serve",
+    "web",
+    "daemon",
+    "app",
+    "campaign",
+    "story",
+    "results",
+    "doctor",
+    "demo",
+)
 USAGE_ERROR = 2
 
 cli = typer.Typer(
