@@ -1,0 +1,83 @@
+"""App, client and server are killed at random moments; the output does not show it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from apps.volunteer.stock_client import StockClient
+from boinc_project.errors import TransientError
+from boinc_project.states import Outcome
+from server.demo.live_project import LiveProject
+from server.models import Result
+from tests.e2e.client.outside import all_over, uploaded
+
+pytestmark = [pytest.mark.client, pytest.mark.frozen, pytest.mark.slow]
+
+
+def _undisturbed(project: LiveProject, apps: Path, slot: Path) -> bytes:
+    """Compute the project's only unit by the frozen app alone, without a client."""
+    slot.mkdir()
+    for pattern, name in (("unit_*.json", "unit.json"), ("transits_*.csv", "transits.csv")):
+        found = next((project.directory / "download").rglob(pattern))
+        (slot / name).write_bytes(found.read_bytes())
+    with tarfile.open(next(apps.rglob("ttv_mcmc_*.tar.gz"))) as archive:
+        archive.extractall(slot / "app", filter="data")
+    program = next(path for path in (slot / "app").rglob("ttv_mcmc") if path.is_file())
+    subprocess.run([program], cwd=slot, check=True, capture_output=True)
+    return (slot / "output.h5").read_bytes()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kills_leave_no_trace_in_the_output(
+    seed: int,
+    project: LiveProject,
+    new_client: Callable[..., StockClient],
+    write_campaign: Callable[..., Path],
+    results: Callable[[], list[Result]],
+    frozen_apps: Path,
+    tmp_path: Path,
+) -> None:
+    project.issue(write_campaign(units=1, quorum=1, n_step=1600))
+    client = new_client()
+    client.start(attach_key=project.create_account("Ann", "ann@example.org", "correct horse"))
+    client.wait(lambda: any(task.fraction_done > 0 for task in client.tasks()), timeout=90)
+
+    def kill_app() -> None:
+        for pid in client.app_pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def kill_client() -> None:
+        client.kill()
+        client.start()
+
+    def kill_server() -> None:
+        project.kill()
+        project.start()
+
+    rng = np.random.default_rng(seed)
+    kills = [kill_app, kill_client, kill_server, kill_app, kill_server]
+    for kill in rng.permutation(np.array(kills, dtype=object)):
+        time.sleep(float(rng.uniform(0.3, 1.5)))
+        kill()
+
+    def finished() -> bool:
+        with contextlib.suppress(TransientError):
+            client.update()
+        return all_over(results())
+
+    client.wait(finished, timeout=150)
+    done = results()
+    assert [result.outcome for result in done] == [Outcome.SUCCESS]
+    expected = _undisturbed(project, frozen_apps, tmp_path / "alone")
+    assert uploaded(project, done[0]).read_bytes() == expected
