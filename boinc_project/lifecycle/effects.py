@@ -101,6 +101,8 @@ class CreateResults:
     count: int
     retry: bool
     """Whether some result of the workunit is over already, so that someone waits for these."""
+    time: float
+    """Epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True)

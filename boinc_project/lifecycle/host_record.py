@@ -24,6 +24,8 @@ class HostRecord:
         Valid replicated results since the last failure of any kind.
     n_valid, n_invalid, n_error : int
         Counts since the beginning; errors include time-outs.
+    turnaround_mean : float
+        Running mean of the seconds between sending and report of valid results.
     """
 
     max_jobs_per_day: int = 0
@@ -31,10 +33,20 @@ class HostRecord:
     n_valid: int = 0
     n_invalid: int = 0
     n_error: int = 0
+    turnaround_mean: float = 0.0
+
+
+TURNAROUND_MEMORY = 20
+"""Valid results over which the mean turnaround forgets: a few weeks of an ordinary host."""
 
 
 def judge(
-    record: HostRecord, deed: HostDeed, *, daily_quota: int, replicated: bool = True
+    record: HostRecord,
+    deed: HostDeed,
+    *,
+    daily_quota: int,
+    replicated: bool = True,
+    turnaround: float = 0.0,
 ) -> HostRecord:
     """Return the record after `deed`.
 
@@ -44,6 +56,8 @@ def judge(
         The project's ``daily_result_quota``.
     replicated : bool
         Whether somebody else confirmed a valid result; an unconfirmed one earns no trust.
+    turnaround : float
+        Seconds between sending and report of a valid result.
     """
     quota = record.max_jobs_per_day or daily_quota
     match deed:
@@ -65,11 +79,14 @@ def judge(
                 n_error=record.n_error + 1,
             )
         case HostDeed.VALID:
+            weight = 1.0 / min(record.n_valid + 1, TURNAROUND_MEMORY)
+            mean = record.turnaround_mean
             return replace(
                 record,
                 max_jobs_per_day=quota + 1,
                 consecutive_valid=record.consecutive_valid + replicated,
                 n_valid=record.n_valid + 1,
+                turnaround_mean=mean + weight * (turnaround - mean),
             )
         case HostDeed.INVALID:
             return replace(

@@ -212,7 +212,7 @@ def _create(state: WorkunitState, event: Transition) -> Step:
     retry = any(result.over for result in state.results)
     records = (RecordEvent(EventKind.CREATED, event.now, result.instance) for result in new)
     after = replace(state, results=state.results + new)
-    return after, (CreateResults(first, count, retry), *records)
+    return after, (CreateResults(first, count, retry, event.now), *records)
 
 
 def _clean_up(state: WorkunitState, event: Transition) -> Step:

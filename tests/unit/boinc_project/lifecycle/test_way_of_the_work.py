@@ -100,7 +100,7 @@ def two_successes(story: Story) -> None:
 
 
 def test_quorum_reached(story: Story) -> None:
-    assert CreateResults(0, 2, retry=False) in story.look(0.0)
+    assert CreateResults(0, 2, retry=False, time=0.0) in story.look(0.0)
     story.send(0)
     story.send(1)
     assert story.state.transition_time == 1.0 + 1000.0 + GRACE

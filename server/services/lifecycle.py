@@ -1,0 +1,256 @@
+"""Let events happen to workunits: load the rows, ask the machine, write what came of it.
+
+Apart from the scheduler, which handles single results with the same machine, this is the only
+place that changes the states of workunits and results. The caller owns the transaction. In it, on
+PostgreSQL, the workunit's row and then its results' rows are locked, never waiting for one that
+another holds: whoever finds a lock taken lets go and comes again, so that no two transactions can
+wait for each other.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from boinc_project.errors import StateError, TransientError
+from boinc_project.lifecycle.effects import CreateResults, Effect, EventKind, RecordEvent
+from boinc_project.lifecycle.invariants import validate_state
+from boinc_project.lifecycle.result import Reported
+from boinc_project.lifecycle.state import WorkunitState
+from boinc_project.lifecycle.transition import Transition
+from boinc_project.lifecycle.workunit import OnResult, WorkunitEvent, handle
+from boinc_project.settings import Settings
+from boinc_project.states import CampaignState
+from server.db import Database
+from server.models import CampaignRow, Event, Result, Workunit
+from server.services.effects import grant_credit, judge_hosts, story_rows
+from server.services.state_rows import (
+    report_columns,
+    result_columns,
+    result_state,
+    workunit_columns,
+    workunit_state,
+)
+
+RETRY_PRIORITY = 1
+"""Added to the priority of results that replace others: somebody waits for their credit."""
+
+VERDICTS = frozenset(
+    {
+        EventKind.VALID,
+        EventKind.INVALID,
+        EventKind.INCONCLUSIVE,
+        EventKind.VALIDATE_ERROR,
+        EventKind.NO_CHECK,
+        EventKind.TOO_LATE,
+    }
+)
+"""Events whose reason a result's row keeps as its ``validate_reason``."""
+
+
+@dataclass(slots=True)
+class LoadedWorkunit:
+    """A workunit's rows, and its state as the machine sees it."""
+
+    row: Workunit
+    results: dict[int, Result]
+    """By instance number."""
+    state: WorkunitState
+
+
+def read(session: Session, workunit_id: int) -> LoadedWorkunit | None:
+    """Load a workunit to look at it; None if there is none."""
+    row = session.get(Workunit, workunit_id)
+    if row is None:
+        return None
+    results = session.scalars(select(Result).where(Result.workunitid == workunit_id)).all()
+    by_instance = {one.instance: one for one in results}
+    return LoadedWorkunit(row, by_instance, workunit_state(row, results))
+
+
+def load(session: Session, database: Database, workunit_id: int) -> LoadedWorkunit | None:
+    """Load a workunit to change it, its rows locked; None if there is none.
+
+    Raises
+    ------
+    TransientError
+        If another transaction works on it at this moment.
+    """
+    chosen = select(Workunit).where(Workunit.id == workunit_id)
+    row = session.scalars(database.locked(chosen)).one_or_none()
+    if row is None:
+        if session.scalar(select(Workunit.id).where(Workunit.id == workunit_id)) is None:
+            return None
+        raise TransientError("Another process works on this workunit.", workunit=workunit_id)
+    of_it = select(Result).where(Result.workunitid == workunit_id).order_by(Result.id)
+    results = session.scalars(database.locked(of_it)).all()
+    count = session.scalar(select(func.count()).where(Result.workunitid == workunit_id))
+    if count != len(results):
+        raise TransientError("Another process works on its results.", workunit=workunit_id)
+    by_instance = {one.instance: one for one in results}
+    return LoadedWorkunit(row, by_instance, workunit_state(row, results))
+
+
+def transition_event(session: Session, settings: Settings, row: Workunit, now: float) -> Transition:
+    """Return the transitioner's look at a workunit, as settings and campaign want it."""
+    state, merge_wanted = session.execute(
+        select(CampaignRow.state, CampaignRow.merge_wanted).where(CampaignRow.id == row.campaign_id)
+    ).one()
+    running = state in (CampaignState.ACTIVE.value, CampaignState.PAUSED.value)
+    return Transition(
+        now,
+        grace=settings.scheduler.report_grace_period,
+        delete_delay=settings.daemons.delete_delay,
+        # Every merge of a campaign reads all its canonical outputs again.
+        hold=running or merge_wanted,
+    )
+
+
+def apply(
+    session: Session,
+    database: Database,
+    loaded: LoadedWorkunit,
+    event: WorkunitEvent,
+    *,
+    actor: str,
+    settings: Settings,
+    new_token: Callable[[], str] = lambda: secrets.token_hex(8),
+) -> tuple[Effect, ...]:
+    """Let one event happen to a loaded workunit: states, credit, hosts' records and story.
+
+    Parameters
+    ----------
+    actor : str
+        Who did it: ``transitioner``, ``validator``, ``admin``, ...
+    new_token : Callable[[], str]
+        Returns the part of an output's file name that nobody can guess.
+
+    Returns
+    -------
+    tuple[Effect, ...]
+        What was done besides the state; empty if the event was a repetition, or came too late.
+
+    Raises
+    ------
+    StateError
+        If the event is impossible, or would lead to a state that is; then nothing may be committed.
+    TransientError
+        If another transaction changes a row that takes part.
+    """
+    before = loaded.state
+    after, effects = handle(before, event)
+    validate_state(after)
+    for effect in effects:
+        if isinstance(effect, CreateResults):
+            _create_rows(session, loaded, effect, new_token)
+    _write_states(loaded, before, after)
+    if isinstance(event, OnResult) and isinstance(event.event, Reported) and effects:
+        _set(loaded.results[event.instance], report_columns(event.event))
+    for effect in effects:
+        if isinstance(effect, RecordEvent) and effect.kind in VERDICTS:
+            assert effect.result is not None
+            row = loaded.results[effect.result]
+            row.validate_reason = str(effect.detail.get("reason", ""))
+    judge_hosts(
+        session,
+        database,
+        effects,
+        loaded.results,
+        daily_quota=settings.scheduler.daily_result_quota,
+        replicated=after.limits.min_quorum > 1,
+    )
+    grant_credit(session, database, effects, loaded.results)
+    _tell(session, loaded, effects, actor=actor, before=before, after=after)
+    loaded.state = after
+    return effects
+
+
+def change(
+    database: Database,
+    settings: Settings,
+    workunit_id: int,
+    event: WorkunitEvent,
+    *,
+    actor: str,
+) -> bool:
+    """Let one event happen to a workunit in a transaction of its own.
+
+    Returns
+    -------
+    bool
+        Whether anything came of it.
+
+    Raises
+    ------
+    StateError, TransientError
+        See `load` and `apply`; nothing is changed then.
+    """
+    with database.write() as session:
+        loaded = load(session, database, workunit_id)
+        if loaded is None:
+            raise StateError(f"There is no workunit {workunit_id}.", workunit=workunit_id)
+        before = loaded.state
+        effects = apply(session, database, loaded, event, actor=actor, settings=settings)
+        return bool(effects) or loaded.state != before
+
+
+def _create_rows(
+    session: Session, loaded: LoadedWorkunit, effect: CreateResults, new_token: Callable[[], str]
+) -> None:
+    row = loaded.row
+    for instance in range(effect.first, effect.first + effect.count):
+        name = f"{row.name}_{instance}"
+        loaded.results[instance] = Result(
+            name=name,
+            workunitid=row.id,
+            appid=row.appid,
+            instance=instance,
+            create_time=effect.time,
+            priority=row.priority + (RETRY_PRIORITY if effect.retry else 0),
+            output_name=f"{name}_r{new_token()}_0",
+        )
+    session.add_all(
+        loaded.results[instance] for instance in range(effect.first, effect.first + effect.count)
+    )
+    session.flush()
+
+
+def _write_states(loaded: LoadedWorkunit, before: WorkunitState, after: WorkunitState) -> None:
+    _set(loaded.row, workunit_columns(before, after))
+    canonical = None if after.canonical is None else loaded.results[after.canonical].id
+    if loaded.row.canonical_resultid != canonical:
+        loaded.row.canonical_resultid = canonical
+    for state in after.results:
+        row = loaded.results[state.instance]
+        _set(row, result_columns(result_state(row), state))
+
+
+def _set(row: object, columns: dict[str, object]) -> None:
+    for name, value in columns.items():
+        setattr(row, name, value)
+
+
+def _tell(
+    session: Session,
+    loaded: LoadedWorkunit,
+    effects: tuple[Effect, ...],
+    *,
+    actor: str,
+    before: WorkunitState,
+    after: WorkunitState,
+) -> None:
+    rows = story_rows(
+        effects,
+        actor=actor,
+        campaign=loaded.row.campaign_id,
+        workunit=loaded.row.id,
+        results={instance: one.id for instance, one in loaded.results.items()},
+        before=before,
+        after=after,
+    )
+    if rows:
+        session.execute(insert(Event), rows)
