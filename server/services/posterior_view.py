@@ -1,0 +1,178 @@
+"""The posterior as pages and API show it, read from a product's summary.json: a pure reader.
+
+The form is documented in ``docs/scientist/products.md``. What a summary does not have is shown as
+missing, never made up; a summary that is not of that form gives an empty table, not an error page.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from boinc_project.campaign import Published, StopRule
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterView:
+    """One parameter of the posterior, or a quantity derived from parameters.
+
+    Attributes
+    ----------
+    name, label, unit : str
+        ``b.mass``, ``mass of b``, ``Earth masses``.
+    derived : bool
+        Whether it is computed from the free parameters.
+    median, plus, minus : float
+        Median and distances to the 84th and the 16th percentile, in `unit`; NaN if not known.
+    mcse : float or None
+        Monte Carlo standard error of the median, in `unit`.
+    rhat, ess_bulk, ess_tail : float or None
+        Diagnostics of Vehtari et al. (2021); None if they could not be computed.
+    published : tuple[Published, ...]
+        Values from the literature.
+    """
+
+    name: str
+    label: str
+    unit: str
+    derived: bool
+    median: float
+    plus: float
+    minus: float
+    mcse: float | None
+    rhat: float | None
+    ess_bulk: float | None
+    ess_tail: float | None
+    published: tuple[Published, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One part of the stop rule.
+
+    Attributes
+    ----------
+    name, which : str
+        ``R-hat``, ``largest`` of all parameters.
+    value : float or None
+        The worst of all parameters; None if it could not be computed.
+    limit : float
+        What the campaign asks for.
+    at_least : bool
+        Whether `limit` is the smallest value that will do, rather than the largest.
+    parameter : str
+        Which parameter is the worst.
+    """
+
+    name: str
+    which: str
+    value: float | None
+    limit: float
+    at_least: bool
+    parameter: str
+
+    @property
+    def met(self) -> bool:
+        """Whether it holds; a missing value or NaN never does."""
+        if self.value is None:
+            return False
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class PosteriorView:
+    """Table, stop rule, and what is missing in the assimilator's own words."""
+
+    parameters: tuple[ParameterView, ...]
+    criteria: tuple[Criterion, ...]
+    missing: tuple[str, ...]
+
+
+def read_posterior(summary: Mapping[str, Any], stop: StopRule) -> PosteriorView:
+    """Read a product's summary.
+
+    Parameters
+    ----------
+    summary : Mapping[str, Any]
+        The parsed summary.json.
+    stop : StopRule
+        The campaign's.
+    """
+    return PosteriorView(
+        parameters=tuple(_parameter(item) for item in _list(summary, "parameters")),
+        criteria=(
+            _criterion("R-hat", "largest", _map(summary, "rhat_max"), stop.rhat, at_least=False),
+            _criterion("Bulk ESS", "smallest", _map(summary, "ess_bulk_min"), stop.ess_bulk),
+            _criterion("Tail ESS", "smallest", _map(summary, "ess_tail_min"), stop.ess_tail),
+        ),
+        missing=tuple(str(line) for line in summary.get("missing") or ()),
+    )
+
+
+def _parameter(item: Mapping[str, Any]) -> ParameterView:
+    median = _value(item, "median")
+    return ParameterView(
+        name=str(item.get("name", "")),
+        label=str(item.get("label") or item.get("name", "")),
+        unit=str(item.get("unit") or ""),
+        derived=item.get("derived") is True,
+        median=median,
+        plus=_value(item, "q84") - median,
+        minus=median - _value(item, "q16"),
+        mcse=_optional(_map(item, "median").get("mcse")),
+        rhat=_optional(item.get("rhat")),
+        ess_bulk=_optional(item.get("ess_bulk")),
+        ess_tail=_optional(item.get("ess_tail")),
+        published=tuple(
+            Published(
+                parameter=str(item.get("name", "")),
+                value=_number(value.get("value")),
+                plus=_optional(value.get("plus")) or 0.0,
+                minus=_optional(value.get("minus")) or 0.0,
+                source=str(value.get("source", "")),
+            )
+            for value in _list(item, "published")
+        ),
+    )
+
+
+def _criterion(
+    name: str, which: str, worst: Mapping[str, Any], limit: float, *, at_least: bool = True
+) -> Criterion:
+    return Criterion(
+        name=name,
+        which=which,
+        value=_optional(worst.get("value")),
+        limit=limit,
+        at_least=at_least,
+        parameter=str(worst.get("parameter") or ""),
+    )
+
+
+def _list(item: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    found = item.get(key)
+    if not isinstance(found, list):
+        return []
+    return [one for one in found if isinstance(one, Mapping)]
+
+
+def _map(item: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = item.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _value(item: Mapping[str, Any], key: str) -> float:
+    return _number(_map(item, key).get("value"))
+
+
+def _optional(value: Any) -> float | None:
+    number = _number(value)
+    return number if math.isfinite(number) else None
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    return float(value)
