@@ -134,7 +134,13 @@ def read_parameter(planet: TomlTable, planet_name: str, key: str) -> dict[str, A
     check_unit(table, parameter.quantity, name, ("value", "low", "high", "mean", "sigma"))
     if "value" in table:
         _only(table, name, "value", ("value",))
-        return {"fixed": _within(table, "value", name, parameter)}
+        value = _within(table, "value", name, parameter)
+        if key == "eccentricity" and value != 0:
+            table.fail(
+                "value",
+                f"{name} can only be fixed at 0, a circle: write value = 0, or a narrow prior",
+            )
+        return {"fixed": value}
     if "prior" not in table:
         table.fail(None, f"{name} has neither a prior nor a value: write {parameter.example}")
     kind = table.text("prior", example=parameter.kinds[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -30,7 +30,9 @@ class AppPlanner(Protocol):
     def published_names(self, settings: Mapping[str, Any]) -> Collection[str]:
         """Return the quantities that published values may be given for."""
 
-    def prepare(self, campaign: Campaign) -> Campaign:
+    def prepare(
+        self, campaign: Campaign, progress: Callable[[int, int], None] | None = None
+    ) -> Campaign:
         """Complete what is measured rather than stated; does nothing to a prepared campaign."""
 
     def is_prepared(self, campaign: Campaign) -> bool:
@@ -39,8 +41,8 @@ class AppPlanner(Protocol):
     def plan(self, campaign: Campaign, progress: Progress) -> list[Unit]:
         """Return the units of the next generation; the same arguments give the same digests."""
 
-    def cost(self, campaign: Campaign) -> Cost:
-        """Return what one unit costs, in counts that do not depend on a machine."""
+    def cost(self, campaign: Campaign, unit: Unit) -> Cost:
+        """Return what a unit costs, in counts that do not depend on a machine."""
 
     def seconds_per_call(self, campaign: Campaign) -> float:
         """Measure the likelihood on this machine, CPU seconds per call."""

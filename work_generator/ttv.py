@@ -1,22 +1,247 @@
-"""Plan a transit-timing campaign: which sub-chains, from which starting points."""
+"""Plan a transit-timing campaign: which sub-chains, from which starting points.
+
+What costs computing (the modes, the step) is found once, by `prepare`, and kept in the campaign's
+settings under ``"modes"`` and ``model.dt``. `plan` then only follows from its arguments.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from work_generator.ttv_file import SECTIONS, read_sections
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["SECTIONS", "published_names", "read_sections"]
+from apps.ttv.likelihood import Posterior
+from apps.ttv.settings import Problem
+from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
+from boinc_project.campaign import Campaign, Progress
+from boinc_project.errors import InputError
+from boinc_project.seeds import Stream, step_bits, stream_key, unit_seed
+from boinc_project.unit import Unit
+from work_generator.estimate import Cost, measure
+from work_generator.modes import Mode, choose_dt, find_modes, starting_points
+from work_generator.ttv_file import SECTIONS, posterior_of, read_sections
 
-DERIVED = ("eccentricity", "omega")
-"""Quantities of a planet that follow from its parameters: pure number, and degrees."""
+__all__ = [
+    "SECTIONS",
+    "cost",
+    "is_prepared",
+    "plan",
+    "prepare",
+    "published_names",
+    "read_sections",
+    "seconds_per_call",
+]
+
+MIN_APP_VERSION = 100
+"""The first version of ``ttv_mcmc``."""
+
+# One planet-step of TTVFast takes 225 to 300 ns where BOINC's Whetstone benchmark measures about
+# 4 GFLOPS: 1e3 operations. A call costs its Python wrapper the time of 1e3 planet-steps more.
+_FPOPS_PER_PLANET_STEP = 1.0e3
+_PLANET_STEPS_PER_CALL = 1.0e3
+
+# Python, numpy, h5py and TTVFast take 120 MB on Linux; walkers and draws are small beside that.
+_MEMORY = 3.0e8
+# The slot holds links, checkpoints and the output. The app itself lies in the project's directory,
+# but its launcher may unpack beside it: 200 MB.
+_DISK = 5.0e8
+
+# HDF5's own structures and the attributes around the arrays.
+_OUTPUT_OVERHEAD = 32_768
+# Draws that a unit's starting points are chosen from: more only cost time.
+_POOL_PER_WALKER = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A prepared campaign, as values to plan with."""
+
+    problem: Problem
+    table: TransitTable
+    modes: tuple[Mode, ...]
+    weights: tuple[float, ...]
 
 
 def published_names(settings: Mapping[str, Any]) -> list[str]:
     """Return the parameters and derived quantities that published values may be given for."""
-    names = []
-    for planet in settings["model"]["planets"]:
-        own = ("mass", "period", "eccentricity", "omega", "ecosw", "esinw", "t0")
-        names += [f"{planet['name']}.{key}" for key in (*own, "inclination", "node")]
-    return names
+    keys = ("mass", "period", "eccentricity", "omega", "ecosw", "esinw", "t0", "inclination")
+    planets = [planet["name"] for planet in settings["model"]["planets"]]
+    return [f"{planet}.{key}" for planet in planets for key in (*keys, "node")]
+
+
+def is_prepared(campaign: Campaign) -> bool:
+    """Whether step and modes have been found."""
+    return campaign.settings["model"]["dt"] is not None and "modes" in campaign.settings
+
+
+def prepare(campaign: Campaign, progress: Callable[[int, int], None] | None = None) -> Campaign:
+    """Find the modes, and the step if the campaign file says ``"auto"``.
+
+    The result follows from the campaign and its seed; a prepared campaign is returned as it is.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        As read from its file.
+    progress : Callable, optional
+        Told the number of fits done, and of fits in all.
+
+    Raises
+    ------
+    InputError
+        If no model fits, or no step is fine enough.
+    """
+    if is_prepared(campaign):
+        return campaign
+    first = posterior_of(campaign.settings, campaign.inputs)
+    # The root of the seed tree: every unit has a branch of its own below it.
+    rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
+    modes = find_modes(first.problem, first.table, rng, progress)
+    model = dict(campaign.settings["model"])
+    if model["dt"] is None:
+        model["dt"] = choose_dt(first.problem, modes[0].params.tolist(), first.table)
+    weights = mode_weights(modes, first)
+    stored = [
+        {
+            "params": mode.params.tolist(),
+            "chi2": mode.chi2,
+            "covariance": mode.covariance.tolist(),
+            "n_found": mode.n_found,
+            "weight": weight,
+        }
+        for mode, weight in zip(modes, weights, strict=True)
+        if weight > 0
+    ]
+    return replace(campaign, settings={**campaign.settings, "model": model, "modes": stored})
+
+
+def mode_weights(modes: list[Mode], posterior: Posterior) -> list[float]:
+    """Return each mode's part of the posterior, by Laplace's approximation.
+
+    The integral over a mode is about exp(log posterior) times the square root of the covariance's
+    determinant (MacKay 2003, chapter 27). Parts below a millionth count as nothing.
+    """
+    logs = []
+    for mode in modes:
+        _, log_determinant = np.linalg.slogdet(mode.covariance)
+        log_prior = posterior.log_prior(mode.params.tolist())
+        logs.append(-0.5 * mode.chi2 + log_prior + 0.5 * float(log_determinant))
+    best = max(logs)
+    if not math.isfinite(best):
+        raise InputError("The best fit lies outside of the priors: widen them.")
+    parts = [math.exp(value - best) for value in logs]
+    parts = [part if part > 1e-6 else 0.0 for part in parts]
+    total = math.fsum(parts)
+    return [part / total for part in parts]
+
+
+def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
+    """Return the units of the next generation.
+
+    The units of generation 0 start around the modes, as many around each as is its part of the
+    posterior. Later ones start from draws of the merged posterior, so that burn-in is paid once.
+
+    Raises
+    ------
+    InputError
+        If the campaign is not prepared, or no starting points can be found.
+    """
+    prepared = _prepared(campaign)
+    generation = len(progress.issued)
+    n_unit = min(campaign.units_per_generation, campaign.stop.max_units - sum(progress.issued))
+    inputs = {
+        name: hashlib.sha256(data).hexdigest() for name, data in sorted(campaign.inputs.items())
+    }
+    units = []
+    for index in range(max(0, n_unit)):
+        seed = unit_seed(campaign.seed, generation=generation, index=index)
+        rng = np.random.Generator(step_bits(stream_key(seed, Stream.START), 0))
+        start = _start(prepared, campaign, progress, (index + 0.5) / n_unit, rng)
+        shared = {key: campaign.settings[key] for key in ("model", "parameters", "sampler")}
+        units.append(
+            Unit(
+                app=campaign.app,
+                min_app_version=MIN_APP_VERSION,
+                campaign=campaign.name,
+                campaign_seed=campaign.seed,
+                generation=generation,
+                index=index,
+                settings={**shared, "start": start.tolist()},
+                inputs=inputs,
+            )
+        )
+    return units
+
+
+def cost(campaign: Campaign, unit: Unit) -> Cost:
+    """Return what one unit costs, in counts that do not depend on a machine."""
+    model, sampler = campaign.settings["model"], campaign.settings["sampler"]
+    n_walker, n_draw = sampler["n_walker"], sampler["n_step"] // sampler["thin"]
+    n_dim = len(unit.settings["start"][0])
+    n_call = n_walker * (sampler["n_step"] + 1)
+    planet_steps = len(model["planets"]) * (model["end"] - model["epoch"]) / model["dt"]
+    return Cost(
+        n_call=n_call,
+        fpops=n_call * (planet_steps + _PLANET_STEPS_PER_CALL) * _FPOPS_PER_PLANET_STEP,
+        bytes_down=len(unit.to_bytes()),
+        bytes_shared=sum(len(data) for data in campaign.inputs.values()),
+        bytes_up=8 * n_walker * (n_draw * (n_dim + 1) + 1) + _OUTPUT_OVERHEAD,
+        memory=_MEMORY,
+        disk=_DISK,
+    )
+
+
+def seconds_per_call(campaign: Campaign) -> float:
+    """Measure the likelihood at the best mode on this machine, CPU seconds per call."""
+    prepared = _prepared(campaign)
+    posterior = Posterior(prepared.problem, prepared.table)
+    point = prepared.modes[0].params.tolist()
+    return measure(lambda: posterior(point))
+
+
+def _prepared(campaign: Campaign) -> _Prepared:
+    if not is_prepared(campaign):
+        raise InputError(f"The campaign {campaign.name} is not prepared yet.", name=campaign.name)
+    stored = campaign.settings["modes"]
+    modes = tuple(
+        Mode(
+            params=np.array(mode["params"]),
+            chi2=mode["chi2"],
+            covariance=np.array(mode["covariance"]),
+            n_found=mode["n_found"],
+        )
+        for mode in stored
+    )
+    return _Prepared(
+        problem=Problem.from_mapping(campaign.settings),
+        table=parse_table(campaign.inputs[TABLE_FILE]),
+        modes=modes,
+        weights=tuple(mode["weight"] for mode in stored),
+    )
+
+
+def _start(
+    prepared: _Prepared,
+    campaign: Campaign,
+    progress: Progress,
+    place: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Return a unit's starting points, (n_walker, n_dim).
+
+    `place`, between 0 and 1, is where the unit stands in its generation: it chooses the mode.
+    """
+    n_walker = campaign.settings["sampler"]["n_walker"]
+    if progress.draws is None:
+        cumulative = np.cumsum(prepared.weights)
+        mode = prepared.modes[min(int(np.searchsorted(cumulative, place)), len(cumulative) - 1)]
+        return starting_points(mode, prepared.problem, n_walker, rng, table=prepared.table)
+    draws = np.asarray(progress.draws, dtype=np.float64)
+    pool = min(len(draws), _POOL_PER_WALKER * n_walker)
+    chosen = draws[rng.choice(len(draws), size=pool, replace=False)]
+    return starting_points(chosen, prepared.problem, n_walker, rng)

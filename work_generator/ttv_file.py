@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from apps.ttv import settings as unit_settings
+from apps.ttv.likelihood import Posterior
+from apps.ttv.table import TABLE_FILE, parse_table
+from boinc_project.errors import UnitError
 from work_generator.priors import PARAMETERS, read_parameter
 from work_generator.quantities import DURATION, STAR_MASS, TIME, read_quantity
 from work_generator.toml_source import TomlTable
 from work_generator.transit_table import TransitTable, read_transit_table
 
 SECTIONS = ("star", "data", "planets", "model", "sampler")
-TABLE = "transits.csv"
-"""Logical name of the transit-time table on the volunteer's computer."""
-
 PLANET_NAME = re.compile(r"[A-Za-z0-9]{1,16}")
-ENGINES = ("ttvfast",)
-MOVES = ("de", "snooker", "stretch")
-MAX_PLANETS = 10
+# The mixture move proposes from a fit to earlier draws: nobody can write that by hand.
+MOVES = tuple(move for move in unit_settings.MOVES if move != "mixture")
+ENGINES = unit_settings.ENGINES
+MAX_PLANETS = unit_settings.MAX_PLANETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,30 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         "parameters": parameters,
         "sampler": _sampler(root, n_dim),
     }
-    return settings, {TABLE: table.text.encode()}
+    inputs = {TABLE_FILE: table.text.encode()}
+    try:
+        posterior_of(settings, inputs)
+    except UnitError as error:
+        root.fail(None, f"the app cannot compute this: {error.message.rstrip('.')}")
+    return settings, inputs
+
+
+def posterior_of(settings: Mapping[str, Any], inputs: Mapping[str, bytes]) -> Posterior:
+    """Return the posterior that a campaign's settings define, as the app builds it.
+
+    Where the step is still to be chosen, a twentieth of the shortest period stands for it.
+
+    Raises
+    ------
+    UnitError
+        If the app would refuse the settings or the table.
+    """
+    model = dict(settings["model"])
+    if model["dt"] is None:
+        periods = [p for p in settings["parameters"] if p["name"].endswith(".period")]
+        model["dt"] = min(largest(period) for period in periods) / 20
+    problem = unit_settings.Problem.from_mapping({**settings, "model": model})
+    return Posterior(problem, parse_table(inputs[TABLE_FILE]))
 
 
 def _planets(root: TomlTable) -> list[_Planet]:
@@ -190,7 +215,7 @@ def _epoch(model: TomlTable, first: float) -> float:
 def _sampler(root: TomlTable, n_dim: int) -> dict[str, Any]:
     table = root.optional_table("sampler", ("n_walker", "n_step", "thin", "moves"))
     # emcee's two half-ensembles must each span the space; twice that is its authors' advice.
-    least = 2 * n_dim + 2
+    least = max(2 * n_dim + 2, 8)
     n_walker = table.integer("n_walker", low=1, high=10_000, default=4 * (n_dim // 2 + 1))
     if n_walker < least or n_walker % 2:
         table.fail(
