@@ -271,11 +271,17 @@ class _Fit:
             point[moving] = values
             return point
 
+        def residuals(values: Vector) -> Vector:
+            return self.residuals(full(values))
+
+        def jacobian(values: Vector) -> Vector:
+            return self.jacobian(full(values), scale)[:, moving]
+
         margin = 1e-9 * scale[moving]
         result = least_squares(
-            lambda values: self.residuals(full(values)),
+            residuals,
             np.clip(start[moving], low[moving] + margin, high[moving] - margin),
-            jac=lambda values: self.jacobian(full(values), scale)[:, moving],
+            jac=jacobian,
             bounds=(low[moving], high[moving]),
             x_scale=scale[moving],
             max_nfev=n,

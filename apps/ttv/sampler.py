@@ -1,0 +1,142 @@
+"""The chain, one step at a time.
+
+Step s draws all its random numbers from its own stream, derived from the unit's seed and s. So the
+ensemble after step s follows from the ensemble after step s - 1 alone: a run can stop anywhere and
+go on, and any segment between two stored draws can be computed again by anyone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from emcee.model import Model
+from emcee.state import State
+from numpy.typing import NDArray
+
+from apps.ttv.moves import make_moves
+from apps.ttv.settings import SamplerSettings
+from boinc_project.errors import UnitError
+from boinc_project.seeds import step_bits
+
+Vector = NDArray[np.float64]
+LogProbability = Callable[[Sequence[float]], float]
+
+
+@dataclass(slots=True)
+class Chain:
+    """A chain after `step` completed steps.
+
+    Attributes
+    ----------
+    step : int
+        Steps completed; 0 is the start.
+    coords : ndarray
+        float64 (n_walker, n_dim).
+    log_prob : ndarray
+        float64 (n_walker,).
+    accepted : ndarray
+        int64 (n_walker,), accepted proposals so far.
+    draws, draws_log_prob : list
+        The ensembles after every `thin` steps so far.
+    n_call : int
+        Calls of the log probability so far.
+    failures : Counter
+        Failed integrations so far, by kind.
+    """
+
+    step: int
+    coords: Vector
+    log_prob: Vector
+    accepted: NDArray[np.int64]
+    draws: list[Vector] = field(default_factory=list)
+    draws_log_prob: list[Vector] = field(default_factory=list)
+    n_call: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+
+
+class Sampler:
+    """Moves an ensemble of walkers.
+
+    Parameters
+    ----------
+    settings : SamplerSettings
+        Number of walkers, moves, thinning.
+    key : tuple[int, int]
+        Of the unit's CHAIN stream; see `boinc_project.seeds.stream_key`.
+    log_probability : Callable
+        Log density of a point; -inf outside the support, never NaN.
+    poll : Callable
+        Called before every evaluation; may raise to leave the step, which then has no effect.
+    """
+
+    def __init__(
+        self,
+        settings: SamplerSettings,
+        key: tuple[int, int],
+        log_probability: LogProbability,
+        poll: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.settings = settings
+        self._key = key
+        self._log_probability = log_probability
+        self._poll = poll
+        self._moves, weights = make_moves(settings)
+        self._edges = np.cumsum(weights)
+
+    def begin(self, start: Vector) -> Chain:
+        """Return the chain before its first step.
+
+        Raises
+        ------
+        UnitError
+            If a starting point has no probability.
+        """
+        coords = np.array(start, dtype=np.float64)
+        log_prob = self._evaluate(coords)
+        for walker, value in enumerate(log_prob):
+            if not math.isfinite(value):
+                raise UnitError(f"The start of walker {walker} has no probability.", walker=walker)
+        accepted = np.zeros(len(coords), dtype=np.int64)
+        return Chain(0, coords, log_prob, accepted, n_call=len(coords))
+
+    def advance(self, chain: Chain) -> None:
+        """Do one step; if it is interrupted by an exception, `chain` stays as it was."""
+        coords, log_prob, accepted = self.step(chain.coords, chain.log_prob, chain.step + 1)
+        chain.step += 1
+        chain.coords, chain.log_prob = coords, log_prob
+        chain.accepted = chain.accepted + accepted
+        chain.n_call += len(coords)
+        if chain.step % self.settings.thin == 0:
+            chain.draws.append(coords)
+            chain.draws_log_prob.append(log_prob)
+
+    def step(
+        self, coords: Vector, log_prob: Vector, step: int
+    ) -> tuple[Vector, Vector, NDArray[np.bool_]]:
+        """Return the ensemble after step number `step`, and which walkers moved.
+
+        Parameters
+        ----------
+        coords, log_prob : ndarray
+            The ensemble after step ``step - 1``; not changed.
+        step : int
+            Counted from 1.
+        """
+        random = np.random.RandomState(step_bits(self._key, step))
+        last = len(self._moves) - 1
+        move = self._moves[min(int(np.searchsorted(self._edges, random.rand())), last)]
+        model = Model(self._log_probability, lambda q: (self._evaluate(q), None), map, random)
+        state = State(coords, log_prob=log_prob, copy=True)
+        state, accepted = move.propose(model, state)
+        return state.coords, state.log_prob, accepted
+
+    def _evaluate(self, points: Vector) -> Vector:
+        log_prob = np.empty(len(points))
+        for i, point in enumerate(points):
+            self._poll()
+            log_prob[i] = self._log_probability(point.tolist())
+        return log_prob

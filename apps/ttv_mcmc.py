@@ -1,0 +1,163 @@
+"""The app ``ttv_mcmc``: one sub-chain of a transit-timing posterior.
+
+It can be killed at any moment and started again, and the output is the same, bit for bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.runtime.checkpoint import CheckpointFile
+from apps.runtime.errors import QuitRequested
+from apps.runtime.runtime import Runtime
+from apps.ttv import checkpoint
+from apps.ttv.likelihood import Posterior
+from apps.ttv.sampler import Chain, Sampler
+from apps.ttv.settings import TtvSettings
+from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
+from boinc_project.errors import CorruptCheckpoint, UnitError
+from boinc_project.seeds import Stream, stream_key
+from boinc_project.ttv_output import TtvOutput, write_ttv_output
+from boinc_project.unit import Unit
+
+APP_NAME = "ttv_mcmc"
+APP_VERSION = 100
+
+CHECKPOINT_PERIOD = 60.0
+"""CPU seconds after which a checkpoint is written, whatever the volunteer's preference."""
+
+
+def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) -> None:
+    """Compute a unit and write its output.
+
+    Parameters
+    ----------
+    unit : Unit
+        What to compute; see `apps.ttv.settings`.
+    inputs : Mapping[str, Path]
+        Where the input files are, by logical name; ``transits.csv`` is needed.
+    output : Path
+        Where to write the output; see `boinc_project.ttv_output`.
+    runtime : Runtime
+        Told of progress, asked whether to go on.
+
+    Raises
+    ------
+    UnitError
+        If the unit or its table cannot be understood.
+    """
+    if TABLE_FILE not in inputs:
+        raise UnitError(f"The input file {TABLE_FILE} is missing.", name=TABLE_FILE)
+    settings = TtvSettings.from_mapping(unit.settings)
+    posterior = Posterior(settings.problem, parse_table(inputs[TABLE_FILE].read_bytes()))
+    sampler = Sampler(
+        settings.sampler, stream_key(unit.seed, Stream.CHAIN), posterior, runtime.poll
+    )
+    file = CheckpointFile(
+        runtime.slot / checkpoint.CHECKPOINT_FILE,
+        unit.digest,
+        format_version=checkpoint.CHECKPOINT_FORMAT,
+    )
+    chain = _resume(file, settings) or sampler.begin(settings.start)
+    posterior.failures.update(chain.failures)
+    _compute(chain, sampler, posterior, runtime, file)
+    write_ttv_output(output, _output(unit, settings, chain, runtime))
+
+
+def replay(
+    unit: Unit,
+    table: TransitTable,
+    coords: NDArray[np.float64],
+    log_prob: NDArray[np.float64],
+    first_step: int,
+    n_step: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute a part of a unit's chain again.
+
+    Parameters
+    ----------
+    unit : Unit
+        The unit.
+    table : TransitTable
+        Its table.
+    coords, log_prob : ndarray
+        The ensemble after step ``first_step - 1``: float64 (n_walker, n_dim) and (n_walker,).
+        Draw k of an output is the ensemble after step ``(k + 1) * thin``.
+    first_step, n_step : int
+        First step to do, counted from 1, and number of steps.
+
+    Returns
+    -------
+    coords, log_prob : ndarray
+        The ensembles after each of the steps, (n_step, n_walker, n_dim) and (n_step, n_walker).
+    """
+    settings = TtvSettings.from_mapping(unit.settings)
+    sampler = Sampler(
+        settings.sampler,
+        stream_key(unit.seed, Stream.CHAIN),
+        Posterior(settings.problem, table),
+    )
+    all_coords, all_log_prob = [], []
+    for step in range(first_step, first_step + n_step):
+        coords, log_prob, _ = sampler.step(coords, log_prob, step)
+        all_coords.append(coords)
+        all_log_prob.append(log_prob)
+    return np.array(all_coords), np.array(all_log_prob)
+
+
+def _resume(file: CheckpointFile, settings: TtvSettings) -> Chain | None:
+    payload = file.load()
+    if payload is None:
+        return None
+    try:
+        return checkpoint.from_bytes(payload, settings.sampler, settings.problem.n_dim)
+    except CorruptCheckpoint:
+        # Whole, of this unit, and still not a chain: nothing older can be better.
+        file.remove()
+        return None
+
+
+def _compute(
+    chain: Chain, sampler: Sampler, posterior: Posterior, runtime: Runtime, file: CheckpointFile
+) -> None:
+    """Do the steps that are left, with checkpoints."""
+    n_step = sampler.settings.n_step
+    saved_at = runtime.cpu_time()
+    try:
+        while chain.step < n_step:
+            runtime.set_fraction_done(chain.step / n_step)
+            sampler.advance(chain)
+            # Counted at the end of a step only: an interrupted step will be done again.
+            chain.failures = posterior.failures.copy()
+            is_late = runtime.cpu_time() - saved_at >= CHECKPOINT_PERIOD
+            if is_late or runtime.time_to_checkpoint() or chain.step == n_step:
+                file.save(checkpoint.to_bytes(chain))
+                runtime.checkpoint_completed()
+                saved_at = runtime.cpu_time()
+    except QuitRequested:
+        # A full disk only costs the steps since the last checkpoint.
+        with contextlib.suppress(OSError):
+            file.save(checkpoint.to_bytes(chain))
+        raise
+
+
+def _output(unit: Unit, settings: TtvSettings, chain: Chain, runtime: Runtime) -> TtvOutput:
+    return TtvOutput(
+        unit_digest=unit.digest,
+        app_version=APP_VERSION,
+        platform=runtime.platform,
+        app_digest=runtime.app_digest,
+        parameter_names=settings.problem.parameter_names,
+        draws=np.array(chain.draws),
+        log_prob=np.array(chain.draws_log_prob),
+        accepted=chain.accepted,
+        n_likelihood=chain.n_call,
+        failures=dict(chain.failures),
+        thin=settings.sampler.thin,
+        n_step=settings.sampler.n_step,
+    )
