@@ -1,0 +1,200 @@
+"""Which of a workunit's outputs are true: BOINC's quorum, over verdicts that fail closed.
+
+The rules are those of ``sched/validate_util2.cpp`` (``check_set`` and ``check_pair``): outputs that
+fail their own check are out; every pair of the others is compared; an output that enough others
+agree with becomes canonical, and stands for the workunit from then on. Where ours are stricter:
+
+- BOINC asks for ``min_quorum / 2 + 1`` agreeing outputs, so that a quorum of three passes with two.
+  Here, as the campaign file says, ``min_quorum`` outputs must agree. For quorums of one and two,
+  both rules are the same.
+- BOINC takes the first output with enough matches. If two groups that contradict each other both
+  have enough, the larger one wins here, and none if they are equal: another result decides.
+- An output that could not be compared (too little evidence, or the validator failed) is
+  inconclusive, where BOINC would call it invalid.
+- A pair is compared once, so that agreement is symmetric whatever the comparison does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+from boinc_project.errors import TransientError
+from boinc_project.states import ValidateState
+from boinc_project.unit import Unit
+from validator.registry import AppValidator
+from validator.verdict import Verdict, VerdictKind, inconclusive, valid
+
+_STATES = {
+    VerdictKind.VALID: ValidateState.VALID,
+    VerdictKind.INVALID: ValidateState.INVALID,
+    VerdictKind.INCONCLUSIVE: ValidateState.INCONCLUSIVE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the quorum says of every output it was given.
+
+    Attributes
+    ----------
+    canonical : int | None
+        The output that stands for the workunit, if there is one.
+    states : Mapping[int, ValidateState]
+        VALID, INVALID or INCONCLUSIVE for every output.
+    reasons : Mapping[int, str]
+        Why, as one sentence for people each.
+    failed : frozenset[int]
+        INVALID outputs that failed their own check, before any comparison.
+    checks : Mapping[int, Verdict]
+        The verdict on each output by itself.
+    comparisons : Mapping[tuple[int, int], Verdict]
+        The verdict on each pair that was compared, smaller id first: the quorum's evidence.
+    """
+
+    canonical: int | None
+    states: Mapping[int, ValidateState]
+    reasons: Mapping[int, str]
+    failed: frozenset[int] = frozenset()
+    checks: Mapping[int, Verdict] = field(default_factory=dict)
+    comparisons: Mapping[tuple[int, int], Verdict] = field(default_factory=dict)
+
+
+def decide(
+    unit: Unit,
+    outputs: Mapping[int, Path],
+    *,
+    min_quorum: int,
+    app: AppValidator,
+    inputs: Mapping[str, Path],
+    canonical: int | None = None,
+) -> Decision:
+    """Decide which outputs of a workunit are true.
+
+    Parameters
+    ----------
+    unit : Unit
+        What was asked for.
+    outputs : Mapping[int, Path]
+        The uploaded files, by any number that tells them apart.
+    min_quorum : int
+        Outputs that must agree, at least 1.
+    app : AppValidator
+        Judges outputs; see `validator.registry.get`.
+    inputs : Mapping[str, Path]
+        The unit's other input files, by logical name.
+    canonical : int, optional
+        The output that was found canonical before, and is among `outputs`: then the others are
+        compared with it, and it is neither checked nor reported again.
+
+    Raises
+    ------
+    TransientError
+        If a verdict should be asked for again later. Any other failure of the validator makes the
+        output it concerns inconclusive.
+    ValueError
+        If `min_quorum` is less than 1, or `canonical` is not among `outputs`.
+    """
+    if min_quorum < 1:
+        raise ValueError(f"min_quorum is {min_quorum}, less than 1")
+    if canonical is not None and canonical not in outputs:
+        raise ValueError("the canonical output is not among the outputs")
+    new = sorted(outputs.keys() - {canonical})
+    checks = {one: _closed(app.check, unit, outputs[one], inputs) for one in new}
+    good = [one for one in new if checks[one].is_valid]
+    pairs = combinations(good, 2) if canonical is None else _with(canonical, good)
+    comparisons = {
+        (a, b): _closed(app.compare, unit, outputs[a], outputs[b])
+        for a, b in (sorted(pair) for pair in pairs)
+    }
+    winner = canonical
+    if canonical is None:
+        winner = _winner(good, comparisons, min_quorum)
+    states, reasons = {}, {}
+    for one in new:
+        verdict = checks[one]
+        if verdict.is_valid:
+            verdict = _against(one, winner, good, comparisons, min_quorum)
+        states[one], reasons[one] = _STATES[verdict.kind], verdict.reason
+    return Decision(
+        canonical=winner,
+        states=states,
+        reasons=reasons,
+        failed=frozenset(one for one in new if checks[one].is_invalid),
+        checks=checks,
+        comparisons=comparisons,
+    )
+
+
+def _closed(judge: Callable[..., Verdict], *arguments: object) -> Verdict:
+    """Return a verdict, or say that there is none: a failing validator passes nothing."""
+    try:
+        verdict = judge(*arguments)
+    except TransientError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever went wrong, it is no evidence
+        sentence = " ".join(str(error).split())[:300]
+        return inconclusive(f"The validator failed: {type(error).__name__}: {sentence}")
+    if not isinstance(verdict, Verdict):
+        return inconclusive("The validator failed: it gave no verdict.")
+    return verdict
+
+
+def _with(canonical: int, others: list[int]) -> list[tuple[int, int]]:
+    return [(canonical, other) for other in others]
+
+
+def _winner(
+    good: list[int], comparisons: Mapping[tuple[int, int], Verdict], min_quorum: int
+) -> int | None:
+    """Return the output with most agreement, if it is enough and nothing rivals it."""
+    groups = {
+        one: {one} | {b if a == one else a for (a, b), v in _of(one, comparisons) if v.is_valid}
+        for one in good
+    }
+    enough = [one for one in good if len(groups[one]) >= min_quorum]
+    if not enough:
+        return None
+    best = min(enough, key=lambda one: (-len(groups[one]), one))
+    rivals = (
+        b if a == best else a for (a, b), verdict in _of(best, comparisons) if verdict.is_invalid
+    )
+    if any(len(groups[rival]) >= len(groups[best]) for rival in rivals):
+        return None
+    return best
+
+
+def _of(
+    one: int, comparisons: Mapping[tuple[int, int], Verdict]
+) -> list[tuple[tuple[int, int], Verdict]]:
+    return [(pair, verdict) for pair, verdict in comparisons.items() if one in pair]
+
+
+def _against(
+    one: int,
+    winner: int | None,
+    good: list[int],
+    comparisons: Mapping[tuple[int, int], Verdict],
+    min_quorum: int,
+) -> Verdict:
+    """Return the verdict on an output that passed its own check."""
+    if winner is not None and one != winner:
+        return comparisons[min(one, winner), max(one, winner)]
+    if winner is not None:
+        return valid(_canonical_reason(one, comparisons))
+    if len(good) < min_quorum:
+        return inconclusive(
+            f"It waits for another result to be compared with ({len(good)} so far)."
+        )
+    others = [verdict.reason for _, verdict in _of(one, comparisons) if not verdict.is_valid]
+    reason = others[0] if others else "Two groups of results contradict each other."
+    return inconclusive(f"The results do not agree yet: {reason}")
+
+
+def _canonical_reason(one: int, comparisons: Mapping[tuple[int, int], Verdict]) -> str:
+    agreeing = [verdict for _, verdict in _of(one, comparisons) if verdict.is_valid]
+    if not agreeing:
+        return "Its check passed, and no comparison is asked for."
+    return agreeing[0].reason

@@ -1,0 +1,109 @@
+"""Which module judges the outputs of which app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from boinc_project.errors import UnitError
+from boinc_project.unit import Unit
+from validator.verdict import Verdict
+
+
+class Check(Protocol):
+    """Tells whether an output is well formed and self-consistent."""
+
+    def __call__(self, unit: Unit, path: Path, inputs: Mapping[str, Path], /) -> Verdict:
+        """Judge one output by itself.
+
+        Parameters
+        ----------
+        unit : Unit
+            What was asked for.
+        path : Path
+            The uploaded file.
+        inputs : Mapping[str, Path]
+            The unit's other input files, by logical name.
+        """
+        ...
+
+
+class Compare(Protocol):
+    """Tells whether two outputs say the same; symmetric in its paths."""
+
+    def __call__(self, unit: Unit, path_a: Path, path_b: Path, /) -> Verdict:
+        """Compare two outputs of one unit, each of which passed its check."""
+        ...
+
+
+class Audit(Protocol):
+    """Tells whether a random part of an output is really what the unit asked for.
+
+    The part is drawn with `rng` *after* the upload, from a seed that no volunteer knows, and
+    computed again: a chain's segment from one stored state to the next must follow draw by draw. A
+    host that fakes a fraction f of its segments is caught with probability ``1 - (1 - f)**k`` by k
+    audits, so that an audit rate above zero is enough against habitual fakes.
+    """
+
+    def __call__(
+        self,
+        unit: Unit,
+        path: Path,
+        inputs: Mapping[str, Path],
+        /,
+        *,
+        rng: np.random.Generator,
+        budget: float,
+    ) -> Verdict:
+        """Recompute parts of one output.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Chooses the parts.
+        budget : float
+            CPU seconds to spend.
+        """
+        ...
+
+
+class AppValidator(Protocol):
+    """What a validator module offers: one module an app."""
+
+    @property
+    def check(self) -> Check:
+        """Judge one output by itself."""
+        ...
+
+    @property
+    def compare(self) -> Compare:
+        """Compare two outputs of a unit."""
+        ...
+
+    @property
+    def audit(self) -> Audit | None:
+        """Recompute a random part; None where the app has no audit."""
+        ...
+
+    def credit(self, unit: Unit) -> float:
+        """Return the cobblestones that a valid result of `unit` earns."""
+        ...
+
+
+def get(app: str) -> AppValidator:
+    """Return the validator of an app.
+
+    Raises
+    ------
+    UnitError
+        If no module judges this app's outputs.
+    """
+    from validator import ttv
+
+    modules: Mapping[str, AppValidator] = {"ttv_mcmc": ttv}
+    if app not in modules:
+        raise UnitError(f"There is no validator for the app {app!r}.", app=app)
+    return modules[app]

@@ -1,0 +1,275 @@
+"""The validator of ``ttv_mcmc``: check an output, compare two, price a unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.ttv.likelihood import Posterior
+from apps.ttv.settings import TtvSettings
+from apps.ttv.table import TABLE_FILE, parse_table
+from apps.ttv_mcmc import replay
+from boinc_project.errors import OutputError, UnitError
+from boinc_project.ttv_output import TtvOutput, content_digest, read_ttv_output
+from boinc_project.unit import Unit, file_digest
+from validator.credit import cobblestones, ttv_flop
+from validator.registry import Audit
+from validator.statistics import MIN_EFFECTIVE, compare_runs
+from validator.verdict import Verdict, inconclusive, invalid, valid
+
+N_RECOMPUTED = 64
+"""Draws whose log-probability is computed again: an output of which a share f is wrong passes with
+probability (1 - f)^64, 4 % at f = 0.05. At 1 to 2 ms a likelihood it takes 0.1 s."""
+
+LOG_PROB_TOLERANCE = 1e-3
+"""Largest difference of a log-probability from the recomputed one. It changes a Metropolis step's
+acceptance by less than 0.1 %, so a chain within it samples the same posterior to any accuracy that
+a campaign reaches; rounding on unlike platforms stays below 1e-6."""
+
+DRAW_TOLERANCE = 1e-6
+"""Largest difference of corresponding draws, in posterior standard deviations, of two outputs that
+follow one another draw by draw: the same chain but for rounding, which an affine proposal does not
+amplify. Two chains that differ in one accepted step are apart by about 1."""
+
+START_BUDGET = 10_000
+"""Likelihood calls to spend on following a chain from its start to its first stored draw: 10 to 20
+s of CPU. Units that store their first draw later than that are left to the audit. Following the
+chain misjudges an honest host only if rounding on its platform turned an acceptance over: with
+differences of 1e-7 in the log-probability, in less than 1e-3 of such units."""
+
+audit: Audit | None = None
+"""`validator.registry.Audit` for this app: not there yet."""
+
+
+def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
+    """Judge one output by itself: structure, identity, values, and a recomputed sample.
+
+    Raises
+    ------
+    UnitError
+        If the unit or its inputs are not usable; the output cannot be judged then.
+    """
+    settings = TtvSettings.from_mapping(unit.settings)
+    posterior = Posterior(settings.problem, parse_table(_input(unit, inputs)))
+    try:
+        output = read_ttv_output(path)
+    except OutputError as error:
+        return invalid(error.message)
+    case = _Case(unit, settings, posterior, output)
+    for complaint in _COMPLAINTS:
+        reason = complaint(case)
+        if reason:
+            return invalid(reason)
+    return valid(
+        "Its check passed.",
+        acceptance=float(output.accepted.sum()) / (settings.sampler.n_step * len(output.accepted)),
+        recomputed=float(min(N_RECOMPUTED, output.log_prob.size)),
+        log_prob_max=float(output.log_prob.max()),
+    )
+
+
+def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
+    """Compare two outputs: by digest, else draw by draw, else by their statistics.
+
+    Raises
+    ------
+    OutputError
+        If one of them cannot be read.
+    """
+    a, b = read_ttv_output(path_a), read_ttv_output(path_b)
+    for output in (a, b):
+        if output.unit_digest != unit.digest:
+            return invalid("The outputs are not both of this unit.")
+    if content_digest(a) == content_digest(b):
+        return valid("Its numbers equal those of the other result, bit for bit.")
+    if a.draws.shape != b.draws.shape or a.parameter_names != b.parameter_names:
+        return invalid("The two outputs have different shapes.")
+    if not (_finite(a) and _finite(b)):
+        return invalid("An output has numbers that are not finite.")
+    distance = _distance(a, b)
+    if distance <= DRAW_TOLERANCE:
+        return valid("It follows the other result draw by draw.", distance=distance)
+    found = compare_runs(a.parameter_names, (a.draws, b.draws), (a.log_prob, b.log_prob))
+    if not found.has_evidence:
+        return inconclusive(
+            "Too little evidence: the outputs differ, and their statistics rest on "
+            f"{found.effective:.1f} effectively independent draws; {MIN_EFFECTIVE:.0f} are needed.",
+            **found.numbers(),
+        )
+    statistic, quantity, z = found.worst
+    if not found.agrees:
+        return invalid(
+            f"The two outputs disagree: {statistic} of {quantity} by {abs(z):.1f} standard errors.",
+            **found.numbers(),
+        )
+    return valid("Its statistics agree with those of the other result.", **found.numbers())
+
+
+def credit(unit: Unit) -> float:
+    """Return the cobblestones of a valid result, from the likelihood calls the unit asks for.
+
+    Raises
+    ------
+    UnitError
+        If the unit's settings are not usable.
+    """
+    settings = TtvSettings.from_mapping(unit.settings)
+    model, sampler = settings.problem.model, settings.sampler
+    return cobblestones(
+        ttv_flop(
+            n_planet=len(model.planets),
+            span_days=model.end - model.epoch,
+            dt_days=model.dt,
+            n_walker=sampler.n_walker,
+            n_step=sampler.n_step,
+        )
+    )
+
+
+@dataclass(slots=True, eq=False)
+class _Case:
+    """An output, and all that it is judged by."""
+
+    unit: Unit
+    settings: TtvSettings
+    posterior: Posterior
+    output: TtvOutput
+
+    def moved(self) -> NDArray[np.bool_]:
+        """Return where a walker is not where it was one stored draw before.
+
+        bool (n_draw, n_walker); the draw before the first is the start.
+        """
+        path = np.concatenate([self.settings.start[None], self.output.draws])
+        return np.asarray((path[1:] != path[:-1]).any(axis=2))
+
+
+def _input(unit: Unit, inputs: Mapping[str, Path]) -> bytes:
+    if TABLE_FILE not in inputs:
+        raise UnitError(f"The input file {TABLE_FILE} is missing.", name=TABLE_FILE)
+    path = inputs[TABLE_FILE]
+    if file_digest(path) != unit.inputs.get(TABLE_FILE):
+        raise UnitError(f"The input file {TABLE_FILE} does not match its digest.", name=TABLE_FILE)
+    return path.read_bytes()
+
+
+def _finite(output: TtvOutput) -> bool:
+    return bool(np.isfinite(output.draws).all() and np.isfinite(output.log_prob).all())
+
+
+def _distance(a: TtvOutput, b: TtvOutput) -> float:
+    """Return the largest difference of corresponding draws, in standard deviations of both."""
+    largest = 0.0
+    for left, right in ((a.draws, b.draws), (a.log_prob[..., None], b.log_prob[..., None])):
+        scale = np.concatenate([left, right]).std(axis=(0, 1))
+        apart = np.abs(left - right).max(axis=(0, 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(apart == 0.0, 0.0, apart / scale)
+        largest = max(largest, float(np.max(ratio)))
+    return largest
+
+
+def _identity(case: _Case) -> str:
+    output, sampler = case.output, case.settings.sampler
+    if output.unit_digest != case.unit.digest:
+        return "The output belongs to another unit."
+    if output.app_version < case.unit.min_app_version:
+        return "The output was computed by an app version older than the unit allows."
+    if output.parameter_names != case.settings.problem.parameter_names:
+        return "The output has other parameters than the unit."
+    if (output.n_step, output.thin) != (sampler.n_step, sampler.thin):
+        return "The output has another number of steps than the unit."
+    wanted = (sampler.n_step // sampler.thin, sampler.n_walker, case.settings.problem.n_dim)
+    if output.draws.shape != wanted:
+        return f"The output has draws of shape {output.draws.shape}, not {wanted}."
+    return ""
+
+
+def _finiteness(case: _Case) -> str:
+    return "" if _finite(case.output) else "The output has numbers that are not finite."
+
+
+def _counts(case: _Case) -> str:
+    """Return a complaint unless the counts can belong to these draws.
+
+    A walker that moved between two stored draws accepted at least once and at most `thin` times in
+    between: an exact bound in both directions, which frozen walkers with invented counts and moving
+    walkers with frozen counts both break.
+    """
+    output, sampler = case.output, case.settings.sampler
+    accepted, moves = output.accepted, case.moved().sum(axis=0)
+    if not ((accepted >= 0) & (accepted <= sampler.n_step)).all():
+        return "The output counts more accepted proposals than there were steps."
+    # Walkers that start from one point can "move" by nothing: a difference of equals.
+    distinct = len(np.unique(case.settings.start, axis=0)) == sampler.n_walker
+    at_most = moves * sampler.thin if distinct else sampler.n_step
+    if not ((moves <= accepted) & (accepted <= at_most)).all():
+        return "The output's counts of accepted proposals do not fit its draws."
+    if not accepted.any():
+        return "No walker ever moved."
+    # One call for every walker's start, and one for every proposal.
+    if output.n_likelihood != sampler.n_walker * (sampler.n_step + 1):
+        return "The output's count of likelihood calls does not fit its draws."
+    return ""
+
+
+def _repetition(case: _Case) -> str:
+    """Return a complaint unless a walker that stayed kept its log-probability, and no other."""
+    log_prob, stayed = case.output.log_prob, ~case.moved()[1:]
+    if (log_prob[1:][stayed] != log_prob[:-1][stayed]).any():
+        return "The output gives one point two log-probabilities."
+    return ""
+
+
+def _support(case: _Case) -> str:
+    points = np.concatenate([case.output.draws[:1][0], case.output.draws[case.moved()]])
+    if not all(case.posterior.log_prior(point.tolist()) > -math.inf for point in points):
+        return "The output has draws outside the prior."
+    return ""
+
+
+def _log_probabilities(case: _Case) -> str:
+    """Return a complaint unless a sample of log-probabilities comes out again.
+
+    The sample follows from the output's own digest: the same for everyone who looks, and changed by
+    every change of the output. It is no audit: nobody's secret chooses it.
+    """
+    output = case.output
+    rng = np.random.default_rng(int(content_digest(output), 16))
+    n = output.log_prob.size
+    for place in rng.choice(n, size=min(N_RECOMPUTED, n), replace=False):
+        at = np.unravel_index(int(place), output.log_prob.shape)
+        again = case.posterior(output.draws[at].tolist())
+        if not abs(again - float(output.log_prob[at])) <= LOG_PROB_TOLERANCE:
+            return "The output's log-probabilities are not those of its draws."
+    return ""
+
+
+def _start(case: _Case) -> str:
+    """Return a complaint unless the chain follows from the unit's start and seed."""
+    sampler, output = case.settings.sampler, case.output
+    if sampler.thin * sampler.n_walker > START_BUDGET:
+        return ""
+    start = case.settings.start
+    log_prob = np.array([case.posterior(point) for point in start.tolist()])
+    coords, _ = replay(case.unit, case.posterior.table, start, log_prob, 1, sampler.thin)
+    scale = output.draws.std(axis=(0, 1))
+    if not (np.abs(coords[-1] - output.draws[0]) <= DRAW_TOLERANCE * scale).all():
+        return "The output's chain does not start as the unit says."
+    return ""
+
+
+_COMPLAINTS: tuple[Callable[[_Case], str], ...] = (
+    _identity,
+    _finiteness,
+    _counts,
+    _repetition,
+    _support,
+    _log_probabilities,
+    _start,
+)
