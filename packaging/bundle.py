@@ -1,0 +1,102 @@
+"""From sources to a finished tree: freeze, leave out what is not needed, list the digests."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from environment import COMPILE
+from licences import licences_text
+from tools import run
+
+from apps.runtime.self_check import LIST_FILE, list_text
+
+PACKAGES = ("apps", "boinc_project")
+# Not in any app: other people's computers need no stock client's driver and no server's settings.
+NOT_FROZEN = ("volunteer", "__pycache__")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A finished tree.
+
+    Attributes
+    ----------
+    tree : Path
+        The directory that is packed.
+    digest : str
+        SHA-256 of its digest list.
+    modules : tuple[str, ...]
+        Paths of the project's own modules in it, relative to the project.
+    """
+
+    tree: Path
+    digest: str
+    modules: tuple[str, ...]
+
+
+def freeze(app: str, *, root: Path, program: Path, work: Path) -> Bundle:
+    """Freeze an app with the Python of the freezing environment.
+
+    Raises
+    ------
+    BuildError
+        If PyInstaller fails; its last words are in the message.
+    """
+    shutil.rmtree(work, ignore_errors=True)
+    sources = work / "sources"
+    for package in PACKAGES:
+        ignore = shutil.ignore_patterns(*NOT_FROZEN)
+        shutil.copytree(root / package, sources / package, ignore=ignore)
+    run(
+        [
+            *(program, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"),
+            *("--distpath", work / "dist", "--workpath", work / "work"),
+            *(root / "packaging" / "app.spec", "--", "--app", app, "--sources", sources),
+        ],
+        cwd=work,
+        # A fixed hash seed and date make two builds of the same sources equal, byte for byte.
+        environment={**COMPILE, "PYTHONHASHSEED": "1", "SOURCE_DATE_EPOCH": "315532800"},
+        what=f"Freezing {app}",
+    )
+    tree = work / "dist" / app
+    _remove_links(tree)
+    _strip_libpython(tree)
+    licence = root / "LICENSE"
+    text = licences_text(program, licence.read_text("utf-8") if licence.exists() else "")
+    (tree / "LICENSES").write_text(text, encoding="utf-8")
+    listed = list_text(tree)
+    (tree / LIST_FILE).write_text(listed, encoding="utf-8")
+    modules = (sources / "frozen_modules.txt").read_text("utf-8").split()
+    return Bundle(tree, hashlib.sha256(listed.encode()).hexdigest(), tuple(modules))
+
+
+def tree_bytes(tree: Path) -> int:
+    """Return the size of all files below `tree`."""
+    return sum(path.stat().st_size for path in tree.rglob("*") if path.is_file())
+
+
+def _remove_links(tree: Path) -> None:
+    # Second names of libraries that are there under their real ones; apps run without them.
+    for path in list(tree.rglob("*")):
+        if path.is_symlink():
+            path.unlink()
+
+
+def _strip_libpython(tree: Path) -> None:
+    """Strip the one library that is not from a wheel, if that makes it smaller."""
+    if not shutil.which("strip"):
+        return
+    for library in (tree / "_internal").glob("libpython3*.so*"):
+        stripped = library.with_name(library.name + ".stripped")
+        command = ["strip", "--strip-unneeded", "-o", str(stripped), str(library)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            stripped.unlink(missing_ok=True)
+        elif stripped.stat().st_size < library.stat().st_size:
+            shutil.copymode(library, stripped)
+            stripped.replace(library)
+        else:
+            stripped.unlink()
