@@ -19,9 +19,11 @@ def test_demo_with_our_own_client(
 ) -> None:
     campaign = write_campaign(units=2, quorum=2)
     done = subprocess.run(
-        [sys.executable, "-m", "server.cli", "demo", "--own-client", "--time-limit", "120"]
-        + ["--directory", str(tmp_path / "demo"), "--apps", str(frozen_apps)]
-        + ["--campaign", str(campaign)],
+        [
+            *(sys.executable, "-m", "server.cli", "demo", "--own-client", "--time-limit", "120"),
+            *("--directory", str(tmp_path / "demo"), "--apps", str(frozen_apps)),
+            *("--campaign", str(campaign)),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -40,8 +42,10 @@ def test_demo_with_our_own_client(
 
 def test_demo_without_an_app_says_what_to_do(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "server.cli", "demo", "--apps", str(tmp_path)]
-        + ["--directory", str(tmp_path / "demo")],
+        [
+            *(sys.executable, "-m", "server.cli", "demo", "--apps", str(tmp_path)),
+            *("--directory", str(tmp_path / "demo")),
+        ],
         capture_output=True,
         text=True,
         check=False,
