@@ -125,13 +125,13 @@ class Supervisor:
             child.started = now
 
     def _start(self, command: Command) -> subprocess.Popen[bytes]:
-        # A session of its own: Ctrl-C reaches the supervisor alone, which then ends the children.
+        # Children stay in the supervisor's process group: what is done to the group, such as a
+        # terminal's Ctrl-C, is done to the whole tree.
         return subprocess.Popen(
             command.arguments,
             stdin=subprocess.DEVNULL,
             env={**self.environment, PARENT_VARIABLE: str(os.getpid())},
             pass_fds=command.descriptors,
-            start_new_session=True,
         )
 
     def _end_all(self) -> None:

@@ -1,0 +1,84 @@
+"""``openastro app``: sign app versions off-line, publish them on the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from server.cli.context import console, open_from
+
+app = typer.Typer(help="Sign, publish and list app versions.", no_args_is_help=True)
+
+
+@app.command()
+def keygen(
+    directory: Path = typer.Argument(..., help="Where the key pair is written."),
+) -> None:
+    """Make the code-signing key pair. Run this on a machine that is not the server."""
+    from boinc_project.signing import fingerprint, load_public_key
+    from server.services.app_signing import make_signing_key
+
+    private, public = make_signing_key(directory)
+    out = console()
+    out.print(f"Private key: {private} (keep it off-line, and keep a copy)", markup=False)
+    out.print(f"Public key:  {public} (copy it to the project's keys/)", markup=False)
+    out.print(f"Fingerprint: {fingerprint(load_public_key(public))}")
+
+
+@app.command()
+def sign(
+    build: Path = typer.Argument(..., help="A build directory, or its manifest.json."),
+    key: Path = typer.Option(..., "--key", help="The file code_sign_private."),
+) -> None:
+    """Sign a built app version: writes FILE.sig beside every file. Needs no project."""
+    from server.services.app_signing import build_directory, sign_app_version
+
+    manifest, written = sign_app_version(build_directory(build), key)
+    console().print(f"{manifest.label}: {len(written)} signatures written.", markup=False)
+
+
+@app.command()
+def publish(
+    context: typer.Context,
+    build: Path = typer.Argument(..., help="A signed build directory."),
+    public_key: Path | None = typer.Option(
+        None,
+        "--public-key",
+        help="The file code_sign_public, for a project that trusts no key yet.",
+    ),
+) -> None:
+    """Verify a signed app version and offer it to volunteers' computers."""
+    from server.services import apps
+    from server.services.app_signing import build_directory
+
+    project = open_from(context)
+    if public_key is not None:
+        apps.trust(project, public_key)
+    done = apps.publish(project, build_directory(build))
+    words = "is published" if done.is_new else "was published before, unchanged"
+    console().print(f"{done.manifest.label} {words} ({done.nbytes:,} bytes).", markup=False)
+
+
+@app.command(name="list")
+def list_versions(context: typer.Context) -> None:
+    """List the published app versions."""
+    from datetime import UTC, datetime
+
+    from rich.table import Table
+
+    from server.services.apps import versions
+
+    table = Table("App", "Version", "Platform", "Files", "Bytes", "Published (UTC)", "")
+    for version in versions(open_from(context)):
+        when = datetime.fromtimestamp(version.create_time, UTC)
+        table.add_row(
+            version.app,
+            f"{version.version_num // 100}.{version.version_num % 100:02d}",
+            f"{version.platform} {version.plan_class}".strip(),
+            str(version.n_files),
+            f"{version.nbytes:,}",
+            f"{when:%Y-%m-%d %H:%M}",
+            "deprecated" if version.deprecated else "",
+        )
+    console().print(table)
