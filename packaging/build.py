@@ -24,7 +24,7 @@ from archive import write_archive
 from bundle import Bundle, freeze, tree_bytes
 from environment import freezing_environment
 from launcher import launcher_text
-from tools import BuildError, Python, find_python, require_programs, run
+from tools import BuildError, Python, alone_in, find_python, require_programs, run
 
 from apps.runtime.platforms import platform_name
 from boinc_project.unit import file_digest
@@ -47,8 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     out = options.out.resolve()
     work = (options.work or out.parent / "freeze").resolve()
     try:
-        for app in options.apps:
-            build(app, out, work, force=options.force)
+        with alone_in(work):
+            for app in options.apps:
+                build(app, out, work, force=options.force)
     except BuildError as error:
         sys.stderr.write(f"build: {error}\n")
         return 1
