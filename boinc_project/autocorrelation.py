@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Autocorrelation:
-    """What the autocorrelation of k series of n points tells.
+    """What the autocorrelation of k series tells.
 
     Attributes
     ----------
@@ -31,6 +31,8 @@ class Autocorrelation:
         anticorrelated by chance must not claim more evidence than it has points.
     variance : ndarray
         Variances of the points, float64 (k,).
+    n : int
+        Points of each series, those of all replicas together.
     freedom : ndarray
         Degrees of freedom of the variance of the mean, float64 (k,): ``n / (2 M + 1)``, because
         Sokal's relative variance of tau is ``2 (2 M + 1) / n`` and that of a chi-square over its
@@ -54,25 +56,36 @@ class Autocorrelation:
 
 
 def autocorrelate(series: Floats) -> Autocorrelation:
-    """Measure the autocorrelation of each column of `series`, float64 (n, k).
+    """Measure the autocorrelation of series.
 
-    A column without variance, or with a value that is not finite, has time NaN.
+    Parameters
+    ----------
+    series : ndarray
+        float64 (n, k), each column a series; or (n_replica, n, k), independent replicas of k
+        series, whose autocovariances are averaged, each about its own mean.
+
+    Returns
+    -------
+    Autocorrelation
+        A series without variance, or with a value that is not finite, has time NaN.
     """
-    n = series.shape[0]
-    centred = series - series.mean(axis=0)
+    replicas = series[None] if series.ndim == 2 else series
+    n_replica, n = replicas.shape[:2]
+    centred = replicas - replicas.mean(axis=1, keepdims=True)
     size = 1 << (2 * n - 1).bit_length()  # zero padding: no lag wraps around
-    spectrum = np.fft.rfft(centred, size, axis=0)
-    covariance = np.fft.irfft(np.abs(spectrum) ** 2, size, axis=0)[:n] / n
+    spectrum = np.fft.rfft(centred, size, axis=1)
+    power = (np.abs(spectrum) ** 2).mean(axis=0)
+    covariance = np.fft.irfft(power, size, axis=0)[:n] / n
     variance = covariance[0]
     with np.errstate(invalid="ignore", divide="ignore"):
         times = 2.0 * np.cumsum(covariance / variance, axis=0) - 1.0  # tau(M), (n, k)
     enough = np.arange(n)[:, None] >= WINDOW * times
     window = np.where(enough.any(axis=0), enough.argmax(axis=0), n - 1)
     time = np.take_along_axis(times, window[None], axis=0)[0]
-    usable = np.isfinite(variance) & (np.ptp(series, axis=0) > 0)
+    usable = np.isfinite(variance) & (np.ptp(replicas, axis=1) > 0).any(axis=0)
     return Autocorrelation(
         time=np.where(usable, np.maximum(time, 1.0), np.nan),
         variance=np.where(usable, variance, np.nan),
-        freedom=n / (2.0 * window + 1.0),
-        n=n,
+        freedom=n_replica * n / (2.0 * window + 1.0),
+        n=n_replica * n,
     )
