@@ -1,0 +1,189 @@
+"""What one RPC does to other rows than results: collected on the way, written at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+
+from boinc_project.lifecycle.effects import Effect, JudgeHost, ScheduleTransition
+from boinc_project.lifecycle.host_record import HostRecord, judge
+from boinc_project.lifecycle.state import ResultState
+from server.services.effects import story_rows
+from server.services.scheduler import statements
+
+ACTOR = "scheduler"
+DAY = 86400.0
+"""Seconds; quotas count days of UTC."""
+
+Key = tuple[int, int]
+"""A host and an app version."""
+
+
+@dataclass(frozen=True, slots=True)
+class DailyRecord:
+    """How a host fares with an app version, and what it got today."""
+
+    record: HostRecord = field(default_factory=HostRecord)
+    n_jobs_today: int = 0
+    quota_day: int = 0
+
+    def jobs_on(self, day: int) -> int:
+        """Return how many results it got on a day."""
+        return self.n_jobs_today if self.quota_day == day else 0
+
+
+class Books:
+    """The rows that change besides results.
+
+    Parameters
+    ----------
+    connection : Connection
+        The RPC's transaction.
+    daily_quota : int
+        The project's ``daily_result_quota``.
+    now : float
+        Epoch seconds.
+    """
+
+    def __init__(self, connection: Connection, *, daily_quota: int, now: float) -> None:
+        self._connection = connection
+        self._daily_quota = daily_quota
+        self._now = now
+        self._records: dict[Key, DailyRecord] = {}
+        self._changed: set[Key] = set()
+        self._hosts: set[int] = set()
+        self._transitions: dict[int, float] = {}
+        self._events: list[dict[str, Any]] = []
+
+    def load_records(self, hosts: Iterable[int]) -> None:
+        """Read the records of these hosts, once."""
+        wanted = set(hosts) - self._hosts
+        if not wanted:
+            return
+        rows = self._connection.execute(statements.records_of_hosts, {"hosts": sorted(wanted)})
+        names = tuple(HostRecord.__dataclass_fields__)
+        for row in rows:
+            self._records[row.host_id, row.app_version_id] = DailyRecord(
+                HostRecord(**{name: getattr(row, name) for name in names}),
+                row.n_jobs_today,
+                row.quota_day,
+            )
+        self._hosts |= wanted
+
+    def limit_today(self, host: int, app_version: int, n_cpus: int) -> int:
+        """Return how many results the host may get of an app version in a day.
+
+        The daily quota is for each processor, except that a quota of 1 is what it says: a host
+        that only fails gets one result a day (``sched/sched_version.cpp``).
+        """
+        kept = self._records.get((host, app_version), DailyRecord())
+        quota = kept.record.max_jobs_per_day or self._daily_quota
+        return quota * n_cpus if quota > 1 else 1
+
+    def room_today(self, host: int, app_version: int, n_cpus: int) -> int:
+        """Return how many more results the host may get of an app version today."""
+        kept = self._records.get((host, app_version), DailyRecord())
+        return self.limit_today(host, app_version, n_cpus) - kept.jobs_on(self._day)
+
+    def count_job(self, host: int, app_version: int) -> None:
+        """Count one result sent today."""
+        kept = self._records.get((host, app_version), DailyRecord())
+        self._records[host, app_version] = replace(
+            kept, n_jobs_today=kept.jobs_on(self._day) + 1, quota_day=self._day
+        )
+        self._changed.add((host, app_version))
+
+    def enter(
+        self,
+        row: Any,
+        before: ResultState,
+        after: ResultState,
+        effects: Sequence[Effect],
+    ) -> None:
+        """Take in what a step of the life cycle wants done.
+
+        Parameters
+        ----------
+        row : Row
+            The result's row, with its workunit's ``campaign_id``.
+        before, after : ResultState
+            The result's state before and after the step.
+        effects : Sequence[Effect]
+            The step's effects.
+        """
+        for effect in effects:
+            if isinstance(effect, ScheduleTransition):
+                self._schedule(row.workunitid, effect.time)
+            elif isinstance(effect, JudgeHost):
+                host, version = after.host, row.app_version_id
+                if host is not None and version is not None:
+                    self._judge((host, version), effect)
+        self._events += story_rows(
+            effects,
+            actor=ACTOR,
+            campaign=row.campaign_id,
+            workunit=row.workunitid,
+            results={row.instance: row.id},
+            before=before,
+            after=after,
+        )
+
+    def write(self) -> None:
+        """Write everything; the caller commits."""
+        if self._changed:
+            rows = [
+                {
+                    "host_id": host,
+                    "app_version_id": version,
+                    "n_jobs_today": kept.n_jobs_today,
+                    "quota_day": kept.quota_day,
+                    **asdict(kept.record),
+                }
+                for (host, version) in sorted(self._changed)
+                for kept in [self._records[host, version]]
+            ]
+            self._connection.execute(_keep_record(self._connection.dialect.name), rows)
+        if self._transitions:
+            # In one order for everybody: two RPCs cannot wait for each other.
+            self._connection.execute(
+                statements.look_again,
+                [{"workunit_id": one, "at": at} for one, at in sorted(self._transitions.items())],
+            )
+        if self._events:
+            self._connection.execute(statements.tell, self._events)
+
+    @property
+    def _day(self) -> int:
+        return int(self._now // DAY)
+
+    def _schedule(self, workunit: int, at: float) -> None:
+        self._transitions[workunit] = min(at, self._transitions.get(workunit, at))
+
+    def _judge(self, key: Key, effect: JudgeHost) -> None:
+        self.load_records([key[0]])
+        kept = self._records.get(key, DailyRecord())
+        record = judge(kept.record, effect.deed, daily_quota=self._daily_quota)
+        self._records[key] = replace(kept, record=record)
+        self._changed.add(key)
+
+
+def _upsert(insert: Any) -> Any:
+    keys = ["host_id", "app_version_id"]
+    values = insert(statements.records)
+    changed = {
+        column.name: values.excluded[column.name]
+        for column in statements.records.columns
+        if column.name not in keys
+    }
+    return values.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+_KEEP_RECORD = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
+
+
+def _keep_record(dialect: str) -> Any:
+    return _KEEP_RECORD[dialect]

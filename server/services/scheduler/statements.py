@@ -1,0 +1,230 @@
+"""The scheduler's SQL, built once.
+
+Conditions that a partial index repeats are literals: a planner cannot match a parameter with them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+
+from boinc_project.states import ServerState
+from server.models import (
+    CampaignRow,
+    Event,
+    HostAppVersion,
+    Result,
+    Workunit,
+    WorkunitFile,
+)
+
+results = cast(Table, Result.__table__)
+workunits = cast(Table, Workunit.__table__)
+campaigns = cast(Table, CampaignRow.__table__)
+workunit_files = cast(Table, WorkunitFile.__table__)
+records = cast(Table, HostAppVersion.__table__)
+
+UNSENT: ColumnElement[int] = literal_column(f"{ServerState.UNSENT:d}")
+IN_PROGRESS: ColumnElement[int] = literal_column(f"{ServerState.IN_PROGRESS:d}")
+
+USER_LOCK = 7177
+"""Class of our advisory locks on users; any number that nothing else uses."""
+
+_RESULT = (
+    results.c.id,
+    results.c.name,
+    results.c.workunitid,
+    results.c.instance,
+    results.c.server_state,
+    results.c.outcome,
+    results.c.validate_state,
+    results.c.file_delete_state,
+    results.c.exit_status,
+    results.c.hostid,
+    results.c.userid,
+    results.c.app_version_id,
+    results.c.sent_time,
+    results.c.received_time,
+    results.c.report_deadline,
+    results.c.granted_credit,
+    results.c.output_name,
+)
+_WORKUNIT = (
+    workunits.c.name.label("workunit_name"),
+    workunits.c.appid,
+    workunits.c.campaign_id,
+    workunits.c.min_app_version,
+    workunits.c.rsc_fpops_est,
+    workunits.c.rsc_fpops_bound,
+    workunits.c.rsc_memory_bound,
+    workunits.c.rsc_disk_bound,
+    workunits.c.max_nbytes,
+    workunits.c.output_open_name,
+    workunits.c.delay_bound,
+    workunits.c.error_mask,
+    workunits.c.canonical_resultid,
+    workunits.c.assimilate_state,
+)
+_RESULT_AND_WORKUNIT = select(*_RESULT, *_WORKUNIT).join_from(
+    results, workunits, workunits.c.id == results.c.workunitid
+)
+
+
+def _for_update(statement: Select[Any], *, skip_locked: bool = False) -> Select[Any]:
+    # SQLite renders no FOR UPDATE: its one writer holds everything already.
+    return statement.with_for_update(of=results, skip_locked=skip_locked)
+
+
+in_progress_of_host = _for_update(
+    _RESULT_AND_WORKUNIT.where(
+        results.c.hostid == bindparam("hostid"), results.c.server_state == IN_PROGRESS
+    ).order_by(results.c.id)
+)
+"""All that a host has in hand, as we know it."""
+
+results_by_name = _for_update(
+    _RESULT_AND_WORKUNIT.where(results.c.name.in_(bindparam("names", expanding=True))).order_by(
+        results.c.id
+    )
+)
+"""Results by their names, whoever has them."""
+
+
+def _window() -> Select[Any]:
+    """Select some UNSENT results of one priority, by id, from a place on.
+
+    The priority is the highest that is not above ``priority``; the place is behind ``after``. Both
+    are found in the partial index of UNSENT results, which is in this very order: nothing is
+    sorted, and at most ``n`` rows are read.
+    """
+    level = (
+        select(results.c.priority)
+        .where(results.c.server_state == UNSENT, results.c.priority <= bindparam("priority"))
+        .order_by(results.c.priority.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    chosen = (
+        select(
+            results.c.id,
+            results.c.name,
+            results.c.workunitid,
+            results.c.instance,
+            results.c.priority,
+            results.c.output_name,
+        )
+        .where(
+            results.c.server_state == UNSENT,
+            results.c.priority == level,
+            # The place is one of this priority; of a lower one everything is behind it.
+            results.c.id > case((level == bindparam("priority"), bindparam("after")), else_=0),
+        )
+        .order_by(results.c.id)
+        .limit(bindparam("n"))
+        .with_for_update(skip_locked=True)
+        .subquery("chosen")
+    )
+    other = results.alias("other")
+    has_copy = exists().where(
+        other.c.workunitid == chosen.c.workunitid, other.c.userid == bindparam("userid")
+    )
+    host_has_copy = exists().where(
+        other.c.workunitid == chosen.c.workunitid, other.c.hostid == bindparam("hostid")
+    )
+    return (
+        select(
+            chosen,
+            *_WORKUNIT,
+            campaigns.c.state.label("campaign_state"),
+            campaigns.c.title.label("campaign_title"),
+            has_copy.label("user_has_copy"),
+            host_has_copy.label("host_has_copy"),
+        )
+        .join_from(chosen, workunits, workunits.c.id == chosen.c.workunitid)
+        .join(campaigns, campaigns.c.id == workunits.c.campaign_id)
+        .order_by(chosen.c.id)
+    )
+
+
+window = _window()
+"""Candidates for sending; see `_window`."""
+
+files_of_workunits = (
+    select(workunit_files)
+    .where(workunit_files.c.workunitid.in_(bindparam("workunits", expanding=True)))
+    .order_by(workunit_files.c.id)
+)
+
+records_of_hosts = (
+    select(records)
+    .where(records.c.host_id.in_(bindparam("hosts", expanding=True)))
+    .order_by(records.c.host_id, records.c.app_version_id)
+    .with_for_update()
+)
+"""How the hosts fare with each app version."""
+
+take: Update = (
+    update(results)
+    .where(results.c.id == bindparam("result_id"), results.c.server_state == UNSENT)
+    .values(
+        server_state=IN_PROGRESS,
+        hostid=bindparam("hostid"),
+        userid=bindparam("userid"),
+        app_version_id=bindparam("app_version_id"),
+        sent_time=bindparam("sent_time"),
+        report_deadline=bindparam("report_deadline"),
+    )
+)
+"""Give a result to a host, unless somebody else has just done so: then no row changes."""
+
+report: Update = (
+    update(results)
+    .where(results.c.id == bindparam("result_id"))
+    .values(
+        server_state=bindparam("server_state"),
+        outcome=bindparam("outcome"),
+        file_delete_state=bindparam("file_delete_state"),
+        received_time=bindparam("received_time"),
+        exit_status=bindparam("exit_status"),
+        client_state=bindparam("client_state"),
+        cpu_time=bindparam("cpu_time"),
+        elapsed_time=bindparam("elapsed_time"),
+        peak_working_set_size=bindparam("peak_working_set_size"),
+        stderr_out=bindparam("stderr_out"),
+    )
+)
+"""Keep what a client reported."""
+
+look_again: Update = (
+    update(workunits)
+    .where(
+        workunits.c.id == bindparam("workunit_id"),
+        workunits.c.transition_time > bindparam("at"),
+    )
+    .values(transition_time=bindparam("at"))
+)
+"""Have the transitioner look at a workunit no later than a time."""
+
+tell = insert(Event)
+"""Append to the story."""
+
+
+one_rpc_of_a_user = select(func.pg_advisory_xact_lock(USER_LOCK, bindparam("userid")))
+"""PostgreSQL: no other host of this user is being given work until the transaction ends.
+
+Else two hosts of one user could each be given a copy of the same workunit at the same moment.
+"""
