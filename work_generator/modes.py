@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,12 @@ _HOPELESS = 1e6
 # How far apart, in the norm of the better one's covariance, two fits are two modes.
 _SAME_MODE = 3.0
 _OVERDISPERSION = 1.5
+# Tails of the proposals. For Kepler-9 (10 parameters) 1000 draws of the normal approximation were
+# worth 250 of the posterior with 30 degrees of freedom and 110 with 8 (Kish); fewer waste
+# likelihoods, many more would let a walker stick in the posterior's tail.
+_DEGREES = 30.0
+# Draws per parameter from which a covariance is better than a mode's normal approximation.
+_DRAWS_PER_DIMENSION = 50
 # A step is looked at together with two neighbours: a step resonance is narrow (Rauch & Holman 1999,
 # AJ 117, 1087), so a step that is good only by itself sits beside one.
 _NEIGHBOURS = (0.985, 1.0, 1.015)
@@ -216,6 +223,49 @@ def starting_points(
     return np.array(chosen)
 
 
+def proposal(
+    modes: Sequence[Mode], weights: Sequence[float], draws: Vector | None = None
+) -> dict[str, Any]:
+    """Return ``settings["sampler"]["mixture"]``: what the ``mixture`` move proposes from.
+
+    One component a mode: its normal approximation, or, where there are enough draws of an earlier
+    posterior, the mean and covariance of those nearest to it.
+
+    Parameters
+    ----------
+    modes : Sequence[Mode]
+        Modes that matter.
+    weights : Sequence[float]
+        Their parts of the posterior, summing to 1.
+    draws : ndarray, optional
+        float64 (n_draw, n_dim), of all modes together.
+
+    Returns
+    -------
+    dict
+        Plain JSON values; see `apps.ttv.settings.Mixture`.
+    """
+    means = [mode.params for mode in modes]
+    covariances = [mode.covariance for mode in modes]
+    parts = np.asarray(weights, dtype=np.float64)
+    if draws is not None:
+        distances = np.stack([_distances(mode, draws) for mode in modes])
+        nearest = distances.argmin(axis=0)
+        counts = np.bincount(nearest, minlength=len(modes))
+        for i, count in enumerate(counts):
+            if count >= _DRAWS_PER_DIMENSION * draws.shape[1]:
+                means[i] = draws[nearest == i].mean(axis=0)
+                covariances[i] = np.cov(draws[nearest == i].T)
+        # A mode without draws yet stays reachable.
+        parts = 0.9 * counts / len(draws) + 0.1 * parts
+    return {
+        "weights": (parts / parts.sum()).tolist(),
+        "means": [mean.tolist() for mean in means],
+        "choleskys": [np.linalg.cholesky(covariance).tolist() for covariance in covariances],
+        "degrees": _DEGREES,
+    }
+
+
 class _Fit:
     """Least squares from one start: Levenberg-Marquardt steps inside the priors' supports."""
 
@@ -397,8 +447,14 @@ def _inverse(scaled_jacobian: Vector, scale: Vector) -> Vector:
 
 
 def _distance(mode: Mode, params: Vector) -> float:
-    difference = params - mode.params
-    return math.sqrt(max(float(difference @ np.linalg.solve(mode.covariance, difference)), 0.0))
+    return float(_distances(mode, params[np.newaxis])[0])
+
+
+def _distances(mode: Mode, points: Vector) -> Vector:
+    """Return the distances of points (n, n_dim) in the norm of the mode's covariance, (n,)."""
+    differences = points - mode.params
+    squares = np.sum(differences * np.linalg.solve(mode.covariance, differences.T).T, axis=1)
+    return np.sqrt(np.maximum(squares, 0.0))
 
 
 def _step_error(problem: Problem, params: Sequence[float], table: TransitTable, dt: float) -> float:
