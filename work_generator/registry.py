@@ -35,6 +35,12 @@ class AppPlanner(Protocol):
     ) -> Campaign:
         """Complete what is measured rather than stated; does nothing to a prepared campaign."""
 
+    def describe(self, campaign: Campaign) -> list[str]:
+        """Say what the campaign computes, in a few lines for people."""
+
+    def preparation(self, campaign: Campaign) -> list[str]:
+        """Say what `prepare` has found, in a few lines for people."""
+
     def is_prepared(self, campaign: Campaign) -> bool:
         """Whether `prepare` has been done."""
 

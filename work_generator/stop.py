@@ -16,7 +16,7 @@ class StopReason(StrEnum):
     BUDGET = "budget"
     """``max_units`` units are done; the product says what is missing."""
     FAILED = "failed"
-    """No unit of any generation gave an output to go on from."""
+    """No unit of any generation gave draws to go on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,16 @@ class Complete:
 Decision = TopUp | Wait | Complete
 
 
+def generation_sizes(
+    rule: StopRule, units_per_generation: int, n_generation: int
+) -> tuple[int, ...]:
+    """Return how many units each of the first generations has; the last may be cut short."""
+    return tuple(
+        max(0, min(units_per_generation, rule.max_units - generation * units_per_generation))
+        for generation in range(n_generation)
+    )
+
+
 def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Decision:
     """Decide what a campaign needs.
 
@@ -86,7 +96,7 @@ def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Dec
         return Wait(progress.open_units)
     if issued and progress.draws is None:
         return Complete(
-            StopReason.FAILED, f"None of the {issued} units issued gave a canonical result."
+            StopReason.FAILED, f"None of the {issued} units issued gave draws to go on from."
         )
     if issued >= rule.max_units:
         return Complete(
@@ -94,8 +104,9 @@ def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Dec
             f"All {issued} units allowed are done and the stop rule is not met ({_rule(rule)}): "
             "raise max_units, or see the product for what is missing.",
         )
-    size = min(units_per_generation, rule.max_units - issued)
-    return TopUp(len(progress.issued), size)
+    generation = len(progress.issued)
+    size = generation_sizes(rule, units_per_generation, generation + 1)[-1]
+    return TopUp(generation, size)
 
 
 def _rule(rule: StopRule) -> str:

@@ -29,8 +29,10 @@ from work_generator.ttv_file import SECTIONS, posterior_of, read_sections
 __all__ = [
     "SECTIONS",
     "cost",
+    "describe",
     "is_prepared",
     "plan",
+    "preparation",
     "prepare",
     "published_names",
     "read_sections",
@@ -72,6 +74,37 @@ def published_names(settings: Mapping[str, Any]) -> list[str]:
     keys = ("mass", "period", "eccentricity", "omega", "ecosw", "esinw", "t0", "inclination")
     planets = [planet["name"] for planet in settings["model"]["planets"]]
     return [f"{planet}.{key}" for planet in planets for key in (*keys, "node")]
+
+
+def describe(campaign: Campaign) -> list[str]:
+    """Say what the campaign computes, in a few lines for people."""
+    posterior = posterior_of(campaign.settings, campaign.inputs)
+    problem, table = posterior.problem, posterior.table
+    planets = [
+        planet.name if planet.observed else f"{planet.name} (unseen)"
+        for planet in problem.model.planets
+    ]
+    sampler = campaign.settings["sampler"]
+    return [
+        f"Planets: {', '.join(planets)}. Transits: {table.n_transit} in "
+        f"{(table.last - table.first) / 365.25:.1f} years. Free parameters: {problem.n_dim}.",
+        f"Each unit: {sampler['n_walker']} walkers, {sampler['n_step']} steps, every "
+        f"{sampler['thin']}th kept.",
+    ]
+
+
+def preparation(campaign: Campaign) -> list[str]:
+    """Say which modes and which step were found, in a few lines for people."""
+    prepared = _prepared(campaign)
+    lines = [f"Step: {campaign.settings['model']['dt']:g} days."]
+    for mode, weight in zip(prepared.modes, prepared.weights, strict=True):
+        values = zip(prepared.problem.parameter_names, mode.params, strict=True)
+        masses = [f"{name} {value:.4g}" for name, value in values if name.endswith(".mass")]
+        lines.append(
+            f"Mode of {100 * weight:.3g} % of the posterior: chi2 {mode.chi2:.1f} for "
+            f"{prepared.table.n_transit} transits, {', '.join(masses)} Earth masses."
+        )
+    return lines
 
 
 def is_prepared(campaign: Campaign) -> bool:

@@ -214,8 +214,8 @@ def _epoch(model: TomlTable, first: float) -> float:
 
 def _sampler(root: TomlTable, n_dim: int) -> dict[str, Any]:
     table = root.optional_table("sampler", ("n_walker", "n_step", "thin", "moves"))
-    # emcee's two half-ensembles must each span the space; twice that is its authors' advice.
-    least = max(2 * n_dim + 2, 8)
+    # Fewer would confine the ensemble to a subspace (Goodman & Weare 2010, CAMCoS 5, 65).
+    least = max(2 * n_dim, 8)
     n_walker = table.integer("n_walker", low=1, high=10_000, default=4 * (n_dim // 2 + 1))
     if n_walker < least or n_walker % 2:
         table.fail(

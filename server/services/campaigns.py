@@ -8,7 +8,7 @@ without files. Results are made by the transitioner.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -23,9 +23,10 @@ from boinc_project.lifecycle.workunit import Cancelled
 from boinc_project.states import CampaignState, ErrorMask, Outcome, ServerState
 from boinc_project.unit import UNIT_FILE, Unit
 from server.db import Database
-from server.models import App, CampaignRow, Event, Result, Workunit, WorkunitFile
+from server.models import App, CampaignRow, Event, ProductRow, Result, Workunit, WorkunitFile
 from server.project import Project
-from server.services import lifecycle
+from server.services import campaign_view, lifecycle
+from server.services.campaign_view import CampaignView
 from server.services.files import DownloadStore, StoredFile
 from server.services.inputs import guard_inputs
 from work_generator import registry
@@ -53,7 +54,13 @@ class Issued:
     existed: bool
 
 
-def issue(project: Project, campaign: Campaign, *, actor: str = "admin") -> Issued:
+def issue(
+    project: Project,
+    campaign: Campaign,
+    *,
+    actor: str = "admin",
+    progress: Callable[[int, int], None] | None = None,
+) -> Issued:
     """Put a campaign and its first generation of workunits into the project.
 
     Issuing the same campaign again does nothing.
@@ -67,6 +74,8 @@ def issue(project: Project, campaign: Campaign, *, actor: str = "admin") -> Issu
         yet, which may take a minute of computing before anything is written.
     actor : str
         Who issues it, for the story.
+    progress : Callable, optional
+        Told how far the preparation is: steps done, and steps in all.
 
     Raises
     ------
@@ -79,7 +88,7 @@ def issue(project: Project, campaign: Campaign, *, actor: str = "admin") -> Issu
     if before is not None:
         return before
     planner = registry.get(campaign.app)
-    prepared = planner.prepare(campaign)
+    prepared = planner.prepare(campaign, progress)
     units = planner.plan(prepared, Progress())
     stage(project.downloads, prepared, units)
     try:
@@ -183,6 +192,28 @@ def add_generation(
     session.flush()
 
 
+def issue_generation(
+    project: Project, campaign_id: int, campaign: Campaign, units: Sequence[Unit], *, actor: str
+) -> bool:
+    """Put one more generation of workunits into the project, in one transaction.
+
+    Returns
+    -------
+    bool
+        Whether it was added: not if the campaign does not run any more, or has this generation.
+    """
+    stage(project.downloads, campaign, units)
+    with project.database.write() as session:
+        guard_inputs(session, project.database)
+        row = session.get(CampaignRow, campaign_id, with_for_update=True)
+        if row is None or row.state != CampaignState.ACTIVE.value:
+            return False
+        if row.next_generation != units[0].generation:
+            return False
+        add_generation(project, session, row, campaign, units, actor=actor)
+        return True
+
+
 def pause(project: Project, name: str, *, actor: str = "admin") -> None:
     """Stop sending a campaign's tasks; what is out may come back.
 
@@ -278,6 +309,57 @@ def sweep(project: Project, campaign_id: int, *, actor: str) -> int:
             if row is not None and row.end_time is None:
                 row.end_time = project.clock()
     return cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a campaign is.
+
+    Attributes
+    ----------
+    view : CampaignView
+        State, workunits by state, newest product.
+    summary : Mapping[str, Any] or None
+        The newest product's summary.json.
+    credit : float
+        Cobblestones granted for it so far.
+    computers : int
+        Hosts that have had a part in it.
+    """
+
+    view: CampaignView
+    summary: Mapping[str, Any] | None
+    credit: float
+    computers: int
+
+
+def status(project: Project, name: str) -> Status:
+    """Return where a campaign is.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name.
+    """
+    with project.database.read() as session:
+        row = _find(session, name)
+        summary = session.scalar(
+            select(ProductRow.summary)
+            .where(ProductRow.campaign_id == row.id)
+            .order_by(ProductRow.version.desc())
+            .limit(1)
+        )
+        credit, computers = session.execute(
+            select(
+                func.coalesce(func.sum(Result.granted_credit), 0.0),
+                func.count(Result.hostid.distinct()),
+            )
+            .join(Workunit, Workunit.id == Result.workunitid)
+            .where(Workunit.campaign_id == row.id)
+        ).one()
+    view = campaign_view.campaign(project.database, name)
+    assert view is not None  # campaigns are never deleted
+    return Status(view, summary, float(credit), computers)
 
 
 def definition(database: Database, name: str) -> Campaign:

@@ -1,0 +1,97 @@
+"""Campaigns as tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from server.cli.posterior_table import posterior_report
+from server.services.campaign_view import CampaignSummary, WorkunitState
+from server.services.campaigns import Status
+from work_generator.estimate import Estimate, duration, volume
+
+
+def estimate_table(told: Estimate) -> Table:
+    """Return what a campaign costs; seconds are of this machine, and say so."""
+    cost = told.cost
+    table = Table(show_header=True, header_style="bold")
+    table.add_column("")
+    table.add_column("One unit", justify="right")
+    table.add_column(f"First generation ({told.first_units} units)", justify="right")
+    table.add_column(f"At most ({told.max_units} units)", justify="right")
+    counts = (1, told.first_units, told.max_units)
+
+    def row(name: str, cells: Sequence[str]) -> None:
+        table.add_row(Text(name), *(Text(cell) for cell in cells))
+
+    row("Likelihood calls", [f"{n * cost.n_call:,}" for n in counts])
+    row("CPU time on this machine", [duration(n * told.unit_seconds) for n in counts])
+    row(
+        f"  computed {told.results_per_unit} times",
+        [duration(told.cpu_seconds(n, replicated=True)) for n in counts],
+    )
+    row("Each host downloads", [volume(cost.bytes_down + cost.bytes_shared), "", ""])
+    row("Each host uploads", [volume(cost.bytes_up), "", ""])
+    row("Hosts upload in all", [volume(n * told.results_per_unit * cost.bytes_up) for n in counts])
+    row("Operations (rsc_fpops_est)", [f"{cost.fpops:.2g}", "", ""])
+    row("Memory", [f"at most {volume(cost.memory)}", "", ""])
+    row("Disk", [f"at most {volume(cost.disk)}", "", ""])
+    table.caption = Text(
+        f"One likelihood takes {1e3 * told.seconds_per_call:.3g} ms of CPU here, measured just now."
+    )
+    return table
+
+
+def status_report(status: Status, *, every: bool = False) -> RenderableType:
+    """Return where a campaign is, and its posterior if there is one."""
+    view = status.view
+    summary = view.summary
+    parts: list[RenderableType] = [
+        Text.assemble((summary.name, "bold"), f": {summary.title}"),
+        Text(f"State: {summary.state.value}. {summary.end_reason}".rstrip()),
+        workunit_table(view.summary),
+        Text(
+            f"{view.tasks_in_progress} tasks on computers; {status.computers} computers so far; "
+            f"{status.credit:.2f} cobblestones granted."
+        ),
+    ]
+    if status.summary is None:
+        parts.append(Text("There is no product yet."))
+    else:
+        parts.append(posterior_report(status.summary, view.definition.stop, every=every))
+    return Group(*parts)
+
+
+def workunit_table(summary: CampaignSummary) -> Table:
+    """Return the workunits by state, in one row."""
+    table = Table(header_style="bold")
+    table.add_column("Workunits", justify="right")
+    for state in WorkunitState:
+        table.add_column(state.value, justify="right")
+    counts = summary.progress.counts
+    cells = [str(counts[state]) for state in WorkunitState]
+    table.add_row(str(summary.progress.issued), *cells)
+    return table
+
+
+def campaign_list(summaries: Sequence[CampaignSummary]) -> RenderableType:
+    """Return a table of campaigns."""
+    if not summaries:
+        return Text("There are no campaigns yet: see `openastro campaign issue`.")
+    table = Table(header_style="bold")
+    for name in ("Campaign", "State", "Workunits", "Valid", "Posterior", "Title"):
+        table.add_column(name, justify="right" if name in ("Workunits", "Valid") else "left")
+    for one in summaries:
+        posterior = "converged" if one.converged else "not converged"
+        table.add_row(
+            Text(one.name),
+            one.state.value,
+            str(one.progress.issued),
+            str(one.progress.valid),
+            posterior if one.product_version is not None else "none yet",
+            Text(one.title),
+        )
+    return table

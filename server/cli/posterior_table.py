@@ -1,0 +1,148 @@
+"""The posterior as a table for the terminal, from a product's ``summary.json``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from boinc_project.campaign import Published, StopRule
+from boinc_project.errors import InputError
+from server.services.posterior_view import (
+    Criterion,
+    ParameterView,
+    PosteriorView,
+    read_posterior,
+)
+
+HEADLINES = ("mass", "period", "eccentricity")
+"""Quantities of a planet that the short table shows, in this order."""
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Read a product's summary.json.
+
+    Raises
+    ------
+    InputError
+        If it is missing or is not JSON.
+    """
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}.", path=path) from error
+    if not isinstance(summary, dict):
+        raise InputError(f"{path} is not a product's summary.", path=path)
+    return summary
+
+
+def posterior_report(
+    summary: Mapping[str, Any], stop: StopRule | None = None, *, every: bool = False
+) -> RenderableType:
+    """Return the table of a posterior, and below it whether it is converged or what is missing.
+
+    Parameters
+    ----------
+    summary : Mapping[str, Any]
+        The parsed summary.json; see ``docs/scientist/products.md``.
+    stop : StopRule, optional
+        The campaign's; None: as the summary has it.
+    every : bool
+        Whether to show every parameter, rather than masses, periods and eccentricities.
+    """
+    rule = stop if stop is not None else _stop_rule(summary)
+    view = read_posterior(summary, rule)
+    title = f"{summary.get('title') or summary.get('campaign') or 'Posterior'}"
+    return Group(
+        posterior_table(view, title=title, every=every),
+        *verdict_lines(view, converged=summary.get("converged") is True),
+    )
+
+
+def posterior_table(view: PosteriorView, *, title: str, every: bool = False) -> Table:
+    """Return the table alone: median with 68 % interval, literature, diagnostics."""
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
+    table.add_column("Quantity", no_wrap=True)
+    table.add_column("Posterior", no_wrap=True)
+    table.add_column("Published")
+    for name in ("R-hat", "Bulk ESS", "Tail ESS"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in sorted(view.parameters, key=_order) if not every else view.parameters:
+        if not every and _kind(one) not in HEADLINES:
+            continue
+        table.add_row(
+            Text(one.label),
+            Text(f"{interval(one.median, one.plus, one.minus)} {one.unit}".rstrip()),
+            Text("\n".join(_published(value) for value in one.published)),
+            Text(_number(one.rhat, "{:.3f}")),
+            Text(_number(one.ess_bulk, "{:.0f}")),
+            Text(_number(one.ess_tail, "{:.0f}")),
+        )
+    return table
+
+
+def verdict_lines(view: PosteriorView, *, converged: bool) -> list[Text]:
+    """Return the plain words: converged, and by which numbers, or what is missing."""
+    numbers = ", ".join(_criterion(one) for one in view.criteria)
+    if converged:
+        return [Text.assemble(("converged", "bold green"), f": {numbers}.")]
+    lines = [Text.assemble(("not converged", "bold yellow"), f": {numbers}.")]
+    return lines + [Text(f"  {line}") for line in view.missing]
+
+
+def interval(median: float, plus: float, minus: float) -> str:
+    """Return a value with its uncertainties, to two figures of the smaller one.
+
+    Examples
+    --------
+    >>> interval(43.187, 0.6123, 0.5472)
+    '43.19 +0.61 -0.55'
+    """
+    if not math.isfinite(median):
+        return "-"
+    errors = [error for error in (plus, minus) if math.isfinite(error) and error > 0]
+    if not errors:
+        return f"{median:.8g}"
+    digits = max(0, 1 - math.floor(math.log10(min(errors))))
+    return f"{median:.{digits}f} +{plus:.{digits}f} -{minus:.{digits}f}"
+
+
+def _published(value: Published) -> str:
+    if value.plus <= 0 and value.minus <= 0:
+        return f"{value.value:.8g} ({value.source})"
+    return f"{interval(value.value, value.plus, value.minus)} ({value.source})"
+
+
+def _criterion(one: Criterion) -> str:
+    worst = "not known" if one.value is None else f"{one.value:.4g}"
+    where = f" ({one.parameter})" if one.parameter else ""
+    bound = "at least" if one.at_least else "at most"
+    return f"{one.which} {one.name} {worst}{where}, {bound} {one.limit:g} asked for"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+def _kind(one: ParameterView) -> str:
+    return one.name.rpartition(".")[2]
+
+
+def _order(one: ParameterView) -> tuple[int, str]:
+    """Masses first, then periods, then eccentricities; planets by name."""
+    kind = _kind(one)
+    return (HEADLINES.index(kind) if kind in HEADLINES else len(HEADLINES), one.name)
+
+
+def _stop_rule(summary: Mapping[str, Any]) -> StopRule:
+    rule = summary.get("stop_rule")
+    if not isinstance(rule, dict):
+        return StopRule()
+    known = {key: rule[key] for key in ("rhat", "ess_bulk", "ess_tail") if key in rule}
+    return StopRule(**known)

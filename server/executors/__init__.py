@@ -1,0 +1,3 @@
+"""Executors: compute units without BOINC, on machines that are trusted."""
+
+from __future__ import annotations
