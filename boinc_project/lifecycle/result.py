@@ -236,13 +236,17 @@ def _sent(state: ResultState, event: Sent) -> Step:
 
 
 def _lost(state: ResultState, event: Resent | GivenUp) -> Step:
-    """Move the deadline of a result in progress. No-op if it is over: it was reported meanwhile."""
-    if state.over:
+    """Move the deadline of a result in progress.
+
+    No-op if it is over (it was reported meanwhile), or if it is to be given up and is due already.
+    """
+    due = state.report_deadline <= event.now - event.grace
+    if state.over or (due and isinstance(event, GivenUp)):
         return state, ()
     if state.server_state is not ServerState.IN_PROGRESS:
         raise _refuse(state, event)
     if isinstance(event, GivenUp):
-        deadline = min(state.report_deadline, event.now - event.grace)
+        deadline = event.now - event.grace
         kind = EventKind.GIVEN_UP
     elif event.deadline <= event.now:
         raise _refuse(state, event)

@@ -1,9 +1,12 @@
 """The transitioner's rules: what a workunit needs next, seen from all its results.
 
-They follow BOINC's ``sched/transitioner.cpp``, with three differences:
+They follow BOINC's ``sched/transitioner.cpp``, with four differences:
 
 - While a validation is due, too many errors do not end the workunit: the successes that are there
   may agree, and their hosts' time is not thrown away for want of a moment's patience.
+- ``max_total_results`` ends a workunit when the results that are left cannot make a quorum, or when
+  none is under way and more are wanted. BOINC creates what it may and gives up at the next look,
+  even if the last result is just being computed; two looks at once would differ.
 - Files are held as long as their campaign may still read them; late results can be compared, and
   credited, until then.
 - The next transition time is always in the future by construction, so there is no rule for
@@ -189,23 +192,40 @@ def _errors(state: WorkunitState) -> ErrorMask:
         mask |= ErrorMask.COULDNT_SEND_RESULT
     if sum(result.error for result in state.results) > state.limits.max_error_results:
         mask |= ErrorMask.TOO_MANY_ERROR_RESULTS
-    allowed = state.limits.max_total_results - len(state.results)
-    if allowed < 0 or (allowed == 0 and _needed(state) > 0):
+    if _exhausted(state):
         mask |= ErrorMask.TOO_MANY_TOTAL_RESULTS
     return mask
 
 
+def _exhausted(state: WorkunitState) -> bool:
+    """Whether more results are wanted than may be created, and those that may come do not help."""
+    allowed = _allowed(state)
+    if _needed(state) <= allowed:
+        return False
+    under_way = any(not result.over for result in state.results)
+    return _hopeful(state) + allowed < state.limits.min_quorum or not (allowed or under_way)
+
+
+def _hopeful(state: WorkunitState) -> int:
+    """Return how many results are, or may become, successes."""
+    return sum(not result.over or result.success for result in state.results)
+
+
 def _needed(state: WorkunitState) -> int:
     """Return how many more results the target asks for."""
-    hopeful = sum(not result.over or result.success for result in state.results)
-    return max(0, state.limits.target_nresults - hopeful)
+    return max(0, state.limits.target_nresults - _hopeful(state))
+
+
+def _allowed(state: WorkunitState) -> int:
+    """Return how many more results may be created."""
+    return max(0, state.limits.max_total_results - len(state.results))
 
 
 def _create(state: WorkunitState, event: Transition) -> Step:
     if state.finished:
         return state, ()
-    count = min(_needed(state), state.limits.max_total_results - len(state.results))
-    if count <= 0:
+    count = min(_needed(state), _allowed(state))
+    if count == 0:
         return state, ()
     first = state.next_instance
     new = tuple(ResultState(instance) for instance in range(first, first + count))

@@ -166,7 +166,7 @@ def _validation_done(state: WorkunitState, event: ValidationDone) -> Step:
     elif state.canonical is None:
         state, more = _no_agreement(state, event.now)
     else:
-        state, more = replace(state, transition_time=event.now), ()
+        state, more = _due(state, event.now), ()
     return state, (*effects, *more)
 
 
@@ -230,7 +230,7 @@ def _canonical_found(state: WorkunitState, event: ValidationDone, canonical: int
 
 def _no_agreement(state: WorkunitState, now: float) -> Step:
     """Ask for one more result, or give up (``sched/validator.cpp``)."""
-    state = replace(state, transition_time=now)
+    state = _due(state, now)
     successes = sum(one.success for one in state.results)
     if successes > state.limits.max_success_results:
         detail = {"error": ErrorMask.TOO_MANY_SUCCESS_RESULTS.name or ""}
@@ -260,13 +260,8 @@ def _assimilated(state: WorkunitState, event: Assimilated) -> Step:
         return state, ()
     if state.assimilate_state is not AssimilateState.READY:
         raise StateError("A workunit without an answer cannot be assimilated.", event=event)
-    after = replace(
-        state,
-        assimilate_state=AssimilateState.DONE,
-        assimilate_time=event.now,
-        transition_time=event.now,
-    )
-    return after, (RecordEvent(EventKind.ASSIMILATED, event.now),)
+    after = replace(state, assimilate_state=AssimilateState.DONE, assimilate_time=event.now)
+    return _due(after, event.now), (RecordEvent(EventKind.ASSIMILATED, event.now),)
 
 
 def _cancelled(state: WorkunitState, event: Cancelled) -> Step:
@@ -276,7 +271,7 @@ def _cancelled(state: WorkunitState, event: Cancelled) -> Step:
     detail = {"reason": event.reason} if event.reason else {}
     record = RecordEvent(EventKind.CANCELLED, event.now, detail=detail)
     after, effects = fail(state, ErrorMask.CANCELLED, record)
-    return replace(after, transition_time=event.now), effects
+    return _due(after, event.now), effects
 
 
 def _files_deleted(state: WorkunitState, event: FilesDeleted) -> Step:
@@ -289,7 +284,11 @@ def _files_deleted(state: WorkunitState, event: FilesDeleted) -> Step:
     after = replace(
         state,
         file_delete_state=FileDeleteState.ERROR,
-        transition_time=min(state.transition_time, event.now + DELETE_RETRY),
     )
     record = RecordEvent(EventKind.DELETE_FAILED, event.now, detail={"reason": event.reason})
-    return after, (record,)
+    return _due(after, event.now + DELETE_RETRY), (record,)
+
+
+def _due(state: WorkunitState, time: float) -> WorkunitState:
+    """Have the transitioner look at `time`, or earlier if it was to look earlier."""
+    return replace(state, transition_time=min(state.transition_time, time))

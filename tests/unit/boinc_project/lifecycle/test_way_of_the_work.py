@@ -272,6 +272,18 @@ def test_cancel(story: Story) -> None:
     assert story.happens(Cancelled(4.0)) == []
 
 
+def test_failed_workunit_is_not_validated(story: Story) -> None:
+    story.look(0.0)
+    story.send(0)
+    story.send(1)
+    story.happens(Cancelled(2.0))
+    story.succeed(0, 3.0)
+    story.succeed(1, 3.0)
+    story.look(3.0)
+    assert not story.state.need_validate
+    assert story.state.transition_time == NEVER
+
+
 def test_failed_check_is_an_error_and_is_replaced(story: Story) -> None:
     two_successes(story)
     story.judge(4.0, None, r0=INVALID, r1=INCONCLUSIVE)
