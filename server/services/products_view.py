@@ -13,8 +13,8 @@ import stat
 import threading
 from dataclasses import dataclass
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from boinc_project.errors import MalformedRequest
 from boinc_project.fanout import check_file_name
@@ -65,7 +65,7 @@ class DigestMemory:
         self._digests: dict[_Key, str] = {}
         self._lock = threading.Lock()
 
-    def digest(self, stream: BinaryIO) -> str:
+    def digest(self, stream: BufferedReader) -> str:
         """Return the SHA-256 of an open file, in hexadecimal; its position ends at 0."""
         status = os.fstat(stream.fileno())
         key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
@@ -110,7 +110,7 @@ def product_files(products: Path, campaign: str, memory: DigestMemory) -> tuple[
 
 def open_product_file(
     products: Path, campaign: str, name: str, memory: DigestMemory
-) -> tuple[ProductFile, BinaryIO] | None:
+) -> tuple[ProductFile, BufferedReader] | None:
     """Open one file of a product, for the caller to close; None if there is no such file.
 
     Only a regular file directly in the campaign's directory is ever opened: no path that `name`
@@ -132,7 +132,7 @@ def open_product_file(
     return file, stream
 
 
-def _open(products: Path, campaign: str, name: str) -> BinaryIO | None:
+def _open(products: Path, campaign: str, name: str) -> BufferedReader | None:
     try:
         check_file_name(name)
         check_file_name(campaign)

@@ -168,6 +168,12 @@ def tasks(
         return TaskPage(rows, _counts(session, mine), older)
 
 
+def task_counts(database: Database, userid: int) -> Mapping[TaskGroup, int]:
+    """Return how many of a volunteer's tasks are in each group."""
+    with database.read() as session:
+        return _counts(session, [Result.userid == userid])
+
+
 def task(database: Database, userid: int, resultid: int, *, now: float) -> TaskView | None:
     """Return one of the volunteer's tasks; None if it is not theirs, or not there."""
     with database.read() as session:

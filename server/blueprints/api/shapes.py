@@ -1,0 +1,118 @@
+"""How values look in JSON: a pure translation of the services' dataclasses.
+
+Times are ISO 8601 in UTC. A number that JSON cannot say (NaN, infinity) is null.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from server.services.campaign_view import (
+    CampaignSummary,
+    CampaignView,
+    ProductSummary,
+    WorkunitRow,
+)
+from server.services.posterior_view import Criterion
+from server.services.products_view import ProductFile
+
+
+def campaign_summary(summary: CampaignSummary) -> dict[str, Any]:
+    """Return a campaign of the list."""
+    progress = summary.progress
+    return _json(
+        {
+            "name": summary.name,
+            "title": summary.title,
+            "app": summary.app,
+            "state": summary.state.value,
+            "end_reason": summary.end_reason,
+            "create_time": summary.create_time,
+            "end_time": summary.end_time,
+            "progress": {
+                "workunits": {state.value: count for state, count in progress.counts.items()},
+                "issued": progress.issued,
+                "ended": progress.ended,
+                "valid": progress.valid,
+                "fraction": progress.fraction,
+            },
+            "product_version": summary.product_version,
+            "converged": summary.converged,
+        }
+    )
+
+
+def campaign_view(view: CampaignView) -> dict[str, Any]:
+    """Return one campaign."""
+    definition = view.definition
+    return campaign_summary(view.summary) | _json(
+        {
+            "description": view.description,
+            "tasks_in_progress": view.tasks_in_progress,
+            "stop_rule": asdict(definition.stop),
+            "quorum": asdict(definition.quorum),
+            "published": [asdict(value) for value in definition.published],
+            "product": None if view.product is None else _product(view.product),
+        }
+    )
+
+
+def product_files(files: tuple[ProductFile, ...], urls: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the files of a product; `urls` by file name."""
+    return [
+        _json(
+            {
+                "name": file.name,
+                "nbytes": file.nbytes,
+                "sha256": file.sha256,
+                "modified": file.modified,
+                "media_type": file.media_type,
+                "url": urls[file.name],
+            }
+        )
+        for file in files
+    ]
+
+
+def workunit(row: WorkunitRow) -> dict[str, Any]:
+    """Return one workunit with its tasks."""
+    return _json(asdict(row) | {"state": row.state.value})
+
+
+def _product(product: ProductSummary) -> dict[str, Any]:
+    posterior = product.posterior
+    return {
+        "version": product.version,
+        "create_time": product.create_time,
+        "n_unit": product.n_unit,
+        "n_draw": product.n_draw,
+        "digest": product.digest,
+        "converged": product.converged,
+        "missing": list(posterior.missing),
+        "criteria": [_criterion(criterion) for criterion in posterior.criteria],
+        "parameters": [asdict(parameter) for parameter in posterior.parameters],
+    }
+
+
+def _criterion(criterion: Criterion) -> dict[str, Any]:
+    return asdict(criterion) | {"met": criterion.met}
+
+
+def _json(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _value(value) for key, value in values.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return _json(value)
+    if isinstance(value, list | tuple):
+        return [_value(item) for item in value]
+    return value

@@ -1,0 +1,106 @@
+"""How values are written on pages: times, durations, sizes, counts, measured values."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from flask import Flask
+from markupsafe import Markup
+
+NOTHING = "–"
+
+
+def install_text(app: Flask) -> None:
+    """Give the filters to the templates."""
+    for filter_ in (stamp, duration, size, count, credit, value_with_errors, short_number):
+        app.add_template_filter(filter_)
+
+
+def stamp(time: datetime | None, *, seconds: bool = False) -> str:
+    """Write a time to the minute or the second, with a form that machines read."""
+    if time is None:
+        return NOTHING
+    utc = time.astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(  # escapes its arguments
+        utc.isoformat(timespec="seconds"),
+        utc.strftime("%Y-%m-%d %H:%M:%S UTC" if seconds else "%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Write a duration with its two greatest units.
+
+    Examples
+    --------
+    >>> duration(3725.0)
+    '1 h 2 min'
+    >>> duration(0.4)
+    '0.4 s'
+    """
+    if seconds is None or not math.isfinite(seconds) or seconds < 0:
+        return NOTHING
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    parts = [
+        (whole // 86400, "d"),
+        (whole % 86400 // 3600, "h"),
+        (whole % 3600 // 60, "min"),
+        (whole % 60, "s"),
+    ]
+    first = next(index for index, (number, _) in enumerate(parts) if number)
+    shown = parts[first : first + 2]
+    return " ".join(f"{number} {unit}" for number, unit in shown if number)
+
+
+def size(nbytes: float) -> str:
+    """Write a number of bytes.
+
+    Examples
+    --------
+    >>> size(12_340_000)
+    '12.3 MB'
+    """
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if nbytes >= factor:
+            return f"{nbytes / factor:.3g} {unit}"
+    return f"{nbytes:.0f} bytes"
+
+
+def count(number: float) -> str:
+    """Write a count with thin blanks between thousands."""
+    return f"{number:,.0f}".replace(",", "\u202f")
+
+
+def credit(cobblestones: float) -> str:
+    """Write an amount of credit: one decimal below 1000."""
+    return count(cobblestones) if cobblestones >= 1000 else f"{cobblestones:.1f}"
+
+
+def short_number(value: float | None) -> str:
+    """Write a diagnostic value with three or four digits; large ones as a count."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return count(value) if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def value_with_errors(value: float, plus: float, minus: float) -> str:
+    """Write a measured value to two digits of its smaller error.
+
+    Examples
+    --------
+    >>> str(value_with_errors(43.41, 1.62, 2.04))
+    '43.4 <span class="errors">+1.6 −2.0</span>'
+    """
+    if not all(map(math.isfinite, (value, plus, minus))):
+        return NOTHING
+    errors = [error for error in (plus, minus) if error > 0]
+    if not errors:
+        return f"{value:.7g}"
+    digits = max(0, 1 - math.floor(math.log10(min(errors))))
+    if digits > 12:
+        return f"{value:.7g}"
+    return Markup('{} <span class="errors">+{} −{}</span>').format(
+        f"{value:.{digits}f}", f"{plus:.{digits}f}", f"{minus:.{digits}f}"
+    )
