@@ -65,13 +65,15 @@ def create_app(
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.project.url.startswith("https://"),
     )
+    app.url_map.merge_slashes = False  # one file, one address
     app.extensions[EXTENSION] = project
     app.register_error_handler(OpenAstroError, _answer_error)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.after_request(_default_caching)
     for name in BLUEPRINTS:
         package = f"server.blueprints.{name}"
-        if find_spec(package) is not None:
+        spec = find_spec(package)
+        if spec is not None and spec.origin is not None:
             import_module(package).register(app)
     return app
 

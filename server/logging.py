@@ -53,3 +53,4 @@ def configure_logging(process: str, *, stream: TextIO | None = None, level: str 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("alembic").setLevel("WARNING")  # tells its own name at every look

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import structlog
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected
@@ -28,7 +30,8 @@ connection closes may not read the answer, and would try a hopeless upload for w
 @blueprint.post("/file_upload_handler")
 def file_upload_handler() -> Response:
     """Answer a size query, or store an upload."""
-    request.max_content_length = None  # outputs have their own limit, in their certificate
+    # Outputs have their own limit, in their certificate; None would mean the application's.
+    request.max_content_length = sys.maxsize
     body = _Body(request.stream)
     try:
         wanted, first = read_upload_request(body)
