@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from apps.volunteer.backoff import Backoff
-from apps.volunteer.client import Client, Options
+from apps.volunteer.client import Client
+from apps.volunteer.options import Options
 from apps.volunteer.state import State, load_state
 from apps.volunteer.urls import canonical_master_url
 from boinc_project.errors import ConfigError, OpenAstroError

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from apps.volunteer.state import load_state
+from apps.volunteer.state import load_state, save_state
 from boinc_project.protocol.request import ReportedResult
 from boinc_project.states import ClientState, ExitStatus
 
@@ -216,6 +216,33 @@ def test_a_killed_app_is_started_again(project: Project, data: Path) -> None:
     (result,) = reported(project)
     assert result.success
     assert result.stderr.count("starting at step") == 2
+
+
+def test_an_app_changed_between_two_runs_is_fetched_again(project: Project, data: Path) -> None:
+    project.jobs = ["wu1"]
+    run(project, data)
+    app = next((data / "projects").glob("*/tiny_app_100*"))
+    app.write_text("#!/bin/sh\necho 0 >boinc_finish_called\n", encoding="ascii")
+    project.jobs = ["wu2"]
+    run(project, data)
+    assert [result.success for result in reported(project)] == [True, True]
+    assert app.read_text("ascii") == project.program
+
+
+def test_a_task_without_end_is_stopped(project: Project, data: Path) -> None:
+    project.jobs = ["wu1"]
+    project.settings = {"n_step": 10**9}
+    with start(project, data) as process:
+        until(lambda: list((data / "slots").glob("*/checkpoint.bin")))
+        process.terminate()
+        process.communicate()
+    state = load_state(data)
+    assert state is not None
+    state.tasks["wu1_0"].elapsed_time = 1e6 + 1.0  # rsc_fpops_bound / flops
+    save_state(state, data)
+    run(project, data)
+    (result,) = reported(project)
+    assert (result.state, result.exit_status) == (ClientState.ABORTED, 197)
 
 
 def test_request_delay_is_obeyed(project: Project, data: Path) -> None:
