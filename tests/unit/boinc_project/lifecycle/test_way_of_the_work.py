@@ -246,6 +246,37 @@ def test_success_after_deletion_is_too_late(story: Story) -> None:
     assert story.state.result(2).file_delete_state is FileDeleteState.READY
 
 
+def test_late_report_puts_deletion_off(story: Story) -> None:
+    story = Story(replace(LIMITS, target_nresults=3))
+    two_successes(story)
+    story.send(2)
+    story.judge(4.0, 0, r0=VALID, r1=VALID)
+    story.happens(Assimilated(5.0))
+    story.fail(2, 40.0)
+    story.look(60.0, delete_delay=50.0)
+    assert story.state.file_delete_state is FileDeleteState.INIT
+    assert story.state.transition_time == 90.0
+    story.look(90.0, delete_delay=50.0)
+    assert story.state.file_delete_state is FileDeleteState.READY
+
+
+def test_result_that_was_never_sent_has_no_files_to_delete(story: Story) -> None:
+    story = Story(replace(LIMITS, target_nresults=3))
+    two_successes(story)
+    story.judge(4.0, 0, r0=VALID, r1=VALID)
+    story.happens(Assimilated(5.0))
+    story.look(5.0)
+    assert story.state.file_delete_state is FileDeleteState.READY
+    assert story.state.result(2).file_delete_state is FileDeleteState.INIT
+
+
+@pytest.mark.parametrize(("delay_bound", "sleep"), [(1000.0, 10 * DAY), (20 * DAY, 30 * DAY)])
+def test_open_workunit_is_looked_at_again_without_cause(delay_bound: float, sleep: float) -> None:
+    story = Story(replace(LIMITS, delay_bound=delay_bound))
+    story.look(7.0)
+    assert story.state.transition_time == 7.0 + sleep
+
+
 def test_campaign_holds_the_canonical_output(story: Story) -> None:
     two_successes(story)
     story.judge(4.0, 0, r0=VALID, r1=VALID)
