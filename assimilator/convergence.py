@@ -1,0 +1,97 @@
+"""Whether a posterior has converged by the campaign's own rule, and if not, what is missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from assimilator.diagnostics import Marginal
+from assimilator.merge import Merged
+from assimilator.modes import is_negligible
+from boinc_project.campaign import StopRule
+
+
+def missing(merged: Merged, marginals: Mapping[str, Marginal], rule: StopRule) -> tuple[str, ...]:
+    """Return what keeps a posterior from having converged, one sentence each; empty if nothing.
+
+    Parameters
+    ----------
+    merged : Merged
+        The posterior.
+    marginals : Mapping[str, Marginal]
+        Of the free parameters, by name.
+    rule : StopRule
+        The campaign's.
+
+    Notes
+    -----
+    A number that cannot be computed counts as not reached: NaN never passes.
+    """
+    if not merged.reports:
+        return ("No output has been merged yet.",)
+    if not merged.keys:
+        return ("None of the sub-chains could be merged; see their remarks.",)
+    found = [*_independence(merged), *_modes(merged)]
+    n_unit = len(merged.keys)
+    found += _worst(
+        "R-hat",
+        {name: one.rhat for name, one in marginals.items()},
+        rule.rhat,
+        at_most=True,
+    )
+    for what, sizes, limit in (
+        ("bulk ESS", {name: one.ess_bulk for name, one in marginals.items()}, rule.ess_bulk),
+        ("tail ESS", {name: one.ess_tail for name, one in marginals.items()}, rule.ess_tail),
+    ):
+        found += _worst(what, sizes, limit, at_most=False, n_unit=n_unit)
+    return tuple(found)
+
+
+def _independence(merged: Merged) -> list[str]:
+    if len(merged.keys) >= 2:
+        return []
+    return ["Only one sub-chain is merged: R-hat over sub-chains needs at least two."]
+
+
+def _modes(merged: Merged) -> list[str]:
+    best = merged.modes[0]
+    rivals = [mode for mode in merged.modes[1:] if not is_negligible(mode, best)]
+    if not rivals:
+        return []
+    chains = sum(len(mode.members) for mode in rivals)
+    return [
+        f"The sub-chains found {len(rivals) + 1} separate modes of comparable probability; the "
+        f"product holds the most probable one, and {chains} sub-chains sample the others."
+    ]
+
+
+def _worst(
+    what: str,
+    values: Mapping[str, float],
+    limit: float,
+    *,
+    at_most: bool,
+    n_unit: int = 0,
+) -> list[str]:
+    unknown = [name for name, value in values.items() if not math.isfinite(value)]
+    if unknown:
+        return [f"{what} of {unknown[0]} cannot be computed from so few draws."]
+    short = {
+        name: value
+        for name, value in values.items()
+        if not (value <= limit if at_most else value >= limit)
+    }
+    if not short:
+        return []
+    worst = (max if at_most else min)(short, key=lambda name: short[name])
+    others = f" (and of {len(short) - 1} more parameters)" if len(short) > 1 else ""
+    if at_most:
+        return [
+            f"{what} of {worst}{others} is {short[worst]:.3f}; "
+            f"the stop rule asks for at most {limit:g}."
+        ]
+    more = math.ceil(n_unit * (limit / short[worst] - 1.0))
+    return [
+        f"{what} of {worst}{others} is {short[worst]:.0f}; the stop rule asks for at least "
+        f"{limit:g}: about {more} more sub-chains like these {n_unit}."
+    ]

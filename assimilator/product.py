@@ -1,0 +1,190 @@
+"""A campaign's product: the merged posterior, what it says, and its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.ttv.settings import Problem
+from apps.ttv.table import TransitTable
+from assimilator import directory as files
+from assimilator import summary as entries
+from assimilator.diagnostics import Marginal
+from assimilator.merge import Merged
+from assimilator.outputs import Rejected
+from assimilator.posterior_files import (
+    common_attributes,
+    posterior_digest,
+    write_hdf5,
+    write_netcdf,
+)
+from assimilator.provenance import PROVENANCE_FILE, provenance
+from assimilator.quantities import Quantity
+from boinc_project.campaign import Campaign
+
+SUMMARY_FILE = "summary.json"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Product:
+    """What all canonical outputs of a campaign say together.
+
+    Attributes
+    ----------
+    campaign : Campaign
+        Whose product it is.
+    problem, table
+        The posterior's definition and its data.
+    merged : Merged
+        The posterior, and what became of every sub-chain.
+    quantities : tuple[Quantity, ...]
+        The free parameters, then the derived quantities; empty if nothing is merged.
+    marginals : Mapping[str, Marginal]
+        By the quantities' names.
+    missing : tuple[str, ...]
+        What keeps it from having converged, one sentence each.
+    acceptance : Mapping[tuple, ndarray]
+        Accepted share of each walker, by sub-chain.
+    units : tuple[dict, ...]
+        Provenance of every canonical output.
+    rejected : tuple[Rejected, ...]
+        Results that are not in it.
+    created_at : datetime
+        Aware; when it was made.
+    """
+
+    campaign: Campaign
+    problem: Problem
+    table: TransitTable
+    merged: Merged
+    quantities: tuple[Quantity, ...]
+    marginals: Mapping[str, Marginal]
+    missing: tuple[str, ...]
+    acceptance: Mapping[tuple[int, int, str], Floats]
+    units: tuple[dict[str, Any], ...]
+    rejected: tuple[Rejected, ...]
+    created_at: datetime
+
+    @property
+    def converged(self) -> bool:
+        """Whether it meets the campaign's stop rule."""
+        return not self.missing
+
+    @property
+    def draws(self) -> Floats:
+        """All merged draws of the free parameters, float64 (n_draw, n_dim)."""
+        return self.merged.draws.reshape(-1, self.merged.draws.shape[-1])
+
+    @property
+    def n_draw(self) -> int:
+        """Number of merged draws."""
+        return int(self.merged.log_prob.size)
+
+    @property
+    def n_unit(self) -> int:
+        """Number of canonical outputs it was made of, merged or set apart."""
+        return len(self.merged.reports)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the merged draws, in hexadecimal."""
+        return posterior_digest(self.problem.parameter_names, self.merged)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the summary as plain JSON values; see ``docs/scientist/products.md``."""
+        free = {one.name: self.marginals[one.name] for one in self.quantities if not one.derived}
+        n_chain, n_draw, n_walker = self.merged.log_prob.shape
+        return {
+            **entries.head(self.campaign),
+            "created_at": self.created_at.isoformat(),
+            "digest": self.digest,
+            "converged": self.converged,
+            "missing": list(self.missing),
+            "n_unit": self.n_unit,
+            "n_unit_merged": n_chain,
+            "n_walker": n_walker,
+            "n_draw_per_walker": n_draw,
+            "n_draw": self.n_draw,
+            **entries.extremes(free),
+            "log_prob_max": float(self.merged.log_prob.max()) if self.n_draw else None,
+            "parameters": [
+                entries.parameter_entry(one, self.marginals[one.name], self.campaign.published)
+                for one in self.quantities
+            ],
+            "sub_chains": [
+                entries.sub_chain_entry(
+                    report, self.campaign.name, float(self.acceptance[report.key].mean())
+                )
+                for report in self.merged.reports
+            ],
+            "modes": entries.mode_entries(self.merged),
+        }
+
+    def provenance(self) -> dict[str, Any]:
+        """Return where it comes from, as plain JSON values."""
+        return provenance(
+            self.campaign,
+            self.units,
+            self.rejected,
+            digest=self.digest,
+            created_at=self.created_at.isoformat(),
+        )
+
+    def write(self, directory: Path) -> None:
+        """Write all files into `directory`; each appears whole or not at all.
+
+        A product without draws has a summary and a provenance only.
+        """
+        part = files.begin(directory)
+        if self.n_draw:
+            self._write_draws(part)
+            self._write_plots(part)
+        _write_json(part / PROVENANCE_FILE, self.provenance())
+        _write_json(part / SUMMARY_FILE, self.summary())
+        files.publish(part, last=SUMMARY_FILE)
+
+    def _write_draws(self, directory: Path) -> None:
+        attributes = common_attributes(
+            self.campaign.name, self.campaign.app, self.digest, self.created_at.isoformat()
+        )
+        n_walker = self.merged.log_prob.shape[2]
+        acceptance = np.stack([self.acceptance[key][:n_walker] for key in self.merged.keys])
+        write_hdf5(directory / "posterior.h5", self.quantities, self.merged, attributes)
+        write_netcdf(
+            directory / "posterior.nc",
+            self.quantities,
+            self.merged,
+            acceptance,
+            self.table,
+            attributes,
+        )
+
+    def _write_plots(self, directory: Path) -> None:
+        # Matplotlib takes a second to import; only who writes a product needs it.
+        from assimilator import plots
+        from assimilator.timing import timing_curves
+
+        title = self.campaign.title
+        free = [one for one in self.quantities if not one.derived]
+        curves = timing_curves(self.problem, self.table, self.draws)
+        pictures = {
+            "corner.png": plots.corner_plot(free, title),
+            "rank.png": plots.rank_plot(free, title),
+        }
+        if curves:
+            pictures["oc.png"] = plots.oc_plot(curves, title)
+        for name, data in pictures.items():
+            (directory / name).write_bytes(data)
+
+
+def _write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
+    path.write_text(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")

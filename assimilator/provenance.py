@@ -1,0 +1,125 @@
+"""Provenance: all that is needed to know where a posterior comes from, and to compute it again.
+
+``python -m assimilator.provenance provenance.json UNIT DIRECTORY`` lays the sealed input of a unit
+into a directory; ``python -m apps.main ttv_mcmc --slot DIRECTORY`` computes it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from assimilator.outputs import Canonical, Rejected
+from boinc_project import __version__
+from boinc_project.campaign import Campaign
+from boinc_project.errors import InputError
+from boinc_project.ttv_output import TtvOutput, content_digest
+from boinc_project.unit import Unit, seal
+
+PROVENANCE_FILE = "provenance.json"
+FORMAT = 1
+
+HOW_TO_RECOMPUTE = (
+    "python -m assimilator.provenance provenance.json UNIT DIRECTORY",
+    "python -m apps.main ttv_mcmc --slot DIRECTORY",
+)
+"""The commands that compute a unit again; on the platform named beside it, the output's
+``content_digest`` comes out equal, and elsewhere equal up to rounding."""
+
+
+def unit_entry(canonical: Canonical, output: TtvOutput) -> dict[str, Any]:
+    """Return the entry of one unit: the unit itself, and who computed it with what."""
+    unit = canonical.unit
+    return {
+        "name": unit.name,
+        "digest": unit.digest,
+        "seed": {
+            "entropy": unit.campaign_seed,
+            "spawn_key": [unit.generation, unit.index],
+        },
+        "workunit": canonical.workunit,
+        "result": canonical.result,
+        "quorum": canonical.quorum,
+        "n_agreeing": canonical.n_agreeing,
+        "sent_app_version": canonical.app_version,
+        "sent_platform": canonical.platform,
+        "app_version": output.app_version,
+        "platform": output.platform,
+        "app_digest": output.app_digest,
+        "content_digest": content_digest(output),
+        "n_likelihood": output.n_likelihood,
+        "failures": dict(sorted(output.failures.items())),
+        "unit": asdict(unit),
+    }
+
+
+def provenance(
+    campaign: Campaign,
+    units: Sequence[dict[str, Any]],
+    rejected: Sequence[Rejected],
+    *,
+    digest: str,
+    created_at: str,
+) -> dict[str, Any]:
+    """Return a product's provenance as plain JSON values."""
+    return {
+        "format": FORMAT,
+        "campaign": campaign.name,
+        "created_at": created_at,
+        "posterior_digest": digest,
+        "software": {"openastro": __version__},
+        "campaign_file": campaign.source,
+        "inputs": {
+            name: base64.b64encode(data).decode("ascii")
+            for name, data in sorted(campaign.inputs.items())
+        },
+        "how_to_recompute": list(HOW_TO_RECOMPUTE),
+        "units": list(units),
+        "rejected": [asdict(one) for one in sorted(rejected, key=lambda one: one.result)],
+    }
+
+
+def unpack_unit(file: Path, name: str, directory: Path) -> Unit:
+    """Lay the sealed input of one unit into a directory.
+
+    Raises
+    ------
+    InputError
+        If the file is no provenance, or has no such unit.
+    UnitError
+        If the inputs kept are not those of the unit.
+    """
+    try:
+        content = json.loads(file.read_text())
+        entries = {entry["name"]: entry["unit"] for entry in content["units"]}
+        inputs = {key: base64.b64decode(text) for key, text in content["inputs"].items()}
+        units = {key: Unit(**value) for key, value in entries.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{file} is not the provenance of a product: {error!r}.") from error
+    if name not in units:
+        raise InputError(f"{file} has no unit {name}; it has {', '.join(units)}.", name=name)
+    unit = units[name]
+    seal(unit, {key: inputs[key] for key in unit.inputs if key in inputs}, directory)
+    return unit
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Unpack a unit, as the module's docstring says."""
+    parser = argparse.ArgumentParser(description="Lay a unit of a product into a directory.")
+    parser.add_argument("file", type=Path, help="the product's provenance.json")
+    parser.add_argument("unit", help="name of the unit, e.g. kepler-9_g0_u003")
+    parser.add_argument("directory", type=Path, help="where unit.json and its inputs shall be")
+    chosen = parser.parse_args(arguments)
+    try:
+        unpack_unit(chosen.file, chosen.unit, chosen.directory)
+    except InputError as error:
+        parser.error(error.message)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The assimilator of ``ttv_mcmc``: canonical outputs in, one product out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from apps.ttv.settings import Problem
+from apps.ttv.table import TABLE_FILE, parse_table
+from assimilator.convergence import missing
+from assimilator.diagnostics import marginal
+from assimilator.merge import merge_chains
+from assimilator.outputs import Canonical, Rejected
+from assimilator.product import Product
+from assimilator.provenance import unit_entry
+from assimilator.quantities import quantities
+from assimilator.sub_chain import SubChain
+from boinc_project.campaign import Campaign
+from boinc_project.errors import OutputError
+from boinc_project.ttv_output import TtvOutput, read_ttv_output
+
+
+def merge(
+    campaign: Campaign,
+    outputs: Sequence[Canonical],
+    *,
+    created_at: datetime,
+    rejected: Sequence[Rejected] = (),
+) -> Product:
+    """Merge the canonical outputs of a campaign; their order does not matter.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        Prepared: its settings are those of its units.
+    outputs : Sequence[Canonical]
+        Any number, also none; one for each unit.
+    created_at : datetime
+        Aware; written into the product, and the only thing that may differ between two merges.
+    rejected : Sequence[Rejected]
+        For the provenance.
+
+    Raises
+    ------
+    OutputError
+        If an output cannot be read, or is not of its unit.
+    UnitError
+        If the campaign's settings or its table are not usable.
+    """
+    problem = Problem.from_mapping(campaign.settings)
+    table = parse_table(campaign.inputs[TABLE_FILE])
+    ordered = sorted(outputs, key=lambda one: _key(one))
+    read = [_read(one, problem) for one in ordered]
+    merged = merge_chains(
+        [
+            SubChain(_key(one), output.draws, output.log_prob)
+            for one, output in zip(ordered, read, strict=True)
+        ],
+        problem.n_dim,
+    )
+    found = quantities(problem, merged.draws) if merged.log_prob.size else ()
+    marginals = {quantity.name: marginal(quantity.values) for quantity in found}
+    free = {quantity.name: marginals[quantity.name] for quantity in found if not quantity.derived}
+    return Product(
+        campaign=campaign,
+        problem=problem,
+        table=table,
+        merged=merged,
+        quantities=found,
+        marginals=marginals,
+        missing=missing(merged, free, campaign.stop),
+        acceptance={
+            _key(one): output.accepted / output.n_step
+            for one, output in zip(ordered, read, strict=True)
+        },
+        units=tuple(unit_entry(one, output) for one, output in zip(ordered, read, strict=True)),
+        rejected=tuple(rejected),
+        created_at=created_at,
+    )
+
+
+def _key(output: Canonical) -> tuple[int, int, str]:
+    return output.unit.generation, output.unit.index, output.unit.digest
+
+
+def _read(canonical: Canonical, problem: Problem) -> TtvOutput:
+    output = read_ttv_output(canonical.path)
+    if output.unit_digest != canonical.unit.digest:
+        raise OutputError(f"The output {canonical.path.name} is not of {canonical.unit.name}.")
+    if output.parameter_names != problem.parameter_names:
+        raise OutputError(f"The output {canonical.path.name} has other parameters.")
+    return output
