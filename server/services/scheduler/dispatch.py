@@ -163,7 +163,7 @@ class Dispatch:
 
     def _window(self, place: tuple[int, int], n: int) -> Sequence[Any]:
         return self.connection.execute(
-            statements.window,
+            statements.window[self.connection.dialect.name],
             {
                 "priority": place[0],
                 "after": place[1],

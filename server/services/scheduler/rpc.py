@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection
 
 from boinc_project.protocol.reply import Account, GuiUrl, Message, SchedulerReply
@@ -14,6 +13,7 @@ from boinc_project.protocol.request import ANONYMOUS, SchedulerRequest
 from server.project import Project
 from server.services import hosts
 from server.services.accounts import find_by_key
+from server.services.group_commit import GroupCommit
 from server.services.scheduler import reasons, statements
 from server.services.scheduler.books import DAY, Books
 from server.services.scheduler.catalogue import Catalogue, CatalogueCache
@@ -22,9 +22,7 @@ from server.services.scheduler.in_hand import Aborts, detach, send_again, unwant
 from server.services.scheduler.key_delivery import KeyAnswer, KeyRing
 from server.services.scheduler.reasons import Kind, Reason
 from server.services.scheduler.reports import take_reports
-from server.services.scheduler.sending import Assignment, Places, describe
-
-log = structlog.get_logger("scheduler")
+from server.services.scheduler.sending import Assignment, Places, describe, find_inputs
 
 BAD_KEY_DELAY = 3600.0
 """Seconds; as the stock server (``sched/sched_main.h``)."""
@@ -39,6 +37,19 @@ class _Work:
     assignments: tuple[Assignment, ...] = ()
     reasons: tuple[Reason, ...] = ()
     aborts: Aborts = field(default_factory=Aborts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the transaction of an RPC found and did."""
+
+    now: float
+    user: Any
+    host: hosts.IdentifiedHost
+    acknowledged: tuple[str, ...]
+    key: KeyAnswer
+    work: _Work
+    inputs: dict[int, list[Any]]
 
 
 class Scheduler:
@@ -57,6 +68,12 @@ class Scheduler:
         self._url = settings.project.url
         self._catalogue = CatalogueCache(project.database, f"{self._url}download/", project.clock)
         self._cursor = Cursor()
+        # PostgreSQL gathers commits by itself, and its transactions run side by side.
+        self._transactions = (
+            GroupCommit(project.database, self._find).run
+            if project.database.is_sqlite
+            else self._in_own_transaction
+        )
         self._keys = KeyRing(project.code_sign_key, settings.path("keys"))
         self._places = Places(
             download_url=f"{self._url}download/",
@@ -76,17 +93,22 @@ class Scheduler:
         Nothing is changed and nothing acknowledged if this raises.
         """
         catalogue = self._catalogue.current()
-        with self._project.database.write_connection() as connection:
-            return self.answer_in(connection, request, catalogue)
+        found = self._transactions((request, catalogue))
+        return self._bad_key() if found is None else self._reply(request, found)
 
-    def answer_in(
-        self, connection: Connection, request: SchedulerRequest, catalogue: Catalogue
-    ) -> SchedulerReply:
-        """Answer a request inside a write transaction that the caller commits."""
+    def _in_own_transaction(self, job: tuple[SchedulerRequest, Catalogue]) -> _Found | None:
+        with self._project.database.write_connection() as connection:
+            return self._find(connection, job)
+
+    def _find(
+        self, connection: Connection, job: tuple[SchedulerRequest, Catalogue]
+    ) -> _Found | None:
+        """Do all that a request does to the database; None if its account key is not known."""
+        request, catalogue = job
         now = self._project.clock()
         user = find_by_key(connection, request.authenticator)
         if user is None:
-            return self._bad_key()
+            return None
         host = hosts.identify(connection, request, user, now=now)
         books = Books(connection, daily_quota=self._settings.daily_result_quota, now=now)
         in_progress = connection.execute(statements.in_progress_of_host, {"hostid": host.id}).all()
@@ -104,27 +126,25 @@ class Scheduler:
             held = []
         key = self._keys.answer(request.code_sign_key)
         work = self._work(connection, books, request, catalogue, host.id, user.id, held, key)
-        description = describe(
-            connection, work.assignments, self._places, p_fpops=request.host.p_fpops
-        )
+        inputs = find_inputs(connection, work.assignments)
         books.write()
-        delay, next_delay = self._delays(work, now)
-        log.debug(
-            "rpc",
-            action="rpc",
-            hostid=host.id,
-            userid=user.id,
-            reported=len(reports.acknowledged),
-            sent=len(work.assignments),
+        return _Found(now, user, host, reports.acknowledged, key, work, inputs)
+
+    def _reply(self, request: SchedulerRequest, found: _Found) -> SchedulerReply:
+        """Put what was found into words; the database is not needed any more."""
+        work, key = found.work, found.key
+        description = describe(
+            work.assignments, found.inputs, self._places, p_fpops=request.host.p_fpops
         )
+        delay, next_delay = self._delays(work, found.now)
         return SchedulerReply(
             master_url=self._url,
             project_name=self._project.settings.project.name,
             request_delay=delay,
             next_rpc_delay=next_delay,
             messages=_messages(work, key, delay),
-            account=_account(user, host),
-            hostid=host.id if host.changed else None,
+            account=_account(found.user, found.host),
+            hostid=found.host.id if found.host.changed else None,
             code_sign_key=key.key,
             code_sign_key_signature=key.signature,
             apps=description.apps,
@@ -132,7 +152,7 @@ class Scheduler:
             app_versions=description.app_versions,
             workunits=description.workunits,
             results=description.results,
-            result_acks=reports.acknowledged,
+            result_acks=found.acknowledged,
             result_aborts=work.aborts.at_once,
             result_aborts_if_not_started=work.aborts.if_not_started,
             message_ack=bool(request.trickles),

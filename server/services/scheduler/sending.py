@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,22 +55,35 @@ class Places:
     upload_key: PrivateKey
 
 
+def find_inputs(connection: Connection, assignments: Sequence[Assignment]) -> dict[int, list[Any]]:
+    """Return the rows of the input files, by workunit."""
+    if not assignments:
+        return {}
+    ids = sorted({one.row.workunitid for one in assignments})
+    inputs: dict[int, list[Any]] = {id_: [] for id_ in ids}
+    for row in connection.execute(statements.files_of_workunits, {"workunits": ids}):
+        inputs[row.workunitid].append(row)
+    return inputs
+
+
 def describe(
-    connection: Connection, assignments: Sequence[Assignment], places: Places, *, p_fpops: float
+    assignments: Sequence[Assignment],
+    inputs: Mapping[int, Sequence[Any]],
+    places: Places,
+    *,
+    p_fpops: float,
 ) -> Work:
     """Return the elements for `assignments`, each app, version and file once.
 
     Parameters
     ----------
+    inputs : Mapping[int, Sequence[Row]]
+        See `find_inputs`.
     p_fpops : float
         The host's own benchmark, FLOP/s.
     """
     if not assignments:
         return Work()
-    ids = sorted({one.row.workunitid for one in assignments})
-    inputs: dict[int, list[Any]] = {id_: [] for id_ in ids}
-    for row in connection.execute(statements.files_of_workunits, {"workunits": ids}):
-        inputs[row.workunitid].append(row)
     versions = {one.version.id: one.version for one in assignments}.values()
     units = {one.row.workunitid: one for one in assignments}.values()
     files: list[DownloadFile | OutputFile] = [file for one in versions for file in one.files]
