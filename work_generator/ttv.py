@@ -23,7 +23,7 @@ from boinc_project.errors import InputError
 from boinc_project.seeds import Stream, step_bits, stream_key, unit_seed
 from boinc_project.unit import Unit
 from work_generator.estimate import Cost, measure
-from work_generator.modes import Mode, choose_dt, find_modes, starting_points
+from work_generator.modes import Mode, choose_dt, find_modes, proposal, starting_points
 from work_generator.ttv_file import SECTIONS, posterior_of, read_sections
 
 __all__ = [
@@ -134,7 +134,8 @@ def prepare(campaign: Campaign, progress: Callable[[int, int], None] | None = No
     first = posterior_of(campaign.settings, campaign.inputs)
     # The root of the seed tree: every unit has a branch of its own below it.
     rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
-    modes = find_modes(first.problem, first.table, rng, progress)
+    n_start = campaign.settings["starts"]
+    modes = find_modes(first.problem, first.table, rng, progress, n_start=n_start)
     model = dict(campaign.settings["model"])
     if model["dt"] is None:
         model["dt"] = choose_dt(first.problem, modes[0].params.tolist(), first.table)
@@ -190,12 +191,13 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     inputs = {
         name: hashlib.sha256(data).hexdigest() for name, data in sorted(campaign.inputs.items())
     }
+    shared = {key: campaign.settings[key] for key in ("model", "parameters")}
+    shared["sampler"] = _sampler(prepared, campaign, progress)
     units = []
     for index in range(max(0, n_unit)):
         seed = unit_seed(campaign.seed, generation=generation, index=index)
         rng = np.random.Generator(step_bits(stream_key(seed, Stream.START), 0))
         start = _start(prepared, campaign, progress, (index + 0.5) / n_unit, rng)
-        shared = {key: campaign.settings[key] for key in ("model", "parameters", "sampler")}
         units.append(
             Unit(
                 app=campaign.app,
@@ -256,6 +258,17 @@ def _prepared(campaign: Campaign) -> _Prepared:
         modes=modes,
         weights=tuple(mode["weight"] for mode in stored),
     )
+
+
+def _sampler(prepared: _Prepared, campaign: Campaign, progress: Progress) -> dict[str, Any]:
+    """Return a generation's sampler settings: the mixture move learns from the one before."""
+    sampler = dict(campaign.settings["sampler"])
+    if any(name == "mixture" for name, _ in sampler["moves"]):
+        draws = None
+        if progress.draws is not None:
+            draws = np.asarray(progress.draws, dtype=np.float64)
+        sampler["mixture"] = proposal(prepared.modes, prepared.weights, draws)
+    return sampler
 
 
 def _start(

@@ -13,17 +13,15 @@ from apps.ttv import settings as unit_settings
 from apps.ttv.likelihood import Posterior
 from apps.ttv.table import TABLE_FILE, parse_table
 from boinc_project.errors import UnitError
+from work_generator.modes import N_START
 from work_generator.priors import PARAMETERS, read_parameter
 from work_generator.quantities import DURATION, STAR_MASS, TIME, read_quantity
 from work_generator.toml_source import TomlTable
 from work_generator.transit_table import TransitTable, read_transit_table
 
 SECTIONS = ("star", "data", "planets", "model", "sampler")
+MODEL_KEYS = ("dt", "engine", "epoch", "starts")
 PLANET_NAME = re.compile(r"[A-Za-z0-9]{1,16}")
-# The mixture move proposes from a fit to earlier draws: nobody can write that by hand.
-MOVES = tuple(move for move in unit_settings.MOVES if move != "mixture")
-ENGINES = unit_settings.ENGINES
-MAX_PLANETS = unit_settings.MAX_PLANETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +89,9 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         "model": {"star_mass": star_mass, **_model(root, planets, table)},
         "parameters": parameters,
         "sampler": _sampler(root, n_dim),
+        "starts": root.optional_table("model", MODEL_KEYS).integer(
+            "starts", low=1, high=10_000, default=N_START
+        ),
     }
     inputs = {TABLE_FILE: table.text.encode()}
     try:
@@ -126,8 +127,11 @@ def _planets(root: TomlTable) -> list[_Planet]:
             "a timing model needs two planets or more: write [[planets]] for each, with "
             "observed = false for one that does not transit",
         )
-    if len(tables) > MAX_PLANETS:
-        root.fail("planets", f"there are {len(tables)} planets: at most {MAX_PLANETS} are allowed")
+    if len(tables) > unit_settings.MAX_PLANETS:
+        root.fail(
+            "planets",
+            f"there are {len(tables)} planets: at most {unit_settings.MAX_PLANETS} are allowed",
+        )
     planets: list[_Planet] = []
     for table in tables:
         name = table.text("name", example="b")
@@ -167,7 +171,7 @@ def _quoted(names: Sequence[str]) -> str:
 
 
 def _model(root: TomlTable, planets: Sequence[_Planet], table: TransitTable) -> dict[str, Any]:
-    model = root.optional_table("model", ("dt", "engine", "epoch"))
+    model = root.optional_table("model", MODEL_KEYS)
     dt = None
     if "dt" in model and model.values["dt"] != "auto":
         if isinstance(model.values["dt"], str):
@@ -181,9 +185,14 @@ def _model(root: TomlTable, planets: Sequence[_Planet], table: TransitTable) -> 
             f"dt = {dt:g} days is too long for a period of {shortest:g} days: "
             f'write dt = "auto", or {shortest / 20:.3g} or less',
         )
-    engine = model.text("engine", example=ENGINES[0], default=ENGINES[0])
-    if engine not in ENGINES:
-        model.fail("engine", f'there is no engine "{engine}": write one of {", ".join(ENGINES)}')
+    engine = model.text(
+        "engine", example=unit_settings.ENGINES[0], default=unit_settings.ENGINES[0]
+    )
+    if engine not in unit_settings.ENGINES:
+        model.fail(
+            "engine",
+            f'there is no engine "{engine}": write one of {", ".join(unit_settings.ENGINES)}',
+        )
     first = min(row.bkjd for row in table.transits)
     last = max(row.bkjd for row in table.transits)
     epoch = _epoch(model, first)
@@ -237,7 +246,7 @@ def _sampler(root: TomlTable, n_dim: int) -> dict[str, Any]:
 def _moves(table: TomlTable) -> list[list[Any]]:
     if "moves" not in table:
         return [["de", 0.8], ["snooker", 0.2]]
-    moves = table.table("moves", MOVES, example="moves = { de = 0.8, snooker = 0.2 }")
+    moves = table.table("moves", unit_settings.MOVES, example="moves = { de = 0.8, snooker = 0.2 }")
     weights = {key: moves.positive(key) for key in moves.values}
     total = math.fsum(weights.values())
     if not weights or abs(total - 1) > 1e-9:

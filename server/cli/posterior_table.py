@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -23,6 +24,7 @@ from server.services.posterior_view import (
 
 HEADLINES = ("mass", "period", "eccentricity")
 """Quantities of a planet that the short table shows, in this order."""
+SHORT_UNITS = {"Earth masses": "Mearth", "degrees": "deg"}
 
 
 def read_summary(path: Path) -> dict[str, Any]:
@@ -58,28 +60,44 @@ def posterior_report(
     """
     rule = stop if stop is not None else _stop_rule(summary)
     view = read_posterior(summary, rule)
+    shown = [one for one in view.parameters if every or _kind(one) in HEADLINES]
+    if not every:
+        shown.sort(key=_order)
+    sources = list(dict.fromkeys(value.source for one in shown for value in one.published))
     title = f"{summary.get('title') or summary.get('campaign') or 'Posterior'}"
     return Group(
-        posterior_table(view, title=title, every=every),
+        Text(title, "bold"),
+        posterior_table(shown, sources),
+        *(Text(f"[{number}] {source}") for number, source in enumerate(sources, 1)),
         *verdict_lines(view, converged=summary.get("converged") is True),
     )
 
 
-def posterior_table(view: PosteriorView, *, title: str, every: bool = False) -> Table:
-    """Return the table alone: median with 68 % interval, literature, diagnostics."""
-    table = Table(title=Text(title), title_justify="left", header_style="bold")
-    table.add_column("Quantity", no_wrap=True)
-    table.add_column("Posterior", no_wrap=True)
-    table.add_column("Published")
+def posterior_table(parameters: Sequence[ParameterView], sources: Sequence[str]) -> Table:
+    """Return the table alone: median with 68 % interval, literature, diagnostics.
+
+    Narrow terminals fold the cells; nothing is cut off.
+
+    Parameters
+    ----------
+    parameters : Sequence[ParameterView]
+        One row each.
+    sources : Sequence[str]
+        The papers that numbers in brackets stand for.
+    """
+    table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False)
+    table.add_column("Quantity", overflow="fold", min_width=12)
+    table.add_column("Posterior (median, 68 %)", overflow="fold", min_width=12)
+    table.add_column("Published", overflow="fold", min_width=12)
     for name in ("R-hat", "Bulk ESS", "Tail ESS"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for one in sorted(view.parameters, key=_order) if not every else view.parameters:
-        if not every and _kind(one) not in HEADLINES:
-            continue
+        table.add_column(name, justify="right", overflow="fold", min_width=5)
+    for one in parameters:
+        unit = SHORT_UNITS.get(one.unit, one.unit)
+        published = [f"{_value(v)} [{sources.index(v.source) + 1}]" for v in one.published]
         table.add_row(
             Text(one.label),
-            Text(f"{interval(one.median, one.plus, one.minus)} {one.unit}".rstrip()),
-            Text("\n".join(_published(value) for value in one.published)),
+            Text(f"{interval(one.median, one.plus, one.minus)} {unit}".rstrip()),
+            Text("\n".join(published)),
             Text(_number(one.rhat, "{:.3f}")),
             Text(_number(one.ess_bulk, "{:.0f}")),
             Text(_number(one.ess_tail, "{:.0f}")),
@@ -113,10 +131,10 @@ def interval(median: float, plus: float, minus: float) -> str:
     return f"{median:.{digits}f} +{plus:.{digits}f} -{minus:.{digits}f}"
 
 
-def _published(value: Published) -> str:
+def _value(value: Published) -> str:
     if value.plus <= 0 and value.minus <= 0:
-        return f"{value.value:.8g} ({value.source})"
-    return f"{interval(value.value, value.plus, value.minus)} ({value.source})"
+        return f"{value.value:.8g}"
+    return interval(value.value, value.plus, value.minus)
 
 
 def _criterion(one: Criterion) -> str:

@@ -188,6 +188,7 @@ BAD = {
         30,
         "write 100 or less",
     ),
+    "no fits": (("[model]", "[model]\nstarts = 0"), 30, "write 1 to 10000"),
     "too few walkers": (("n_walker = 24", "n_walker = 10"), 33, "write 16 or more"),
     "odd walkers": (("n_walker = 24", "n_walker = 25"), 33, "write 26 or more"),
     "thin does not divide": (("n_step = 20", "n_step = 25"), 35, "write n_step = 20"),

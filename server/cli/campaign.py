@@ -1,0 +1,207 @@
+"""``openastro campaign``: check, plan, issue and steer campaigns; compute one without BOINC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from server.cli.context import console, open_from
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from boinc_project.campaign import Campaign
+    from server.project import Project
+    from server.services.campaign_view import CampaignSummary
+
+app = typer.Typer(
+    help="Check, plan, issue and steer campaigns; compute one without BOINC.",
+    no_args_is_help=True,
+)
+
+FILE = typer.Argument(..., help="The campaign file (TOML).", show_default=False)
+NAME = typer.Argument(..., help="The campaign's name.", show_default=False)
+WATCH_SECONDS = 2.0
+
+
+@app.command()
+def validate(file: Path = FILE) -> None:
+    """Check a campaign file and its data; compute nothing."""
+    from work_generator.campaign_file import load_campaign
+
+    campaign = load_campaign(file)
+    out = console()
+    for line in _description(campaign):
+        out.print(line, markup=False)
+    out.print(f"[green]{file} can be planned and issued.[/green]")
+
+
+@app.command()
+def plan(file: Path = FILE) -> None:
+    """Say what a campaign will cost: units, likelihood calls, CPU time, bytes."""
+    from boinc_project.campaign import Progress
+    from server.cli.campaign_tables import estimate_table
+    from work_generator import registry
+    from work_generator.campaign_file import load_campaign
+    from work_generator.estimate import estimate
+
+    campaign = load_campaign(file)
+    planner = registry.get(campaign.app)
+    with _bar("Finding where the chains begin") as progress:
+        prepared = planner.prepare(campaign, progress)
+    units = planner.plan(prepared, Progress())
+    told = estimate(prepared, planner.cost(prepared, units[0]), planner.seconds_per_call(prepared))
+    out = console()
+    for line in (*_description(prepared), *planner.preparation(prepared)):
+        out.print(line, markup=False)
+    out.print(estimate_table(told))
+
+
+@app.command()
+def issue(context: typer.Context, file: Path = FILE) -> None:
+    """Put a campaign and its first workunits into the project; repeating it does nothing."""
+    from server.services import campaigns
+    from work_generator.campaign_file import load_campaign
+
+    campaign = load_campaign(file)
+    project = open_from(context)
+    with _bar("Finding where the chains begin") as progress:
+        done = campaigns.issue(project, campaign, progress=progress)
+    words = "was issued before, unchanged" if done.existed else "is issued"
+    console().print(f"{done.name} {words}: {done.n_unit} workunits.", markup=False)
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    name: str = NAME,
+    watch: bool = typer.Option(False, "--watch", help="Show it live until the campaign ends."),
+    every: bool = typer.Option(False, "--all", help="Show every parameter of the posterior."),
+) -> None:
+    """Show a campaign: workunits by state, credit, and the newest posterior."""
+    project = open_from(context)
+    out = console()
+    if not watch:
+        out.print(_status(project, name, every=every))
+        return
+    _watch(project, name, every=every)
+
+
+@app.command(name="list")
+def list_campaigns(context: typer.Context) -> None:
+    """List all campaigns, newest first."""
+    from server.cli.campaign_tables import campaign_list
+    from server.services import campaign_view
+
+    project = open_from(context)
+    before: int | None = None
+    summaries: list[CampaignSummary] = []
+    while True:
+        page = campaign_view.campaigns(project.database, before=before)
+        summaries += page.campaigns
+        before = page.older
+        if before is None:
+            break
+    console().print(campaign_list(summaries))
+
+
+@app.command()
+def pause(context: typer.Context, name: str = NAME) -> None:
+    """Send no more tasks of a campaign; what is out may come back."""
+    from server.services import campaigns
+
+    campaigns.pause(open_from(context), name)
+    console().print(f"{name} is paused.", markup=False)
+
+
+@app.command()
+def resume(context: typer.Context, name: str = NAME) -> None:
+    """Send the tasks of a paused campaign again."""
+    from server.services import campaigns
+
+    campaigns.resume(open_from(context), name)
+    console().print(f"{name} is active.", markup=False)
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    name: str = NAME,
+    reason: str = typer.Option("", "--reason", help="Why, for its page and its story."),
+) -> None:
+    """End a campaign now: withdraw its tasks. Its product stays."""
+    from server.services import campaigns
+
+    number = campaigns.cancel(open_from(context), name, reason)
+    console().print(f"{name} is cancelled: {number} workunits withdrawn.", markup=False)
+
+
+@app.command(name="run-local")
+def run_local(
+    file: Path = FILE,
+    jobs: int = typer.Option(0, "--jobs", min=0, help="Processes at once; 0: all processors."),
+    out: Path | None = typer.Option(
+        None, "--out", help="Where to compute; the campaign's name in this directory if not given."
+    ),
+    every: bool = typer.Option(False, "--all", help="Show every parameter of the posterior."),
+) -> None:
+    """Compute a campaign on this machine, without BOINC; repeat the command to go on."""
+    from server.cli.local_run import show_run
+    from work_generator.campaign_file import load_campaign
+
+    campaign = load_campaign(file)
+    show_run(campaign, out or Path(campaign.name), jobs=jobs, every=every, out=console())
+
+
+def _description(campaign: Campaign) -> list[str]:
+    """Return what a campaign is, in a few lines."""
+    from work_generator import registry
+
+    quorum = campaign.quorum
+    return [
+        f"{campaign.name}: {campaign.title}",
+        *registry.get(campaign.app).describe(campaign),
+        f"Units: {campaign.units_per_generation} in a generation, at most "
+        f"{campaign.stop.max_units}; {quorum.min_quorum} agreeing results each.",
+        f"Stops at R-hat {campaign.stop.rhat:g}, bulk ESS {campaign.stop.ess_bulk:g}, "
+        f"tail ESS {campaign.stop.ess_tail:g}. Seed {campaign.seed}.",
+    ]
+
+
+def _status(project: Project, name: str, *, every: bool = False) -> RenderableType:
+    from server.cli.campaign_tables import status_report
+    from server.services import campaigns
+
+    return status_report(campaigns.status(project, name), every=every)
+
+
+def _watch(project: Project, name: str, *, every: bool) -> None:
+    import time
+
+    from rich.live import Live
+
+    from boinc_project.states import CampaignState
+    from server.cli.campaign_tables import status_report
+    from server.services import campaigns
+
+    with Live(console=console(), auto_refresh=False) as live:
+        while True:
+            found = campaigns.status(project, name)
+            live.update(status_report(found, every=every), refresh=True)
+            if found.view.summary.state in (CampaignState.COMPLETE, CampaignState.CANCELLED):
+                return
+            time.sleep(WATCH_SECONDS)
+
+
+@contextmanager
+def _bar(words: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on the terminal; nothing where there is none."""
+    from rich.progress import Progress
+
+    with Progress(console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task(words, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

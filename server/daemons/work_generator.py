@@ -1,0 +1,151 @@
+"""The work generator: tops running campaigns up, and ends them by their stop rule.
+
+It looks at the newest product, asks `work_generator.stop.decide`, and issues the next generation or
+completes the campaign. It also finishes the clearing up after a campaign's end, however that was
+interrupted. Two of them at once do no harm: a generation is added in one transaction that first
+checks that it is the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from boinc_project.campaign import Campaign, Progress
+from boinc_project.errors import InputError
+from boinc_project.states import AssimilateState, CampaignState, ErrorMask
+from server.daemons.items import run_each
+from server.models import CampaignRow, ProductRow, Workunit
+from server.project import Project
+from server.services.campaigns import complete, issue_generation, sweep
+from server.services.draws import read_draws
+from work_generator import registry
+from work_generator.definition import from_definition
+from work_generator.stop import Complete, TopUp, decide, generation_sizes
+
+NAME = "work_generator"
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """What the database says of a running campaign.
+
+    Attributes
+    ----------
+    campaign : Campaign
+        Its definition.
+    issued : tuple[int, ...]
+        Units in each generation so far.
+    waiting : bool
+        Whether the newest generation, or its merging, is not through.
+    converged : bool
+        Whether the newest product meets the stop rule.
+    digest : str
+        Of its draws; empty if there are none.
+    """
+
+    campaign: Campaign
+    issued: tuple[int, ...]
+    waiting: bool
+    converged: bool
+    digest: str
+
+
+def one_pass(project: Project) -> int:
+    """Look at every campaign that runs or is ending; return how many were changed."""
+    running = select(CampaignRow.id).where(CampaignRow.state == CampaignState.ACTIVE.value)
+    ended = (CampaignState.COMPLETE.value, CampaignState.CANCELLED.value)
+    ending = select(CampaignRow.id).where(
+        CampaignRow.end_time.is_(None), CampaignRow.state.in_(ended)
+    )
+    with project.database.read() as session:
+        to_look_at = session.scalars(running.order_by(CampaignRow.id)).all()
+        to_sweep = session.scalars(ending.order_by(CampaignRow.id)).all()
+    swept = run_each(
+        NAME, to_sweep, lambda one: sweep(project, one, actor=NAME) > 0, lambda *_: None
+    )
+    # A campaign that fails has no time of its own to be put off to; the loop's back-off serves.
+    return swept + run_each(NAME, to_look_at, lambda one: look(project, one), lambda *_: None)
+
+
+def look(project: Project, campaign_id: int) -> bool:
+    """Decide what one campaign needs, and do it; return whether anything was done."""
+    with project.database.read() as session:
+        found = _situation(session, campaign_id)
+    if found is None:
+        return False
+    campaign = found.campaign
+    progress = Progress(
+        issued=found.issued,
+        open_units=int(found.waiting),
+        converged=found.converged,
+        draws=() if found.digest else None,
+    )
+    decision = decide(progress, campaign.stop, campaign.units_per_generation)
+    if isinstance(decision, Complete):
+        return _complete(project, campaign_id, decision.text)
+    if isinstance(decision, TopUp):
+        return _top_up(project, campaign_id, found)
+    return False
+
+
+def _situation(session: Session, campaign_id: int) -> _Situation | None:
+    row = session.get(CampaignRow, campaign_id)
+    if row is None or row.state != CampaignState.ACTIVE.value:
+        return None
+    product = session.scalars(
+        select(ProductRow)
+        .where(ProductRow.campaign_id == campaign_id)
+        .order_by(ProductRow.version.desc())
+        .limit(1)
+    ).one_or_none()
+    converged = product is not None and product.converged
+    waiting = row.merge_wanted or _is_open(session, row)
+    if waiting and not converged:
+        return None  # the usual case: nothing needs to be read for it
+    campaign = from_definition(row.definition)
+    return _Situation(
+        campaign=campaign,
+        issued=generation_sizes(campaign.stop, campaign.units_per_generation, row.next_generation),
+        waiting=waiting,
+        converged=converged,
+        digest=product.digest if product is not None and product.n_draw else "",
+    )
+
+
+def _is_open(session: Session, row: CampaignRow) -> bool:
+    """Whether a unit of the newest generation has no verdict, or is not assimilated.
+
+    Earlier generations were through before it was issued.
+    """
+    undecided = Workunit.canonical_resultid.is_(None) & (Workunit.error_mask == ErrorMask.NONE)
+    unmerged = Workunit.assimilate_state != AssimilateState.DONE
+    newest = select(Workunit.id).where(
+        Workunit.campaign_id == row.id,
+        Workunit.generation == row.next_generation - 1,
+        or_(undecided, unmerged),
+    )
+    return session.scalar(newest.limit(1)) is not None
+
+
+def _top_up(project: Project, campaign_id: int, found: _Situation) -> bool:
+    campaign, draws = found.campaign, None
+    if found.digest:
+        directory = project.settings.path("products") / campaign.name
+        draws = read_draws(directory, digest=found.digest)
+    full = Progress(issued=found.issued, draws=draws)
+    try:
+        units = registry.get(campaign.app).plan(campaign, full)
+    except InputError as error:
+        # No later pass would find other draws: better an end with its reason than silence.
+        reason = f"No further generation can be planned: {error.message}"
+        return _complete(project, campaign_id, reason)
+    return issue_generation(project, campaign_id, campaign, units, actor=NAME)
+
+
+def _complete(project: Project, campaign_id: int, reason: str) -> bool:
+    done = complete(project, campaign_id, reason, actor=NAME)
+    sweep(project, campaign_id, actor=NAME)
+    return done

@@ -1,0 +1,200 @@
+"""A whole campaign on this machine, without BOINC: the same units, judged and merged the same way.
+
+Everything lies in one directory. Nothing is remembered elsewhere, so a run that was interrupted,
+however it was, goes on when it is repeated: units that are done are only checked again, the others
+go on from their checkpoints, and all that was planned is planned again with the same digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from apps.runtime.platforms import platform_name
+from assimilator import registry as assimilators
+from assimilator.outputs import Canonical, Rejected
+from assimilator.product import Product
+from boinc_project.campaign import Campaign, Progress
+from boinc_project.errors import InputError
+from boinc_project.unit import Unit, seal
+from server.executors.local import LocalPool, Task
+from server.executors.worker import OUTPUT_FILE
+from server.services.files import write_durably
+from validator import registry as validators
+from validator.quorum import decide as judge
+from work_generator import registry as planners
+from work_generator.definition import from_definition, to_definition
+from work_generator.stop import Complete, TopUp, decide
+
+DEFINITION_FILE = "campaign.json"
+UNITS, PRODUCT = "units", "product"
+
+
+class Listener(Protocol):
+    """Is told how a run goes on."""
+
+    def preparing(self, done: int, total: int) -> None:
+        """Say how many steps of the preparation are done."""
+
+    def begins(self, generation: int, units: Sequence[Unit], undone: Sequence[Unit]) -> None:
+        """Say that a generation is planned; earlier runs have left `undone` of its units."""
+
+    def computing(self, fractions: Mapping[str, float]) -> None:
+        """Say how much is done of every unit that was begun, by its name."""
+
+    def merged(self, product: Product) -> None:
+        """Say that a generation is judged and merged."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRun:
+    """What came of a run.
+
+    Attributes
+    ----------
+    product : Product
+        Of all generations; its files are in `directory`.
+    directory : Path
+        The product's directory.
+    end : Complete
+        Why the campaign is over.
+    rejected : tuple[Rejected, ...]
+        Outputs that did not pass their check.
+    """
+
+    product: Product
+    directory: Path
+    end: Complete
+    rejected: tuple[Rejected, ...]
+
+
+@dataclass(slots=True)
+class LocalCampaign:
+    """One campaign in one directory.
+
+    Attributes
+    ----------
+    campaign : Campaign
+        As read from its file.
+    directory : Path
+        Where everything is kept.
+    pool : LocalPool
+        Computes the units.
+    clock : Callable[[], datetime]
+        Aware; dates the product.
+    listener : Listener
+        Told how it goes on.
+    """
+
+    campaign: Campaign
+    directory: Path
+    pool: LocalPool
+    clock: Callable[[], datetime]
+    listener: Listener
+    _canonical: list[Canonical] = field(default_factory=list)
+    _rejected: list[Rejected] = field(default_factory=list)
+
+    def run(self) -> LocalRun:
+        """Compute until the stop rule is met or the budget is used up.
+
+        Raises
+        ------
+        InputError
+            If the directory belongs to another campaign, or nothing can be planned.
+        ComputationFailed
+            If a worker fails.
+        """
+        self._prepare()
+        planner = planners.get(self.campaign.app)
+        progress, product = Progress(), None
+        while True:
+            decision = decide(progress, self.campaign.stop, self.campaign.units_per_generation)
+            if isinstance(decision, Complete):
+                if product is None:
+                    raise InputError(decision.text)
+                return LocalRun(product, self.directory / PRODUCT, decision, tuple(self._rejected))
+            assert isinstance(decision, TopUp)  # no unit is open between two generations
+            units = planner.plan(self.campaign, progress)
+            self._compute(decision.generation, units)
+            product = self._merge()
+            self.listener.merged(product)
+            progress = replace(
+                progress,
+                issued=(*progress.issued, len(units)),
+                converged=product.converged,
+                draws=product.draws if product.n_draw else None,
+            )
+
+    def _prepare(self) -> None:
+        """Take the prepared campaign from the directory, or prepare it and put it there."""
+        path = self.directory / DEFINITION_FILE
+        if path.exists():
+            stored = from_definition(path.read_bytes())
+            same = stored.source == self.campaign.source
+            if not same or stored.inputs != self.campaign.inputs:
+                raise InputError(
+                    f"{self.directory} holds the run of another campaign, or of an earlier "
+                    "version of this file: name another directory with --out.",
+                    path=self.directory,
+                )
+            self.campaign = stored
+            return
+        planner = planners.get(self.campaign.app)
+        self.campaign = planner.prepare(self.campaign, self.listener.preparing)
+        write_durably(path, to_definition(self.campaign))
+
+    def _compute(self, generation: int, units: Sequence[Unit]) -> None:
+        """Have the units computed that are not yet; judge all of them."""
+        undone = [unit for unit in units if not self._passes(unit)]
+        self.listener.begins(generation, units, undone)
+        for unit in undone:
+            slot = self._slot(unit)
+            (slot / OUTPUT_FILE).unlink(missing_ok=True)
+            seal(unit, {name: self.campaign.inputs[name] for name in unit.inputs}, slot)
+        tasks = [Task(unit.name, unit.app, self._slot(unit)) for unit in undone]
+        self.pool.run(tasks, self.listener.computing)
+        for unit in units:
+            self._judge(unit)
+
+    def _slot(self, unit: Unit) -> Path:
+        return self.directory / UNITS / unit.name
+
+    def _passes(self, unit: Unit) -> bool:
+        """Whether a unit was computed by an earlier run, and its output passes its check."""
+        return (self._slot(unit) / OUTPUT_FILE).exists() and self._verdict(unit)[0]
+
+    def _verdict(self, unit: Unit) -> tuple[bool, str]:
+        """Judge a unit's output as the validator judges a quorum of one."""
+        slot = self._slot(unit)
+        decision = judge(
+            unit,
+            {0: slot / OUTPUT_FILE},
+            min_quorum=1,
+            app=validators.get(unit.app),
+            inputs={name: slot / name for name in unit.inputs},
+        )
+        return decision.canonical == 0, decision.reasons[0]
+
+    def _judge(self, unit: Unit) -> None:
+        passed, reason = self._verdict(unit)
+        if passed:
+            canonical = Canonical(
+                unit=unit,
+                path=self._slot(unit) / OUTPUT_FILE,
+                workunit=unit.name,
+                platform=platform_name(),
+                quorum=f"Computed once, on this machine. {reason}",
+            )
+            self._canonical.append(canonical)
+        else:
+            self._rejected.append(Rejected(unit.name, unit.name, "invalid", reason))
+
+    def _merge(self) -> Product:
+        product = assimilators.get(self.campaign.app).merge(
+            self.campaign, self._canonical, created_at=self.clock(), rejected=self._rejected
+        )
+        product.write(self.directory / PRODUCT)
+        return product

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from apps.ttv.model import TimingModel
+from apps.ttv.settings import Problem, TtvSettings
+from boinc_project.campaign import Campaign, Progress
+from boinc_project.errors import InputError
+from boinc_project.unit import parse_unit
+from work_generator import registry, ttv
+from work_generator.campaign_file import load_campaign
+from work_generator.definition import from_definition, to_definition
+from work_generator.modes import Mode
+from work_generator.ttv_file import posterior_of
+
+TRUTH = [12.0, 10.0, 0.01, 0.02, 101.0, 20.0, 20.3, 102.5]
+"""b: mass, period, ecosw, esinw, t0; c (circular): mass, period, t0."""
+
+
+@pytest.fixture
+def campaign(write: Callable[..., Path]) -> Campaign:
+    """A campaign whose table was computed from `TRUTH`, without noise."""
+    span = ("value = 0.5", "value = 0.5")
+    model = load_campaign(write(span)).settings
+    problem = Problem.from_mapping({**model, "model": {**model["model"], "end": 460.0}})
+    times = TimingModel(problem).transit_times(TRUTH)[0]
+    rows = [f"b,{number},{time:.9f},0.0005" for number, time in enumerate(times[:34])]
+    table = "planet,epoch,bkjd,sigma_days\n" + "\n".join(rows) + "\n"
+    return load_campaign(write(span, table=table))
+
+
+@pytest.fixture
+def prepared(campaign: Campaign) -> Campaign:
+    """The campaign, prepared by hand: the mode is known."""
+    covariance = np.diag([0.5, 1e-5, 1e-3, 1e-3, 1e-3, 0.5, 1e-3, 1e-3]) ** 2
+    mode = {
+        "params": TRUTH,
+        "chi2": 0.0,
+        "covariance": covariance.tolist(),
+        "n_found": 1,
+        "weight": 1.0,
+    }
+    return replace(campaign, settings={**campaign.settings, "modes": [mode]})
+
+
+def test_the_registry_knows_the_app() -> None:
+    assert registry.names() == ["ttv_mcmc"]
+    assert registry.get("ttv_mcmc") is ttv
+
+
+def test_generation_zero_starts_around_the_mode(prepared: Campaign) -> None:
+    units = ttv.plan(prepared, Progress())
+    assert [unit.name for unit in units] == ["tiny_g0_u000", "tiny_g0_u001", "tiny_g0_u002"]
+    for unit in units:
+        assert parse_unit(unit.to_bytes()) == unit
+        settings = TtvSettings.from_mapping(unit.settings)  # what the app does first
+        assert settings.start.shape == (24, 8)
+        spread = np.std(settings.start, axis=0)
+        assert spread[0] == pytest.approx(0.75, rel=0.6)
+        assert np.allclose(settings.start.mean(axis=0), TRUTH, atol=5 * spread / math.sqrt(24))
+        posterior = posterior_of(prepared.settings, prepared.inputs)
+        assert all(posterior(point) > -math.inf for point in settings.start.tolist())
+
+
+def test_units_differ_from_each_other(prepared: Campaign) -> None:
+    units = ttv.plan(prepared, Progress())
+    assert len({unit.digest for unit in units}) == 3
+    assert len({str(unit.settings["start"]) for unit in units}) == 3
+
+
+def test_the_same_campaign_gives_the_same_units_digest_for_digest(prepared: Campaign) -> None:
+    again = from_definition(to_definition(prepared))
+    first = [unit.digest for unit in ttv.plan(prepared, Progress())]
+    assert [unit.digest for unit in ttv.plan(again, Progress())] == first
+
+
+def test_another_seed_gives_other_units(prepared: Campaign) -> None:
+    first = {unit.digest for unit in ttv.plan(prepared, Progress())}
+    other = {unit.digest for unit in ttv.plan(replace(prepared, seed=8), Progress())}
+    assert not first & other
+
+
+def test_other_data_gives_other_units(prepared: Campaign) -> None:
+    first = {unit.digest for unit in ttv.plan(prepared, Progress())}
+    more = prepared.inputs["transits.csv"] + b"# a remark\n"
+    other = ttv.plan(replace(prepared, inputs={"transits.csv": more}), Progress())
+    assert not first & {unit.digest for unit in other}
+
+
+def draws_around(centre: list[float], n: int = 500) -> np.ndarray:
+    rng = np.random.default_rng(5)
+    return np.array(centre) * (1 + 1e-4 * rng.normal(size=(n, len(centre))))
+
+
+def test_later_generations_start_from_draws_of_the_posterior(prepared: Campaign) -> None:
+    draws = draws_around(TRUTH)
+    units = ttv.plan(prepared, Progress(issued=(3,), draws=draws))
+    assert [unit.generation for unit in units] == [1, 1, 1]
+    known = {tuple(draw) for draw in draws.tolist()}
+    for unit in units:
+        start = [tuple(point) for point in unit.settings["start"]]
+        assert set(start) <= known
+        assert len(set(start)) == 24
+    assert units[0].settings["start"] != units[1].settings["start"]
+
+
+def test_the_last_generation_is_cut_at_the_budget(prepared: Campaign) -> None:
+    units = ttv.plan(prepared, Progress(issued=(3, 3), draws=draws_around(TRUTH)))
+    assert len(units) == 2
+    assert ttv.plan(prepared, Progress(issued=(3, 3, 2), draws=draws_around(TRUTH))) == []
+
+
+def test_each_mode_gets_its_part_of_the_units(prepared: Campaign) -> None:
+    (one,) = prepared.settings["modes"]
+    other = {**one, "params": [14.0, *TRUTH[1:]], "weight": 0.3}
+    modes = [{**one, "weight": 0.7}, other]
+    campaign = replace(
+        prepared,
+        settings={**prepared.settings, "modes": modes},
+        units_per_generation=10,
+        stop=replace(prepared.stop, max_units=10),
+    )
+    masses = [
+        np.mean([point[0] for point in unit.settings["start"]])
+        for unit in ttv.plan(campaign, Progress())
+    ]
+    assert [mass > 13.0 for mass in masses] == [False] * 7 + [True] * 3
+
+
+def test_the_mixture_move_gets_its_proposal(prepared: Campaign) -> None:
+    moves = [["mixture", 0.6], ["de", 0.4]]
+    sampler = {**prepared.settings["sampler"], "moves": moves}
+    campaign = replace(prepared, settings={**prepared.settings, "sampler": sampler})
+    (first, *_) = ttv.plan(campaign, Progress())
+    assert first.settings["sampler"]["mixture"]["means"] == [TRUTH]
+    draws = draws_around([13.0, *TRUTH[1:]])
+    (later, *_) = ttv.plan(campaign, Progress(issued=(3,), draws=draws))
+    assert later.settings["sampler"]["mixture"]["means"][0][0] == pytest.approx(13.0, rel=1e-3)
+    TtvSettings.from_mapping(later.settings)
+
+
+def test_a_campaign_is_prepared_before_it_is_planned(campaign: Campaign) -> None:
+    assert not ttv.is_prepared(campaign)
+    with pytest.raises(InputError, match="not prepared"):
+        ttv.plan(campaign, Progress())
+
+
+def test_preparing_finds_mode_and_step_and_is_repeatable(campaign: Campaign) -> None:
+    model = {**campaign.settings["model"], "dt": None}
+    automatic = {**campaign.settings, "model": model, "starts": 2}
+    told: list[tuple[int, int]] = []
+    done = ttv.prepare(replace(campaign, settings=automatic), lambda *numbers: told.append(numbers))
+    assert ttv.is_prepared(done)
+    assert 0 < done.settings["model"]["dt"] < 1.0
+    best = done.settings["modes"][0]
+    assert best["chi2"] < 34  # as many transits
+    assert told == [(1, 2), (2, 2)]
+    assert sum(mode["weight"] for mode in done.settings["modes"]) == pytest.approx(1.0)
+    assert ttv.prepare(done) is done
+
+
+def test_mode_weights_follow_laplace(campaign: Campaign) -> None:
+    posterior = posterior_of(campaign.settings, campaign.inputs)
+    unit = np.diag([0.5, 1e-5, 1e-3, 1e-3, 1e-3, 0.5, 1e-3, 1e-3]) ** 2
+
+    def mode(chi2: float, scale: float) -> Mode:
+        return Mode(params=np.array(TRUTH), chi2=chi2, covariance=unit * scale**2)
+
+    # Equal volumes: exp(-chi2 / 2). A mode of twice the width in 8 dimensions: 2**8.
+    weights = ttv.mode_weights([mode(10.0, 1.0), mode(12.0, 1.0), mode(80.0, 1.0)], posterior)
+    assert weights == pytest.approx([1 / (1 + math.exp(-1)), 1 / (1 + math.e), 0.0])
+    weights = ttv.mode_weights([mode(10.0, 1.0), mode(10.0, 2.0)], posterior)
+    assert weights == pytest.approx([1 / 257, 256 / 257])
+
+
+def test_cost_counts_calls_and_exact_bytes(prepared: Campaign) -> None:
+    (unit, *_) = ttv.plan(prepared, Progress())
+    cost = ttv.cost(prepared, unit)
+    assert cost.n_call == 24 * 21
+    assert cost.bytes_down == len(unit.to_bytes())
+    assert cost.bytes_shared == len(prepared.inputs["transits.csv"])
+    assert cost.bytes_up >= 8 * 2 * 24 * (8 + 1)
+    assert cost.fpops > 0
+    finer = {**prepared.settings, "model": {**prepared.settings["model"], "dt": 0.25}}
+    assert ttv.cost(replace(prepared, settings=finer), unit).fpops > 1.5 * cost.fpops
+
+
+def test_the_likelihood_is_measured_here(prepared: Campaign) -> None:
+    assert 1e-6 < ttv.seconds_per_call(prepared) < 1.0
+
+
+def test_descriptions_name_what_matters(prepared: Campaign) -> None:
+    assert "b, c (unseen)" in ttv.describe(prepared)[0]
+    assert "Free parameters: 8" in ttv.describe(prepared)[0]
+    lines = ttv.preparation(prepared)
+    assert lines[0] == "Step: 0.5 days."
+    assert "Mode of 100 % of the posterior" in lines[1]
