@@ -162,15 +162,10 @@ def _daemons(session: Session, now: float) -> tuple[DaemonView, ...]:
 
 
 def _figures(session: Session, now: float) -> Figures:
-    by_state = dict(
-        session.execute(
-            select(Result.server_state, func.count()).group_by(Result.server_state)
-        ).tuples()
-    )
+    states = select(Result.server_state, func.count()).group_by(Result.server_state)
+    by_state = dict(session.execute(states).tuples().all())
     users = _people(session, User, now)
     hosts = _people(session, Host, now)
-    oldest = session.scalar(select(func.min(Workunit.transition_time)))
-    backlog = 0.0 if oldest is None else max(0.0, now - oldest) / 3600.0
     total, recent = session.execute(
         select(
             func.coalesce(func.sum(User.total_credit), 0.0),
@@ -193,7 +188,7 @@ def _figures(session: Session, now: float) -> Figures:
         workunits_waiting_for_deletion=_count(
             session, Workunit.id, Workunit.file_delete_state == FileDeleteState.READY
         ),
-        transitioner_backlog_hours=backlog,
+        transitioner_backlog_hours=_backlog(session, now) / 3600.0,
         users_registered=users[0],
         users_with_credit=users[1],
         users_with_recent_credit=users[2],
@@ -205,6 +200,17 @@ def _figures(session: Session, now: float) -> Figures:
         total_credit=float(total),
         recent_credit=float(recent),
     )
+
+
+def _backlog(session: Session, now: float) -> float:
+    """Return for how many seconds the oldest workunit has waited for the transitioner."""
+    oldest = session.execute(
+        select(Workunit.transition_time, Workunit.create_time)
+        .order_by(Workunit.transition_time)
+        .limit(1)
+    ).one_or_none()
+    # A transition time of 0 stands for at once, which was when the workunit was made.
+    return 0.0 if oldest is None else max(0.0, now - max(oldest))
 
 
 def _count(session: Session, column: object, condition: object) -> int:

@@ -13,19 +13,39 @@ NOTHING = "–"
 
 def install_text(app: Flask) -> None:
     """Give the filters to the templates."""
-    for filter_ in (stamp, duration, size, count, credit, value_with_errors, short_number):
+    for filter_ in (
+        stamp,
+        exact_stamp,
+        cell_stamp,
+        duration,
+        size,
+        count,
+        credit,
+        value_with_errors,
+        short_number,
+    ):
         app.add_template_filter(filter_)
 
 
-def stamp(time: datetime | None, *, seconds: bool = False) -> str:
-    """Write a time to the minute or the second, with a form that machines read."""
+def stamp(time: datetime | None, *, form: str = "%Y-%m-%d %H:%M UTC") -> str:
+    """Write a time, by default to the minute, with a form that machines read."""
     if time is None:
         return NOTHING
     utc = time.astimezone(UTC)
     return Markup('<time datetime="{}">{}</time>').format(  # escapes its arguments
         utc.isoformat(timespec="seconds"),
-        utc.strftime("%Y-%m-%d %H:%M:%S UTC" if seconds else "%Y-%m-%d %H:%M UTC"),
+        utc.strftime(form),
     )
+
+
+def exact_stamp(time: datetime | None) -> str:
+    """Write a time to the second."""
+    return stamp(time, form="%Y-%m-%d %H:%M:%S UTC")
+
+
+def cell_stamp(time: datetime | None) -> str:
+    """Write a time to the minute, for a column whose heading says UTC."""
+    return stamp(time, form="%Y-%m-%d %H:%M")
 
 
 def duration(seconds: float | None) -> str:
