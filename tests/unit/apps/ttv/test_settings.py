@@ -26,9 +26,7 @@ def test_a_prior_on_the_eccentricity_frees_both_components(settings) -> None:
 
 
 def test_inclination_and_node_default_to_an_edge_on_orbit(settings) -> None:
-    settings["parameters"] = [
-        line for line in settings["parameters"] if "incl" not in line["name"]
-    ]
+    settings["parameters"] = [line for line in settings["parameters"] if "incl" not in line["name"]]
     fixed = {p.name: p.fixed for p in Problem.from_mapping(settings).parameters}
     assert fixed["b.inclination"] == 90.0
     assert fixed["c.node"] == 0.0

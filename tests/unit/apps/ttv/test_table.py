@@ -10,7 +10,9 @@ from apps.ttv.table import parse_table
 from boinc_project.errors import UnitError
 
 DATA = Path(__file__).parents[4] / "examples" / "data"
-GOOD = b"# a comment\nplanet,epoch,bkjd,sigma_days\nb,0,10.0,0.001\nc,3,11.5,0.002\nb,2,30.25,0.003\n"
+GOOD = (
+    b"# a comment\nplanet,epoch,bkjd,sigma_days\nb,0,10.0,0.001\nc,3,11.5,0.002\nb,2,30.25,0.003\n"
+)
 
 
 def test_reads_each_planets_transits() -> None:
@@ -34,9 +36,10 @@ def test_linear_ephemeris_is_the_least_squares_line() -> None:
 
 
 def test_one_transit_has_no_ephemeris() -> None:
-    assert parse_table(b"planet,epoch,bkjd,sigma_days\nb,1,12.1,1\n").planets[
-        0
-    ].linear_ephemeris() is None
+    assert (
+        parse_table(b"planet,epoch,bkjd,sigma_days\nb,1,12.1,1\n").planets[0].linear_ephemeris()
+        is None
+    )
 
 
 @pytest.mark.parametrize(
