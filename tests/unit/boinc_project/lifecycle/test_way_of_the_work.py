@@ -224,7 +224,7 @@ def test_straggler_is_compared_and_credited_while_the_files_are_there(story: Sto
     story.look(6.0)
     assert story.state.need_validate
     assert story.state.to_check == {2}
-    story.judge(7.0, None, r2=VALID)
+    story.happens(ValidationDone(7.0, {2: VALID}, None, credit=99.0))  # not the validator's to say
     assert story.state.result(2).granted_credit == 7.0
     story.look(7.0)
     assert story.state.file_delete_state is FileDeleteState.READY
