@@ -48,12 +48,15 @@ Floats = NDArray[np.float64]
 def oc_plot(curves: Sequence[TimingCurve], title: str) -> bytes:
     """Plot observed minus calculated times, the posterior's bands, and what is left over."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(9.5, 4.3 * len(curves) + 0.4), layout="constrained")
+        figure = Figure(figsize=(9.5, 4.3 * len(curves) + 1.1))
         axes = figure.subplots(
             2 * len(curves), 1, sharex=True, squeeze=False, height_ratios=[3, 1] * len(curves)
         )[:, 0]
+        _margins(figure, left=0.85, right=0.2, bottom=0.9, top=0.8, hspace=0.28)
         for k, curve in enumerate(curves):
-            _draw_curve(axes[2 * k], axes[2 * k + 1], curve, legend=k == 0)
+            _draw_curve(axes[2 * k], axes[2 * k + 1], curve)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, ncols=4, loc="lower center", fontsize=9.5)
         axes[-1].set_xlabel(r"transit time, BKJD (BJD$_\mathrm{TDB}$ − 2454833, days)")
         figure.suptitle(title, x=0.01, ha="left", fontsize=13)
         return _png(figure)
@@ -66,8 +69,10 @@ def corner_plot(quantities: Sequence[Quantity], title: str) -> bytes:
     shown = [_shifted(quantity) for quantity in quantities if np.ptp(quantity.values) > 0]
     columns = np.stack([values.reshape(-1) for values, _ in shown], axis=1)
     chosen = np.unique(np.linspace(0, len(columns) - 1, MAX_CORNER_DRAWS).astype(int))
-    size = 1.6 * len(shown) + 1.2
-    with mpl.rc_context({**_STYLE, "axes.titleweight": "normal", "axes.titlelocation": "center"}):
+    size = max(4.5, 1.35 * len(shown) + 1.3)
+    with mpl.rc_context(
+        {**_STYLE, "axes.titleweight": "normal", "axes.titlelocation": "center", "font.size": 9.5}
+    ):
         figure = Figure(figsize=(size, size))
         FigureCanvasAgg(figure)
         corner.corner(
@@ -84,8 +89,9 @@ def corner_plot(quantities: Sequence[Quantity], title: str) -> bytes:
             quantiles=(0.158655, 0.5, 0.841345),
             max_n_ticks=3,
             label_kwargs={"fontsize": 11},
-            labelpad=0.12,
+            labelpad=0.06,
         )
+        _margins(figure, left=1.15, right=0.15, bottom=1.15, top=0.15)  # two-line labels
         for axes in figure.axes:
             axes.tick_params(labelsize=8)
         figure.text(0.98, 0.97, title, ha="right", va="top", fontsize=15, fontweight="bold")
@@ -110,8 +116,9 @@ def rank_plot(quantities: Sequence[Quantity], title: str) -> bytes:
     n_column = min(3, len(shown))
     n_row = math.ceil(len(shown) / n_column)
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(3.4 * n_column, 2.2 * n_row + 0.7), layout="constrained")
+        figure = Figure(figsize=(3.4 * n_column, 2.0 * n_row + 1.2))
         axes = figure.subplots(n_row, n_column, sharex=True, sharey=True, squeeze=False)
+        _margins(figure, left=0.85, right=0.2, bottom=0.7, top=0.9, hspace=0.35, wspace=0.08)
         for place, quantity in enumerate(shown):
             _draw_ranks(axes.flat[place], quantity)
         for empty in axes.flat[len(shown) :]:
@@ -122,7 +129,7 @@ def rank_plot(quantities: Sequence[Quantity], title: str) -> bytes:
         return _png(figure)
 
 
-def _draw_curve(top: Any, bottom: Any, curve: TimingCurve, *, legend: bool) -> None:
+def _draw_curve(top: Any, bottom: Any, curve: TimingCurve) -> None:
     scale, unit = (60.0, "hours") if np.abs(curve.observed).max() > 180.0 else (1.0, "minutes")
     low95, low68, median, high68, high95 = curve.bands / scale
     x = curve.model_times
@@ -137,8 +144,6 @@ def _draw_curve(top: Any, bottom: Any, curve: TimingCurve, *, legend: bool) -> N
     top.set_title(
         f"planet {curve.planet}: against {curve.reference:.5f} + {curve.period:.6f} d × epoch"
     )
-    if legend:
-        top.legend(ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=9)
     bottom.axhline(0.0, color=BLUE, lw=1.0)
     for edges, alpha in (((0, 4), 0.35), ((1, 3), 0.9)):
         low, high = (curve.bands[edge] - curve.bands[2] for edge in edges)
@@ -176,6 +181,20 @@ def _shifted(quantity: Quantity) -> tuple[Floats, str]:
 
 def _label(symbol: str, unit: str) -> str:
     return f"{symbol} ({unit})" if unit else symbol
+
+
+def _margins(
+    figure: Figure, *, left: float, right: float, bottom: float, top: float, **gaps: float
+) -> None:
+    """Set the margins in inches; a solver for the layout would take longer than the drawing."""
+    width, height = figure.get_size_inches()
+    figure.subplots_adjust(
+        left=left / width,
+        right=1 - right / width,
+        bottom=bottom / height,
+        top=1 - top / height,
+        **gaps,
+    )
 
 
 def _png(figure: Figure) -> bytes:
