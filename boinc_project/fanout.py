@@ -12,7 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from boinc_project.errors import MalformedRequest
 
-MAX_NAME_BYTES = 255
+MAX_NAME_BYTES = 254
+"""What the tables hold; the client's buffers take one more."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -53,7 +55,7 @@ def check_file_name(name: str) -> str:
     Raises
     ------
     MalformedRequest
-        If it is empty, longer than 255 bytes, does not begin with a letter or digit, holds ``..``,
+        If it is empty, longer than 254 bytes, does not begin with a letter or digit, holds ``..``,
         or holds anything but letters, digits and ``. _ -``. BOINC clients refuse ``..`` and ``%``
         themselves; slashes, blanks and control characters have no place on the server's disk.
     """

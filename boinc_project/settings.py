@@ -9,9 +9,15 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from boinc_project.errors import ConfigError
 
@@ -44,6 +50,10 @@ class ProjectSection(_Section):
             )
         if not url.endswith("/") or len(url) > 255:
             raise ValueError("must end in / and have at most 255 characters")
+        try:
+            _ = urlsplit(url).port
+        except ValueError as error:
+            raise ValueError(f"has no usable port: {error}") from None
         return url
 
 
@@ -151,6 +161,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file."""
         del settings_cls, dotenv_settings, file_secret_settings
+        if isinstance(env_settings, EnvSettingsSource):
+            # Single keys only: OPENASTRO_PROJECT is a directory, not the section [project].
+            env_settings.env_vars = {
+                name: value for name, value in env_settings.env_vars.items() if "__" in name
+            }
         return env_settings, init_settings
 
     def path(self, name: str) -> Path:

@@ -112,11 +112,12 @@ def _settings(root: Path, wanted: NewProject) -> tuple[Settings, str]:
                 )
         return settings, f"{path} is kept as it is."
     raw: dict[str, Any] = {"project": {}, "web": {}}
-    if wanted.url is not None:
-        raw["project"]["url"] = wanted.url
-        raw["web"].update(_bind_of(wanted.url))
     if wanted.name is not None:
         raw["project"]["name"] = wanted.name
+    if wanted.url is not None:
+        raw["project"]["url"] = wanted.url
+        settings_from(raw, root=root, name="openastro init")  # says what is wrong with the URL
+        raw["web"].update(_bind_of(wanted.url))
     if wanted.bind is not None:
         raw["web"]["bind"] = wanted.bind
     settings = settings_from(raw, root=root, name="openastro init")
@@ -131,12 +132,9 @@ def _settings(root: Path, wanted: NewProject) -> tuple[Settings, str]:
 
 def _bind_of(url: str) -> dict[str, str]:
     """Listen where a plain-http URL on this very machine points."""
-    try:
-        parts = urlsplit(url)
-        local = parts.scheme == "http" and (parts.hostname or "").startswith("127.")
-        return {"bind": f"{parts.hostname}:{parts.port or 80}"} if local else {}
-    except ValueError:
-        return {}  # the check of project.url says what is wrong
+    parts = urlsplit(url)
+    local = parts.scheme == "http" and (parts.hostname or "").startswith("127.")
+    return {"bind": f"{parts.hostname}:{parts.port or 80}"} if local else {}
 
 
 def _server_keys(keys: Path) -> list[str]:

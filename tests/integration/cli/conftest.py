@@ -42,6 +42,22 @@ def openastro(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="session")
+def refused() -> Callable[..., None]:
+    """Return an assertion: one sentence on stderr with these words, exit code 2, nothing else."""
+
+    def check(done: subprocess.CompletedProcess[str], *words: str) -> None:
+        assert done.returncode == 2, done
+        assert done.stdout == ""
+        assert done.stderr.startswith("openastro: ")
+        assert done.stderr.count("\n") == 1
+        assert done.stderr.rstrip().endswith(".")
+        for word in words:
+            assert word in done.stderr
+
+    return check
+
+
+@pytest.fixture(scope="session")
 def run() -> Run:
     return openastro
 

@@ -10,17 +10,6 @@ import pytest
 from boinc_project import signing
 
 
-def _refused(done, *words: str) -> None:
-    """One sentence on stderr, exit code 2, nothing else."""
-    assert done.returncode == 2, done
-    assert done.stdout == ""
-    assert done.stderr.startswith("openastro: ")
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.rstrip().endswith(".")
-    for word in words:
-        assert word in done.stderr
-
-
 def _rows(project: Path, query: str) -> list[tuple]:
     with sqlite3.connect(project / "project.sqlite") as connection:
         rows = connection.execute(query).fetchall()
@@ -87,8 +76,8 @@ def test_publish_can_be_repeated_after_a_kill_between_files_and_rows(
     assert _rows(project, "select count(*) from app_version_file") == [(2,)]
 
 
-def test_an_unsigned_app_is_refused(run, project, build):
-    _refused(
+def test_an_unsigned_app_isrefused(refused, run, project, build):
+    refused(
         run("--project", project, "app", "publish", build()),
         "is not signed",
         "openastro app sign",
@@ -96,23 +85,25 @@ def test_an_unsigned_app_is_refused(run, project, build):
     _nothing_published(project)
 
 
-def test_an_app_with_one_signature_missing_is_refused(run, project, signing_key, build):
+def test_an_app_with_one_signature_missing_isrefused(refused, run, project, signing_key, build):
     directory = build()
     run("app", "sign", directory, "--key", signing_key)
     (directory / "ttv_mcmc_100.tar.gz.sig").unlink()
-    _refused(
+    refused(
         run("--project", project, "app", "publish", directory),
         "ttv_mcmc_100.tar.gz is not signed",
     )
     _nothing_published(project)
 
 
-def test_a_changed_file_is_refused_even_with_a_changed_manifest(run, project, signing_key, build):
+def test_a_changed_file_is_refused_even_with_a_changed_manifest(
+    refused, run, project, signing_key, build
+):
     directory = build()
     run("app", "sign", directory, "--key", signing_key)
     archive = directory / "ttv_mcmc_100.tar.gz"
     archive.write_bytes(b"something else!!")
-    _refused(
+    refused(
         run("--project", project, "app", "publish", directory),
         "is not the file that manifest.json describes",
     )
@@ -120,51 +111,53 @@ def test_a_changed_file_is_refused_even_with_a_changed_manifest(run, project, si
     build(archive=archive.read_bytes())  # the manifest now tells the new digest
     for name, data in signatures.items():
         (directory / name).write_bytes(data)
-    _refused(run("--project", project, "app", "publish", directory), "changed after it was signed")
+    refused(run("--project", project, "app", "publish", directory), "changed after it was signed")
     _nothing_published(project)
 
 
-def test_a_changed_manifest_alone_is_refused(run, project, signing_key, build):
+def test_a_changed_manifest_alone_isrefused(refused, run, project, signing_key, build):
     directory = build()
     run("app", "sign", directory, "--key", signing_key)
     manifest = json.loads((directory / "manifest.json").read_text())
     manifest["files"][1]["executable"] = True
     (directory / "manifest.json").write_text(json.dumps(manifest))
-    _refused(
+    refused(
         run("--project", project, "app", "publish", directory),
         "manifest.json was changed after it was signed",
     )
     _nothing_published(project)
 
 
-def test_a_file_with_a_valid_signature_of_another_file_is_refused(run, project, signing_key, build):
+def test_a_file_with_a_valid_signature_of_another_file_isrefused(
+    refused, run, project, signing_key, build
+):
     directory = build()
     run("app", "sign", directory, "--key", signing_key)
     shutil.copy(
         directory / "ttv_mcmc_100_x86_64-pc-linux-gnu.sig", directory / "ttv_mcmc_100.tar.gz.sig"
     )
-    _refused(run("--project", project, "app", "publish", directory), "changed after it was signed")
+    refused(run("--project", project, "app", "publish", directory), "changed after it was signed")
     _nothing_published(project)
 
 
-def test_a_signature_by_another_key_is_refused(run, project, build, tmp_path):
+def test_a_signature_by_another_key_isrefused(refused, run, project, build, tmp_path):
     directory = build()
     assert run("app", "keygen", tmp_path / "other").returncode == 0
     run("app", "sign", directory, "--key", tmp_path / "other" / "code_sign_private")
-    _refused(run("--project", project, "app", "publish", directory), "signed with another key")
+    refused(run("--project", project, "app", "publish", directory), "signed with another key")
     _nothing_published(project)
 
 
-def test_the_same_names_with_other_bytes_are_refused(run, project, signing_key, build):
+def test_the_same_names_with_other_bytes_arerefused(refused, run, project, signing_key, build):
     first = build()
     run("app", "sign", first, "--key", signing_key)
     assert run("--project", project, "app", "publish", first).returncode == 0
     second = build(archive=b"new bytes", where="second")
     run("app", "sign", second, "--key", signing_key)
-    _refused(run("--project", project, "app", "publish", second), "raise APP_VERSION")
+    refused(run("--project", project, "app", "publish", second), "raise APP_VERSION")
     third = build(archive=b"new bytes", where="third", platform="aarch64-unknown-linux-gnu")
     run("app", "sign", third, "--key", signing_key)
-    _refused(
+    refused(
         run("--project", project, "app", "publish", third),
         "ttv_mcmc_100",
         "published before with other bytes",
@@ -187,11 +180,11 @@ def test_the_same_names_with_other_bytes_are_refused(run, project, signing_key, 
     ],
 )
 def test_a_manifest_that_is_not_well_formed_names_the_key(
-    run, project, signing_key, build, changes, words
+    refused, run, project, signing_key, build, changes, words
 ):
     directory = build(**changes)
-    _refused(run("app", "sign", directory, "--key", signing_key), "manifest.json", words)
-    _refused(run("--project", project, "app", "publish", directory), "manifest.json", words)
+    refused(run("app", "sign", directory, "--key", signing_key), "manifest.json", words)
+    refused(run("--project", project, "app", "publish", directory), "manifest.json", words)
     _nothing_published(project)
 
 
@@ -209,76 +202,76 @@ def test_a_manifest_that_is_not_well_formed_names_the_key(
         ({"name": "ttv_mcmc_100_x86_64-pc-linux-gnu"}, "two files have the name"),
     ],
 )
-def test_a_manifest_with_a_bad_file_entry_is_refused(
-    run, project, signing_key, build, change, words
+def test_a_manifest_with_a_bad_file_entry_isrefused(
+    refused, run, project, signing_key, build, change, words
 ):
     directory = build()
     manifest = json.loads((directory / "manifest.json").read_text())
     manifest["files"][1].update(change)
     (directory / "manifest.json").write_text(json.dumps(manifest))
-    _refused(run("app", "sign", directory, "--key", signing_key), words)
+    refused(run("app", "sign", directory, "--key", signing_key), words)
     assert not list(directory.glob("*.sig"))
 
 
-def test_a_symbolic_link_is_not_a_build_file(run, signing_key, build, project, tmp_path):
+def test_a_symbolic_link_is_not_a_build_file(refused, run, signing_key, build, project, tmp_path):
     directory = build()
     archive = directory / "ttv_mcmc_100.tar.gz"
     (tmp_path / "elsewhere").write_bytes(archive.read_bytes())
     archive.unlink()
     archive.symlink_to(tmp_path / "elsewhere")
-    _refused(run("app", "sign", directory, "--key", signing_key), "not a regular file")
+    refused(run("app", "sign", directory, "--key", signing_key), "not a regular file")
 
 
-def test_a_main_program_that_is_not_executable_is_refused(run, signing_key, build, project):
+def test_a_main_program_that_is_not_executable_isrefused(refused, run, signing_key, build, project):
     directory = build()
     manifest = json.loads((directory / "manifest.json").read_text())
     manifest["files"][0]["executable"] = False
     (directory / "manifest.json").write_text(json.dumps(manifest))
-    _refused(run("app", "sign", directory, "--key", signing_key), "must be an executable")
+    refused(run("app", "sign", directory, "--key", signing_key), "must be an executable")
 
 
-def test_what_is_no_build_directory_is_named(run, project, signing_key, tmp_path):
+def test_what_is_no_build_directory_is_named(refused, run, project, signing_key, tmp_path):
     (tmp_path / "empty").mkdir()
     for command in (
         ("app", "sign", tmp_path / "empty", "--key", signing_key),
         ("--project", project, "app", "publish", tmp_path / "empty"),
     ):
-        _refused(run(*command), "manifest.json cannot be read", "packaging/build.py")
+        refused(run(*command), "manifest.json cannot be read", "packaging/build.py")
     (tmp_path / "empty" / "manifest.json").write_bytes(b"\xff not json")
-    _refused(run("--project", project, "app", "publish", tmp_path / "empty"), "manifest.json")
+    refused(run("--project", project, "app", "publish", tmp_path / "empty"), "manifest.json")
 
 
-def test_signing_wants_a_private_key(run, project, build, tmp_path):
+def test_signing_wants_a_private_key(refused, run, project, build, tmp_path):
     directory = build()
-    _refused(
+    refused(
         run("app", "sign", directory, "--key", tmp_path / "off-line" / "code_sign_public"),
         "public key; signing needs the private one",
     )
-    _refused(run("app", "sign", directory, "--key", tmp_path / "nowhere"), "no key file")
+    refused(run("app", "sign", directory, "--key", tmp_path / "nowhere"), "no key file")
 
 
-def test_keys_are_never_made_inside_a_project_nor_over_others(run, project, tmp_path):
-    _refused(run("app", "keygen", project / "keys"), "inside the project")
-    _refused(run("app", "keygen", project), "inside the project")
-    _refused(run("app", "keygen", tmp_path / "off-line"), "already exists")
+def test_keys_are_never_made_inside_a_project_nor_over_others(refused, run, project, tmp_path):
+    refused(run("app", "keygen", project / "keys"), "inside the project")
+    refused(run("app", "keygen", project), "inside the project")
+    refused(run("app", "keygen", tmp_path / "off-line"), "already exists")
     (tmp_path / "file").touch()
-    _refused(run("app", "keygen", tmp_path / "file" / "below"), "cannot hold the key")
+    refused(run("app", "keygen", tmp_path / "file" / "below"), "cannot hold the key")
 
 
 def test_a_project_without_a_key_says_how_to_get_one_and_can_be_given_it(
-    run, project, signing_key, build, tmp_path
+    refused, run, project, signing_key, build, tmp_path
 ):
     trusted = project / "keys" / "code_sign_public"
     trusted.unlink()
     directory = build()
     run("app", "sign", directory, "--key", signing_key)
-    _refused(run("--project", project, "app", "publish", directory), "openastro app keygen")
+    refused(run("--project", project, "app", "publish", directory), "openastro app keygen")
     public = tmp_path / "off-line" / "code_sign_public"
     done = run("--project", project, "app", "publish", directory, "--public-key", public)
     assert done.returncode == 0
     assert trusted.read_bytes() == public.read_bytes()
     run("app", "keygen", tmp_path / "other")
-    _refused(
+    refused(
         run(
             *("--project", project, "app", "publish", directory),
             *("--public-key", tmp_path / "other" / "code_sign_public"),
