@@ -206,7 +206,7 @@ class Dispatch:
     def _suitable(self, row: Any, wish: Wish) -> Version | Reason:
         """Return the version to send the result with, or why the result does not suit."""
         if row.campaign_state != CampaignState.ACTIVE:
-            return reasons.paused(row.campaign_title)
+            return reasons.not_active(row.campaign_title, row.campaign_state)
         if row.host_has_copy or (row.user_has_copy and self.settings.one_result_per_user_per_wu):
             return reasons.own_copy()
         platforms = self.request.platforms

@@ -32,7 +32,7 @@ class Kind(IntEnum):
     """Lost results were sent again instead of new ones."""
     OWN_COPY = 10
     """The user computes another copy of the same work already."""
-    PAUSED = 11
+    NOT_ACTIVE = 11
     """The campaign is paused or has ended."""
     NOTHING = 12
     """There is no work at all at present."""
@@ -166,9 +166,9 @@ def own_copy() -> Reason:
     )
 
 
-def paused(campaign: str) -> Reason:
-    """Return the reason for work of a campaign that is not active."""
-    return Reason(Kind.PAUSED, f"No work: the campaign “{campaign}” is paused.")
+def not_active(campaign: str, state: str) -> Reason:
+    """Return the reason for work of a campaign that is paused, cancelled or complete."""
+    return Reason(Kind.NOT_ACTIVE, f"No work: the campaign “{campaign}” is {state}.")
 
 
 def nothing() -> Reason:

@@ -379,3 +379,13 @@ def campaign(world: World) -> int:
     """Return the id of the campaign."""
     with world.database.read() as session:
         return session.scalars(select(CampaignRow.id)).one()
+
+
+@pytest.fixture
+def make(database: Database, tmp_path: Path) -> Any:
+    """Return a function that makes a project with settings of its own."""
+
+    def build(**sections: Any) -> World:
+        return make_world(database, tmp_path, **sections)
+
+    return build
