@@ -23,7 +23,7 @@ from pathlib import Path
 
 from boinc_project.errors import TransientError
 from boinc_project.states import ValidateState
-from boinc_project.unit import Unit
+from boinc_project.unit import Unit, file_digest
 from validator.registry import AppValidator
 from validator.verdict import Verdict, VerdictKind, inconclusive, valid
 
@@ -102,7 +102,7 @@ def decide(
     if canonical is not None and canonical not in outputs:
         raise ValueError("the canonical output is not among the outputs")
     new = sorted(outputs.keys() - {canonical})
-    checks = {one: _closed(app.check, unit, outputs[one], inputs) for one in new}
+    checks = _check_all(new, unit, outputs, app, inputs)
     good = [one for one in new if checks[one].is_valid]
     pairs = combinations(good, 2) if canonical is None else _with(canonical, good)
     comparisons = {
@@ -126,6 +126,28 @@ def decide(
         checks=checks,
         comparisons=comparisons,
     )
+
+
+def _check_all(
+    new: list[int],
+    unit: Unit,
+    outputs: Mapping[int, Path],
+    app: AppValidator,
+    inputs: Mapping[str, Path],
+) -> dict[int, Verdict]:
+    """Check every output; equal files share one check, which is most of a validator's work."""
+    by_content: dict[str, Verdict] = {}
+    checks = {}
+    for one in new:
+        try:
+            content = file_digest(outputs[one])
+        except OSError as error:
+            checks[one] = inconclusive(f"The output cannot be read: {error.strerror}.")
+            continue
+        if content not in by_content:
+            by_content[content] = _closed(app.check, unit, outputs[one], inputs)
+        checks[one] = by_content[content]
+    return checks
 
 
 def _closed(judge: Callable[..., Verdict], *arguments: object) -> Verdict:

@@ -1,0 +1,243 @@
+"""Products: what there is to merge, and the row of what was merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.orm import Session
+
+from assimilator import registry
+from assimilator.outputs import Canonical, Rejected
+from assimilator.product import Product
+from boinc_project.campaign import Campaign
+from boinc_project.states import AssimilateState, CampaignState, ErrorMask, ValidateState
+from server.models import AppVersion, CampaignRow, Event, ProductRow, Result, Workunit
+from server.project import Project
+from server.services.validation import unit_of
+from work_generator.definition import from_definition
+
+MERGE_INTERVAL = 30.0
+"""Seconds between two merges of a campaign while more of its outputs are on their way. A merge
+with its plots takes some 5 s of CPU, so at most a sixth of one core goes into intermediate ones."""
+
+REJECTED = {
+    ValidateState.INVALID: "invalid",
+    ValidateState.INCONCLUSIVE: "inconclusive",
+    ValidateState.NO_CHECK: "not checked",
+    ValidateState.TOO_LATE: "too late",
+}
+"""Verdicts whose results provenance lists as not in the product."""
+
+
+_CanonicalRow = Row[tuple[Workunit, Result, AppVersion]]
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """All that one product is made of, as of one moment.
+
+    Attributes
+    ----------
+    campaign : Campaign
+        Its definition.
+    ready : tuple[int, ...]
+        Workunits whose assimilation is due.
+    outputs : tuple[Canonical, ...]
+        Every canonical output, of workunits due and done.
+    rejected : tuple[Rejected, ...]
+        Results that were not believed.
+    frozen : bool
+        Whether the campaign is over and its product stays as it is; there are no outputs then.
+    """
+
+    campaign: Campaign
+    ready: tuple[int, ...]
+    outputs: tuple[Canonical, ...]
+    rejected: tuple[Rejected, ...]
+    frozen: bool
+
+
+def campaigns_due(session: Session, now: float) -> list[int]:
+    """Return the campaigns that have something to assimilate now.
+
+    A campaign is due when a workunit is READY and either nothing more is to come for the moment, or
+    the newest product is `MERGE_INTERVAL` old, or there is none.
+    """
+    ready = session.scalars(
+        select(Workunit.campaign_id)
+        .where(Workunit.assimilate_state == AssimilateState.READY)
+        .distinct()
+        .order_by(Workunit.campaign_id)
+    ).all()
+    return [one for one in ready if _is_due(session, one, now)]
+
+
+def harvest(session: Session, project: Project, campaign_id: int) -> Harvest | None:
+    """Return what there is to merge in a campaign; None if nothing is due.
+
+    Raises
+    ------
+    UnitError
+        If a workunit's input files are not what they were when it was issued.
+    """
+    row = session.get(CampaignRow, campaign_id)
+    ready = session.scalars(
+        select(Workunit.id)
+        .where(
+            Workunit.assimilate_state == AssimilateState.READY, Workunit.campaign_id == campaign_id
+        )
+        .order_by(Workunit.id)
+    ).all()
+    if row is None or not ready:
+        return None
+    newest = _newest(session, campaign_id)
+    rows = _canonical_rows(session, campaign_id)
+    over = row.state in (CampaignState.COMPLETE.value, CampaignState.CANCELLED.value)
+    # After a campaign's end its files are deleted in time: a product must not shrink by that.
+    frozen = over and newest is not None and (newest.converged or _is_lost(project, rows))
+    return Harvest(
+        campaign=from_definition(row.definition),
+        ready=tuple(ready),
+        outputs=() if frozen else _outputs(session, project, campaign_id, rows),
+        rejected=_rejected(session, campaign_id),
+        frozen=frozen,
+    )
+
+
+def merge(found: Harvest, now: float) -> Product:
+    """Merge what was harvested."""
+    return registry.get(found.campaign.app).merge(
+        found.campaign,
+        found.outputs,
+        created_at=datetime.fromtimestamp(now, UTC),
+        rejected=found.rejected,
+    )
+
+
+def record(session: Session, campaign_id: int, product: Product, now: float) -> ProductRow:
+    """Add the row of a product whose files are written, unless the newest one has these draws.
+
+    A merge that was interrupted after its row was written is so found again, not counted twice.
+    """
+    newest = _newest(session, campaign_id)
+    digest = product.digest
+    if newest is not None and (newest.digest, newest.n_unit) == (digest, product.n_unit):
+        return newest
+    row = ProductRow(
+        campaign_id=campaign_id,
+        version=1 if newest is None else newest.version + 1,
+        create_time=now,
+        n_unit=product.n_unit,
+        n_draw=product.n_draw,
+        converged=product.converged,
+        digest=digest,
+        summary=product.summary(),
+    )
+    session.add(row)
+    missing = " ".join(product.missing)
+    session.add(
+        Event(
+            time=now,
+            actor="assimilator",
+            kind="merged",
+            campaign_id=campaign_id,
+            after=f"version {row.version}",
+            reason=f"{row.n_unit} outputs are merged. "
+            + ("The posterior has converged." if product.converged else missing),
+            data={"version": row.version, "digest": digest, "n_draw": row.n_draw},
+        )
+    )
+    return row
+
+
+def _is_due(session: Session, campaign_id: int, now: float) -> bool:
+    newest = _newest(session, campaign_id)
+    if newest is None or now - newest.create_time >= MERGE_INTERVAL:
+        return True
+    undecided = select(Workunit.id).where(
+        Workunit.campaign_id == campaign_id,
+        Workunit.canonical_resultid.is_(None),
+        Workunit.error_mask == ErrorMask.NONE,
+    )
+    return session.scalar(undecided.limit(1)) is None
+
+
+def _newest(session: Session, campaign_id: int) -> ProductRow | None:
+    return session.scalars(
+        select(ProductRow)
+        .where(ProductRow.campaign_id == campaign_id)
+        .order_by(ProductRow.version.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def _canonical_rows(session: Session, campaign_id: int) -> Sequence[_CanonicalRow]:
+    return session.execute(
+        select(Workunit, Result, AppVersion)
+        .join(Result, Result.id == Workunit.canonical_resultid)
+        .outerjoin(AppVersion, AppVersion.id == Result.app_version_id)
+        .where(Workunit.campaign_id == campaign_id)
+        .order_by(Workunit.id)
+    ).all()
+
+
+def _is_lost(project: Project, rows: Sequence[_CanonicalRow]) -> bool:
+    """Whether a file that a merge would need is gone."""
+    return any(
+        not project.uploads.path(result.output_name).is_file()
+        or not all(project.downloads.path(file.name).is_file() for file in workunit.files)
+        for workunit, result, _ in rows
+    )
+
+
+def _outputs(
+    session: Session, project: Project, campaign_id: int, rows: Sequence[_CanonicalRow]
+) -> tuple[Canonical, ...]:
+    agreeing = _agreeing(session, campaign_id)
+    return tuple(
+        Canonical(
+            unit=unit_of(project, workunit)[0],
+            path=project.uploads.path(result.output_name),
+            workunit=workunit.name,
+            app_version=0 if version is None else version.version_num,
+            platform="" if version is None else version.platform,
+            result=result.name,
+            quorum=result.validate_reason,
+            n_agreeing=agreeing.get(workunit.id, 1),
+        )
+        for workunit, result, version in rows
+    )
+
+
+def _agreeing(session: Session, campaign_id: int) -> dict[int, int]:
+    counts = session.execute(
+        select(Result.workunitid, func.count())
+        .join(Workunit, Workunit.id == Result.workunitid)
+        .where(Workunit.campaign_id == campaign_id, Result.validate_state == ValidateState.VALID)
+        .group_by(Result.workunitid)
+    )
+    return {workunit: count for workunit, count in counts.tuples()}
+
+
+def _rejected(session: Session, campaign_id: int) -> tuple[Rejected, ...]:
+    rows = session.execute(
+        select(Workunit.name, Result, AppVersion)
+        .join(Result, Result.workunitid == Workunit.id)
+        .outerjoin(AppVersion, AppVersion.id == Result.app_version_id)
+        .where(Workunit.campaign_id == campaign_id, Result.validate_state.in_(tuple(REJECTED)))
+        .order_by(Result.id)
+    ).all()
+    return tuple(
+        Rejected(
+            workunit=name,
+            result=result.name,
+            verdict=REJECTED[result.validate_state],
+            reason=result.validate_reason,
+            app_version=0 if version is None else version.version_num,
+            platform="" if version is None else version.platform,
+        )
+        for name, result, version in rows
+    )
