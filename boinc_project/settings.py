@@ -73,6 +73,12 @@ class WebSection(_Section):
     bind: str = Field("127.0.0.1:8080", description="Address and port to listen on.")
     workers: int = Field(1, ge=1, le=64, description="Processes; more than 1 wants PostgreSQL.")
     threads: int = Field(8, ge=1, le=256, description="Threads of each process.")
+    proxies: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="Reverse proxies in front whose X-Forwarded headers are believed.",
+    )
     max_request_bytes: int = Field(
         2_000_000, ge=10_000, description="Largest scheduler request or form."
     )

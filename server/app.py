@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import structlog
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from boinc_project.errors import (
     AuthError,
@@ -67,6 +68,9 @@ def create_app(
     )
     app.url_map.merge_slashes = False  # one file, one address
     app.extensions[EXTENSION] = project
+    if settings.web.proxies:
+        hops = settings.web.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     app.register_error_handler(OpenAstroError, _answer_error)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.after_request(_default_caching)

@@ -128,7 +128,7 @@ def test_connections_wait_while_the_web_server_is_replaced(served: Served) -> No
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(b"GET /get_project_config.php HTTP/1.0\r\n\r\n")
         os.kill(web, signal.SIGKILL)
-        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        assert connection.recv(100).split()[1] == b"200"
 
 
 def test_nothing_outlives_a_supervisor_that_is_killed(served: Served) -> None:
