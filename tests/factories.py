@@ -154,6 +154,7 @@ class Factory:
         self.database = database
         self.start = start
         self._count = 0
+        self._units: dict[tuple[int, int], int] = {}
 
     def add(self, row: Row) -> Row:
         """Store a row."""
@@ -249,7 +250,9 @@ class Factory:
     def workunit(self, campaign: CampaignRow, **columns: Any) -> Workunit:
         """Make a workunit; without a place it gets the next index of generation 0."""
         generation = columns.get("generation", 0)
-        index = columns.setdefault("unit_index", self._next() - 1)
+        place = (campaign.id, generation)
+        index = columns.setdefault("unit_index", self._units.get(place, 0))
+        self._units[place] = index + 1
         values: dict[str, Any] = {
             "name": f"{campaign.name}_g{generation}_u{index:03d}",
             "appid": campaign.appid,

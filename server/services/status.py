@@ -163,7 +163,7 @@ def _daemons(session: Session, now: float) -> tuple[DaemonView, ...]:
 
 def _figures(session: Session, now: float) -> Figures:
     states = select(Result.server_state, func.count()).group_by(Result.server_state)
-    by_state = dict(session.execute(states).tuples().all())
+    by_state = dict(session.execute(states).all())
     users = _people(session, User, now)
     hosts = _people(session, Host, now)
     total, recent = session.execute(
