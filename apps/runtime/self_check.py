@@ -77,7 +77,9 @@ def source_digest(packages: Mapping[str, Path]) -> str:
     """
     lines = []
     for name, root in sorted(packages.items()):
-        paths = (path for path in _files(root) if path.suffix in _SOURCE_SUFFIXES)
+        # Python checks its caches against the sources itself.
+        sources = (path for path in _files(root) if path.suffix in _SOURCE_SUFFIXES)
+        paths = (path for path in sources if path.parent.name != "__pycache__")
         lines.append(f"[{name}]\n{_list_text(root, paths)}")
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -128,9 +130,7 @@ def _list_text(root: Path, paths: Iterator[Path]) -> str:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    for directory, names, files in os.walk(root):
-        # Python may write its caches anywhere; it checks them against the sources itself.
-        names[:] = [name for name in names if name != "__pycache__"]
+    for directory, _, files in os.walk(root):
         for name in files:
             yield Path(directory) / name
 

@@ -33,12 +33,17 @@ def test_sha256sum_understands_the_list(tree: Path) -> None:
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", LIST_FILE], cwd=tree, check=True)
 
 
+def hide(root: Path) -> None:
+    (root / "__pycache__" / "json.cpython-311.pyc").write_bytes(b"")
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
         (lambda root: (root / "_internal/_ttvfast.so").write_bytes(b"kernem"), "has been changed"),
         (lambda root: (root / "_internal/empty").unlink(), "is missing"),
         (lambda root: (root / "_internal/extra.so").write_bytes(b""), "does not belong"),
+        (lambda root: (root / "__pycache__").mkdir() or hide(root), "does not belong"),
         (lambda root: (root / LIST_FILE).unlink(), "missing or unreadable"),
         (lambda root: (root / LIST_FILE).write_bytes(b"\xff"), "missing or unreadable"),
     ],
