@@ -42,6 +42,10 @@ s of CPU. Units that store their first draw later than that are left to the audi
 chain misjudges an honest host only if rounding on its platform turned an acceptance over: with
 differences of 1e-7 in the log-probability, in less than 1e-3 of such units."""
 
+STALL_EXPECTED = 125.0
+"""Acceptances expected in a stretch without any, above which a chain was not run but padded. Even
+if the rate fell to a fifth after the burn-in, an honest chain does so with probability e^-25."""
+
 audit: Audit | None = None
 """`validator.registry.Audit` for this app: not there yet."""
 
@@ -81,11 +85,14 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
     OutputError
         If one of them cannot be read.
     """
-    a, b = read_ttv_output(path_a), read_ttv_output(path_b)
-    for output in (a, b):
-        if output.unit_digest != unit.digest:
-            return invalid("The outputs are not both of this unit.")
-    if content_digest(a) == content_digest(b):
+    # In the order of their digests: the same numbers whichever comes first.
+    (digest_a, a), (digest_b, b) = sorted(
+        ((content_digest(one), one) for one in map(read_ttv_output, (path_a, path_b))),
+        key=lambda pair: pair[0],
+    )
+    if {a.unit_digest, b.unit_digest} != {unit.digest}:
+        return invalid("The outputs are not both of this unit.")
+    if digest_a == digest_b:
         return valid("Its numbers equal those of the other result, bit for bit.")
     if a.draws.shape != b.draws.shape or a.parameter_names != b.parameter_names:
         return invalid("The two outputs have different shapes.")
@@ -218,6 +225,18 @@ def _counts(case: _Case) -> str:
     return ""
 
 
+def _stall(case: _Case) -> str:
+    """Return a complaint if the whole ensemble stood still for longer than chance allows."""
+    sampler, accepted = case.settings.sampler, case.output.accepted
+    moving = case.moved().any(axis=1)
+    stretches = np.diff(np.flatnonzero(np.concatenate([[True], moving, [True]]))) - 1
+    still = int(stretches.max()) * sampler.thin
+    rest = max(sampler.n_step - still, 1)
+    # Proposals accepted in the stretch if the rate were that of the rest of the chain.
+    expected = float(accepted.sum()) / rest * still
+    return "" if expected <= STALL_EXPECTED else "The whole ensemble stood still for too long."
+
+
 def _repetition(case: _Case) -> str:
     """Return a complaint unless a walker that stayed kept its log-probability, and no other."""
     log_prob, stayed = case.output.log_prob, ~case.moved()[1:]
@@ -268,6 +287,7 @@ _COMPLAINTS: tuple[Callable[[_Case], str], ...] = (
     _identity,
     _finiteness,
     _counts,
+    _stall,
     _repetition,
     _support,
     _log_probabilities,
