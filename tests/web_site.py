@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import TestResponse
 
 from boinc_project.settings import Settings
@@ -82,10 +82,15 @@ def open_site(root: Path, database: Database | None = None, **sections: Any) -> 
         own.dispose()
 
 
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, *arguments: Any) -> None:
+        """Say nothing of requests: a failing test has better things to show."""
+
+
 @contextmanager
 def served(app: Flask, port: int = 0) -> Iterator[str]:
     """Serve an application on loopback; yields its URL."""
-    server = make_server("127.0.0.1", port, app, threaded=True)
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
