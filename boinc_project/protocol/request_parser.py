@@ -8,6 +8,7 @@ and the client writes its own header first.
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 
 from boinc_project.errors import MalformedRequest, RequestTooLarge
 from boinc_project.protocol.request import (
@@ -29,6 +30,7 @@ from boinc_project.protocol.scanner import (
     flag,
     integer,
     integer_or,
+    pick,
     plain,
     taken,
     unescape,
@@ -43,6 +45,9 @@ MAX_STDERR = 65536
 _FREE_TEXTS = frozenset(
     {"stderr_out", "msg_from_host", "time_stats_log", "job_log", "client_opaque", "sched_ops"}
 )
+_HOST_INFO = tuple(field.name for field in fields(HostInfo))
+_PREFERENCES = tuple(field.name for field in fields(Preferences))
+_TIME_STATS = tuple(field.name for field in fields(TimeStats))
 _ROOT = "<scheduler_request>"
 _END = "</scheduler_request>"
 _DECLARATION = re.compile(r"<!(?:DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
@@ -170,7 +175,7 @@ def _work(found: dict[str, str]) -> WorkRequest:
 
 
 def _host(found: dict[str, str]) -> HostInfo:
-    info = first_elements(found.get("host_info", ""))
+    info = pick(found.get("host_info", ""), _HOST_INFO)
 
     def text(name: str, limit: int = 254) -> str:
         return plain(info.get(name, ""), limit=limit)
@@ -198,8 +203,7 @@ def _host(found: dict[str, str]) -> HostInfo:
 
 
 def _preferences(found: dict[str, str]) -> Preferences:
-    outer = first_elements(found.get("working_global_preferences", ""))
-    inner = first_elements(outer.get("global_preferences", ""))
+    inner = pick(found.get("working_global_preferences", ""), _PREFERENCES)
 
     def percentage(name: str, default: float) -> float:
         return max(0.0, min(decimal_or(inner.get(name), default), 100.0))
@@ -222,7 +226,7 @@ def _disk(found: dict[str, str]) -> DiskUsage:
 
 
 def _time_stats(found: dict[str, str]) -> TimeStats:
-    stats = first_elements(found.get("time_stats", ""))
+    stats = pick(found.get("time_stats", ""), _TIME_STATS)
 
     def fraction(name: str) -> float:
         value = decimal_or(stats.get(name), 1.0)

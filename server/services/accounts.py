@@ -17,7 +17,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,7 @@ from boinc_project.errors import AuthError, InputError
 from boinc_project.protocol.account import client_password_hash, weak_account_key
 from server.db import Database
 from server.models import User
+from server.prepared import Prepared
 
 _EMAIL = re.compile(r"[^@\s<>\"'\\,;:()]{1,64}@[^@\s<>\"'\\,;:()]{1,180}")
 _HASH = re.compile(r"[0-9a-f]{32}\Z")
@@ -192,18 +193,18 @@ def _hasher() -> PasswordHasher:
 
 
 _USERS = User.__table__
-_BY_AUTHENTICATOR = select(_USERS).where(_USERS.c.authenticator == bindparam("key"))
-_BY_ID = select(_USERS).where(_USERS.c.id == bindparam("userid"))
+_BY_AUTHENTICATOR = Prepared(select(_USERS).where(_USERS.c.authenticator == bindparam("key")))
+_BY_ID = Prepared(select(_USERS).where(_USERS.c.id == bindparam("userid")))
 
 
-def find_by_key(connection: Connection, key: str) -> Row[Any] | None:
+def find_by_key(connection: Connection, key: str) -> Any | None:
     """Return the row of the account with this account key or weak account key, or None."""
     if "_" not in key:
-        return connection.execute(_BY_AUTHENTICATOR, {"key": key}).first()
+        return _BY_AUTHENTICATOR.first(connection, {"key": key})
     match = _WEAK_KEY.match(key)
     if match is None:
         return None
-    row = connection.execute(_BY_ID, {"userid": int(match.group(1))}).first()
+    row = _BY_ID.first(connection, {"userid": int(match.group(1))})
     if row is None:
         return None
     expected = weak_account_key(row.id, row.authenticator, row.passwd_hash)

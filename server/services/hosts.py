@@ -10,15 +10,16 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
 from boinc_project.protocol.request import HostInfo, SchedulerRequest
 from server.models import Host
+from server.prepared import Prepared
 
 _HOSTS = cast(Table, Host.__table__)
 
-_BY_ID = select(_HOSTS).where(_HOSTS.c.id == bindparam("hostid")).with_for_update()
-_BY_CPID = (
+_BY_ID = Prepared(select(_HOSTS).where(_HOSTS.c.id == bindparam("hostid")).with_for_update())
+_BY_CPID = Prepared(
     select(_HOSTS)
     .where(
         _HOSTS.c.host_cpid == bindparam("host_cpid"),
@@ -29,7 +30,7 @@ _BY_CPID = (
     .limit(1)
     .with_for_update()
 )
-_ALIKE = (
+_ALIKE = Prepared(
     select(_HOSTS)
     .where(
         _HOSTS.c.userid == bindparam("userid"),
@@ -65,7 +66,7 @@ _CHANGING = (
     "platform_name",
     "client_version",
 )
-_UPDATE = (
+_UPDATE = Prepared(
     update(_HOSTS)
     .where(_HOSTS.c.id == bindparam("this"))
     .values({name: bindparam(f"new_{name}") for name in _CHANGING})
@@ -115,9 +116,9 @@ def identify(
         Epoch seconds.
     """
     values = _values(request, user, now)
-    known: Row[Any] | None = None
+    known: Any = None
     if request.hostid:
-        known = connection.execute(_BY_ID, {"hostid": request.hostid}).first()
+        known = _BY_ID.first(connection, {"hostid": request.hostid})
         if known is not None and known.userid == user.id and request.rpc_seqno >= known.rpc_seqno:
             _update(connection, known.id, values)
             return _identified(known, changed=False, found=False)
@@ -137,7 +138,7 @@ def identify(
     return IdentifiedHost(int(made), True, False, now, 0.0, 0.0, venue)
 
 
-def _identified(row: Row[Any], *, changed: bool, found: bool) -> IdentifiedHost:
+def _identified(row: Any, *, changed: bool, found: bool) -> IdentifiedHost:
     return IdentifiedHost(
         id=row.id,
         changed=changed,
@@ -156,10 +157,10 @@ def _find(
     userid: int,
     *,
     not_this: int,
-) -> Row[Any] | None:
+) -> Any | None:
     wanted = {"userid": userid, "not_this": not_this}
     if request.hostid == 0 and values["host_cpid"]:
-        row = connection.execute(_BY_CPID, wanted | {"host_cpid": values["host_cpid"]}).first()
+        row = _BY_CPID.first(connection, wanted | {"host_cpid": values["host_cpid"]})
         if row is not None:
             return row
     # Several clients on one computer are alike in all that is compared below; and without a name
@@ -168,13 +169,11 @@ def _find(
     if request.allow_multiple_clients or not host.domain_name or not host.ip_addr:
         return None
     names = ("domain_name", "last_ip_addr", "os_name", "p_model", "m_nbytes")
-    return connection.execute(_ALIKE, wanted | {name: values[name] for name in names}).first()
+    return _ALIKE.first(connection, wanted | {name: values[name] for name in names})
 
 
 def _update(connection: Connection, hostid: int, values: dict[str, Any]) -> None:
-    connection.execute(
-        _UPDATE, {"this": hostid} | {f"new_{name}": values[name] for name in _CHANGING}
-    )
+    _UPDATE.run(connection, {"this": hostid} | {f"new_{name}": values[name] for name in _CHANGING})
 
 
 def _values(request: SchedulerRequest, user: Any, now: float) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
 
 from boinc_project.lifecycle.effects import Effect, JudgeHost, ScheduleTransition
 from boinc_project.lifecycle.host_record import HostRecord, judge
@@ -16,6 +16,7 @@ from server.services.effects import story_rows
 from server.services.scheduler import statements
 
 ACTOR = "scheduler"
+_RECORD = tuple(HostRecord.__dataclass_fields__)
 DAY = 86400.0
 """Seconds; quotas count days of UTC."""
 
@@ -61,18 +62,14 @@ class Books:
 
     def load_records(self, hosts: Iterable[int]) -> None:
         """Read the records of these hosts, once."""
-        wanted = set(hosts) - self._hosts
-        if not wanted:
-            return
-        rows = self._connection.execute(statements.records_of_hosts, {"hosts": sorted(wanted)})
-        names = tuple(HostRecord.__dataclass_fields__)
-        for row in rows:
-            self._records[row.host_id, row.app_version_id] = DailyRecord(
-                HostRecord(**{name: getattr(row, name) for name in names}),
-                row.n_jobs_today,
-                row.quota_day,
-            )
-        self._hosts |= wanted
+        for host in sorted(set(hosts) - self._hosts):
+            self._hosts.add(host)
+            for row in statements.records_of_host.all(self._connection, {"host_id": host}):
+                self._records[host, row.app_version_id] = DailyRecord(
+                    HostRecord(**{name: getattr(row, name) for name in _RECORD}),
+                    row.n_jobs_today,
+                    row.quota_day,
+                )
 
     def limit_today(self, host: int, app_version: int, n_cpus: int) -> int:
         """Return how many results the host may get of an app version in a day.
@@ -141,20 +138,23 @@ class Books:
                     "app_version_id": version,
                     "n_jobs_today": kept.n_jobs_today,
                     "quota_day": kept.quota_day,
-                    **asdict(kept.record),
+                    **{name: getattr(kept.record, name) for name in _RECORD},
                 }
                 for (host, version) in sorted(self._changed)
                 for kept in [self._records[host, version]]
             ]
-            self._connection.execute(_keep_record(self._connection.dialect.name), rows)
+            statements.keep_record.run_many(self._connection, rows)
         if self._transitions:
             # In one order for everybody: two RPCs cannot wait for each other.
-            self._connection.execute(
-                statements.look_again,
+            statements.look_again.run_many(
+                self._connection,
                 [{"workunit_id": one, "at": at} for one, at in sorted(self._transitions.items())],
             )
         if self._events:
-            self._connection.execute(statements.tell, self._events)
+            statements.tell.run_many(
+                self._connection,
+                [event | {"data": _json(event["data"])} for event in self._events],
+            )
 
     @property
     def _day(self) -> int:
@@ -171,19 +171,5 @@ class Books:
         self._changed.add(key)
 
 
-def _upsert(insert: Any) -> Any:
-    keys = ["host_id", "app_version_id"]
-    values = insert(statements.records)
-    changed = {
-        column.name: values.excluded[column.name]
-        for column in statements.records.columns
-        if column.name not in keys
-    }
-    return values.on_conflict_do_update(index_elements=keys, set_=changed)
-
-
-_KEEP_RECORD = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
-
-
-def _keep_record(dialect: str) -> Any:
-    return _KEEP_RECORD[dialect]
+def _json(data: dict[str, Any] | None) -> str | None:
+    return None if data is None else json.dumps(data)

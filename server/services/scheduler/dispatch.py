@@ -162,8 +162,8 @@ class Dispatch:
         cursor.move(place)
 
     def _window(self, place: tuple[int, int], n: int) -> Sequence[Any]:
-        return self.connection.execute(
-            statements.window[self.connection.dialect.name],
+        return statements.window.all(
+            self.connection,
             {
                 "priority": place[0],
                 "after": place[1],
@@ -171,7 +171,7 @@ class Dispatch:
                 "userid": self.userid,
                 "hostid": self.hostid,
             },
-        ).all()
+        )
 
     def _estimated_count(self, wish: Wish) -> int:
         # Tasks are sized to about half an hour; a wrong guess costs one more look.
@@ -185,8 +185,8 @@ class Dispatch:
             self._note(version)
             return
         deadline = self.now + row.delay_bound
-        taken = self.connection.execute(statements.take, self._sent_columns(row, version, deadline))
-        if taken.rowcount != 1:
+        columns = self._sent_columns(row, version, deadline)
+        if statements.take.run(self.connection, columns) != 1:
             return  # another process was quicker
         before = ResultState(instance=row.instance)
         event = Sent(

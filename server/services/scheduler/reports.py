@@ -23,7 +23,7 @@ from server.services.state_rows import report_columns, result_state
 
 log = structlog.get_logger("scheduler")
 
-_STATE_COLUMNS = ("server_state", "outcome", "file_delete_state", "received_time", "exit_status")
+_STATE_COLUMNS = ("server_state", "outcome", "file_delete_state", "exit_status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def take_reports(
             changes.append(change)
             finished.add(row.id)
     if changes:
-        connection.execute(statements.report, changes)
+        statements.report.run_many(connection, changes)
     return Reports(tuple(by_name), frozenset(finished))
 
 
@@ -101,8 +101,10 @@ def _enter(books: Books, row: Any, report: ReportedResult, now: float) -> dict[s
     assert after.server_state is ServerState.OVER
     return {
         "result_id": row.id,
-        **{name: getattr(after, name) for name in _STATE_COLUMNS},
+        **{name: int(getattr(after, name)) for name in _STATE_COLUMNS},
         **report_columns(event),
+        "client_state": int(event.client_state),
+        "received_time": after.received_time,
         "peak_working_set_size": report.peak_working_set_size,
         "stderr_out": report.stderr,
     }

@@ -111,7 +111,7 @@ class Scheduler:
             return None
         host = hosts.identify(connection, request, user, now=now)
         books = Books(connection, daily_quota=self._settings.daily_result_quota, now=now)
-        in_progress = connection.execute(statements.in_progress_of_host, {"hostid": host.id}).all()
+        in_progress = statements.in_progress_of_host.all(connection, {"hostid": host.id})
         reports = take_reports(
             connection,
             books,

@@ -61,7 +61,10 @@ def find_inputs(connection: Connection, assignments: Sequence[Assignment]) -> di
         return {}
     ids = sorted({one.row.workunitid for one in assignments})
     inputs: dict[int, list[Any]] = {id_: [] for id_ in ids}
-    for row in connection.execute(statements.files_of_workunits, {"workunits": ids}):
+    # A power of two, so that there are few different statements; the last id fills it up.
+    count = 1 << (len(ids) - 1).bit_length()
+    values = {f"w{i}": ids[min(i, len(ids) - 1)] for i in range(count)}
+    for row in statements.files_of_workunits(count).all(connection, values):
         inputs[row.workunitid].append(row)
     return inputs
 

@@ -5,16 +5,18 @@ Conditions that a partial index repeats are literals: a planner cannot match a p
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
+    Executable,
     Integer,
     ScalarSelect,
     Select,
     Subquery,
     Table,
-    Update,
     bindparam,
     case,
     exists,
@@ -25,6 +27,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from boinc_project.states import ServerState
 from server.models import (
@@ -35,6 +38,7 @@ from server.models import (
     Workunit,
     WorkunitFile,
 )
+from server.prepared import Prepared
 
 results = cast(Table, Result.__table__)
 workunits = cast(Table, Workunit.__table__)
@@ -93,10 +97,12 @@ def _for_update(statement: Select[Any], *, skip_locked: bool = False) -> Select[
     return statement.with_for_update(of=results, skip_locked=skip_locked)
 
 
-in_progress_of_host = _for_update(
-    _RESULT_AND_WORKUNIT.where(
-        results.c.hostid == bindparam("hostid"), results.c.server_state == IN_PROGRESS
-    ).order_by(results.c.id)
+in_progress_of_host = Prepared(
+    _for_update(
+        _RESULT_AND_WORKUNIT.where(
+            results.c.hostid == bindparam("hostid"), results.c.server_state == IN_PROGRESS
+        ).order_by(results.c.id)
+    )
 )
 """All that a host has in hand, as we know it."""
 
@@ -186,27 +192,49 @@ def _window(chosen: Subquery) -> Select[Any]:
     )
 
 
-window = {
-    "sqlite": _window(_chosen_on_sqlite()),
-    "postgresql": _window(_chosen_on_postgresql()),
-}
-"""Candidates for sending, by dialect; see `_window`."""
+def _window_on(dialect: str) -> Select[Any]:
+    return _window(_chosen_on_sqlite() if dialect == "sqlite" else _chosen_on_postgresql())
 
-files_of_workunits = (
-    select(workunit_files)
-    .where(workunit_files.c.workunitid.in_(bindparam("workunits", expanding=True)))
-    .order_by(workunit_files.c.id)
+
+window = Prepared(_window_on)
+"""Candidates for sending; see `_window`."""
+
+
+@cache
+def files_of_workunits(count: int) -> Prepared:
+    """Return the statement for the files of workunits ``w0``, ``w1``, ... of this number."""
+    wanted: list[BindParameter[int]] = [bindparam(f"w{i}") for i in range(count)]
+    return Prepared(
+        select(workunit_files)
+        .where(workunit_files.c.workunitid.in_(wanted))
+        .order_by(workunit_files.c.id)
+    )
+
+
+records_of_host = Prepared(
+    select(records).where(records.c.host_id == bindparam("host_id")).with_for_update()
 )
+"""How a host fares with each app version."""
 
-records_of_hosts = (
-    select(records)
-    .where(records.c.host_id.in_(bindparam("hosts", expanding=True)))
-    .order_by(records.c.host_id, records.c.app_version_id)
-    .with_for_update()
-)
-"""How the hosts fare with each app version."""
 
-take: Update = (
+def _keep_record(dialect: str) -> Executable:
+    keys = ("host_id", "app_version_id")
+    insert_into = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    row = insert_into(records).values(
+        {column.name: bindparam(column.name) for column in records.columns}
+    )
+    changed = {
+        column.name: row.excluded[column.name]
+        for column in records.columns
+        if column.name not in keys
+    }
+    return row.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+keep_record = Prepared(_keep_record)
+"""Insert or change a host's record."""
+
+take = Prepared(
     update(results)
     .where(results.c.id == bindparam("result_id"), results.c.server_state == UNSENT)
     .values(
@@ -220,7 +248,7 @@ take: Update = (
 )
 """Give a result to a host, unless somebody else has just done so: then no row changes."""
 
-report: Update = (
+report = Prepared(
     update(results)
     .where(results.c.id == bindparam("result_id"))
     .values(
@@ -238,7 +266,7 @@ report: Update = (
 )
 """Keep what a client reported."""
 
-look_again: Update = (
+look_again = Prepared(
     update(workunits)
     .where(
         workunits.c.id == bindparam("workunit_id"),
@@ -248,7 +276,12 @@ look_again: Update = (
 )
 """Have the transitioner look at a workunit no later than a time."""
 
-tell = insert(Event)
+events = cast(Table, Event.__table__)
+tell = Prepared(
+    insert(events).values(
+        {column.name: bindparam(column.name) for column in events.columns if column.name != "id"}
+    )
+)
 """Append to the story."""
 
 
