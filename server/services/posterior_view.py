@@ -107,7 +107,7 @@ def read_posterior(summary: Mapping[str, Any], stop: StopRule) -> PosteriorView:
             _criterion("Bulk ESS", "smallest", _map(summary, "ess_bulk_min"), stop.ess_bulk),
             _criterion("Tail ESS", "smallest", _map(summary, "ess_tail_min"), stop.ess_tail),
         ),
-        missing=tuple(str(line) for line in summary.get("missing") or ()),
+        missing=_sentences(summary.get("missing")),
     )
 
 
@@ -151,6 +151,10 @@ def _criterion(
     )
 
 
+def _sentences(found: Any) -> tuple[str, ...]:
+    return tuple(str(line) for line in found) if isinstance(found, list) else ()
+
+
 def _list(item: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     found = item.get(key)
     if not isinstance(found, list):
@@ -175,4 +179,7 @@ def _optional(value: Any) -> float | None:
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # JSON knows integers that no double holds
+        return math.nan

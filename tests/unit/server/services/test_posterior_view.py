@@ -1,0 +1,81 @@
+"""Reading summaries: the documented form, and anything else without inventing numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boinc_project.campaign import StopRule
+from server.services.posterior_view import Criterion, read_posterior
+
+DOCUMENT = Path(__file__).parents[4] / "docs" / "scientist" / "products.md"
+
+
+def test_the_documented_summary() -> None:
+    text = re.search(r"```json\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    assert text is not None
+    view = read_posterior(json.loads(text[1]), StopRule())
+    [mass] = [one for one in view.parameters if one.name == "b.mass"]
+    assert (mass.label, mass.unit, mass.derived) == ("mass of b", "Earth masses", False)
+    assert mass.median == 43.2
+    assert mass.plus == pytest.approx(0.6)
+    assert mass.minus == pytest.approx(0.6)
+    assert mass.mcse == 0.03
+    assert (mass.rhat, mass.ess_bulk, mass.ess_tail) == (1.08, 210.0, 300.0)
+    assert mass.published[0].source == "Borsato et al. 2019"
+    assert [(one.name, one.value, one.parameter) for one in view.criteria] == [
+        ("R-hat", 1.08, "b.mass"),
+        ("Bulk ESS", 210.0, "b.mass"),
+        ("Tail ESS", 260.0, "c.ecosw"),
+    ]
+    assert view.missing
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["name", "median", "q16", "q84", "value", "rhat", "published", "parameter", "unit"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+KEYS = ["parameters", "missing", "rhat_max", "ess_bulk_min", "ess_tail_min"]
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), JSON))
+def test_anything_else_is_read_without_an_error(summary: dict[str, object]) -> None:
+    view = read_posterior(summary, StopRule())
+    for criterion in view.criteria:
+        assert criterion.value is None or math.isfinite(criterion.value)
+        if criterion.value is None:
+            assert not criterion.met
+
+
+@pytest.mark.parametrize(
+    ("value", "at_least", "met"),
+    [
+        (1.01, False, True),
+        (1.0100001, False, False),
+        (1.01, True, True),
+        (1.0, True, False),
+        (math.nan, True, False),
+        (math.nan, False, False),
+        (None, False, False),
+    ],
+)
+def test_a_criterion_is_met_only_by_a_number(
+    value: float | None, at_least: bool, met: bool
+) -> None:
+    assert Criterion("R-hat", "largest", value, 1.01, at_least, "b.mass").met is met
