@@ -1,0 +1,160 @@
+"""Properties of the quorum and of the comparison, whatever the outputs are."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from boinc_project.states import ValidateState
+from boinc_project.unit import Unit
+from tests.unit.validator import ttv_case
+from tests.unit.validator.ensembles import ar1, gaussian_log_prob
+from validator.quorum import Decision, decide
+from validator.registry import Audit
+from validator.statistics import compare_ensembles
+from validator.verdict import Verdict, inconclusive, invalid, valid
+
+N_MAX = 6
+
+
+@dataclass
+class Table:
+    """An app whose verdicts are given beforehand, even self-contradictory ones."""
+
+    checks: Mapping[int, str]
+    pairs: Mapping[tuple[int, int], str]
+    audit: Audit | None = None
+
+    def check(self, unit: Unit, path: Path, inputs: Mapping[str, Path], /) -> Verdict:
+        return self._say(self.checks[int(path.read_text())])
+
+    def compare(self, unit: Unit, path_a: Path, path_b: Path, /) -> Verdict:
+        a, b = sorted(int(path.read_text()) for path in (path_a, path_b))
+        return self._say(self.pairs[a, b])
+
+    def credit(self, unit: Unit) -> float:
+        return 1.0
+
+    def _say(self, word: str) -> Verdict:
+        if word == "raise":
+            raise RuntimeError("broken")
+        return {"valid": valid, "invalid": invalid, "unsure": inconclusive}[word](word)
+
+
+WORDS = st.sampled_from(["valid", "valid", "invalid", "unsure", "raise"])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[int, Table]:
+    n = draw(st.integers(1, N_MAX))
+    checks = {k: draw(WORDS) for k in range(n)}
+    pairs = {(a, b): draw(WORDS) for a in range(n) for b in range(a + 1, n)}
+    return n, Table(checks, pairs)
+
+
+def run(table: Table, order: list[int], min_quorum: int, canonical: int | None = None) -> Decision:
+    """Decide with outputs numbered by their place in `order`."""
+    with tempfile.TemporaryDirectory() as directory:
+        outputs = {}
+        for number, content in enumerate(order):
+            outputs[number] = Path(directory) / str(number)
+            outputs[number].write_text(str(content))
+        place = None if canonical is None else order.index(canonical)
+        return decide(UNIT, outputs, min_quorum=min_quorum, app=table, inputs={}, canonical=place)
+
+
+UNIT = ttv_case.make_unit()
+
+
+@settings(deadline=None, max_examples=150)
+@given(tables(), st.integers(1, 4))
+def test_a_decision_is_never_more_than_its_evidence(
+    given_table: tuple[int, Table], min_quorum: int
+) -> None:
+    n, table = given_table
+    found = run(table, list(range(n)), min_quorum)
+    assert set(found.states) == set(range(n)) == set(found.reasons)
+    assert all(found.reasons.values())
+    valid_ones = {one for one, state in found.states.items() if state is ValidateState.VALID}
+    assert all(table.checks[one] == "valid" for one in valid_ones)
+    assert found.failed == {one for one in range(n) if table.checks[one] == "invalid"}
+    if found.canonical is None:
+        assert not valid_ones
+        assert {s for o, s in found.states.items() if o not in found.failed} <= {
+            ValidateState.INCONCLUSIVE
+        }
+        return
+    assert found.canonical in valid_ones
+    assert len(valid_ones) >= min_quorum
+    for one in set(range(n)) - {found.canonical}:
+        pair = min(one, found.canonical), max(one, found.canonical)
+        agrees = table.checks[one] == "valid" and table.pairs[pair] == "valid"
+        assert (one in valid_ones) == agrees
+
+
+@settings(deadline=None, max_examples=100)
+@given(tables(), st.integers(1, 3), st.randoms(use_true_random=False))
+def test_numbering_does_not_decide_whether_there_is_agreement(
+    given_table: tuple[int, Table], min_quorum: int, random: Random
+) -> None:
+    n, table = given_table
+    order = list(range(n))
+    random.shuffle(order)
+    straight = run(table, list(range(n)), min_quorum)
+    shuffled = run(table, order, min_quorum)
+    assert (straight.canonical is None) == (shuffled.canonical is None)
+
+
+@settings(deadline=None, max_examples=100)
+@given(tables())
+def test_latecomers_get_what_the_comparison_with_the_canonical_says(
+    given_table: tuple[int, Table],
+) -> None:
+    n, table = given_table
+    found = run(table, list(range(n)), 2, canonical=0)
+    assert found.canonical == 0
+    assert 0 not in found.states
+    for one in range(1, n):
+        if found.states[one] is ValidateState.VALID:
+            assert table.checks[one] == "valid"
+            assert table.pairs[0, one] == "valid"
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.integers(0, 2**32),
+    st.integers(8, 200),
+    st.floats(0.0, 0.95),
+    st.floats(0.0, 1.0),
+    st.booleans(),
+)
+def test_the_statistics_are_symmetric_and_never_find_an_ensemble_unlike_itself(
+    seed: int, n_draw: int, phi: float, shift: float, broken: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    first, second = (ar1(rng, n_draw, 6, 2, phi) for _ in range(2))
+    second = second + shift
+    if broken:
+        second[rng.integers(n_draw), 0, 0] = np.nan
+    lp = (gaussian_log_prob(first), gaussian_log_prob(second))
+    if broken:
+        with np.errstate(all="ignore"):
+            try:
+                found = compare_ensembles(("x", "y"), (first, second), lp)
+            except np.linalg.LinAlgError:
+                return
+        assert not found.agrees
+        return
+    there = compare_ensembles(("x", "y"), (first, second), lp)
+    back = compare_ensembles(("x", "y"), (second, first), lp[::-1])
+    assert there.agrees == back.agrees
+    assert there.has_evidence == back.has_evidence
+    itself = compare_ensembles(("x", "y"), (first, first), (lp[0], lp[0]))
+    assert itself.agrees
