@@ -53,7 +53,7 @@ class CreateAccountForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no ty
 
     name = StringField(
         "Your name",
-        description="Shown beside your credit. It need not be your real name.",
+        description="It need not be your real name.",
         validators=[InputRequired("Please choose a name."), _by(check_name)],
         render_kw={"autocomplete": "nickname"},
     )
