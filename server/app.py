@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 
 import structlog
 from flask import Flask, Response, jsonify, request
@@ -21,13 +19,14 @@ from boinc_project.errors import (
     TransientError,
 )
 from boinc_project.settings import Settings
+from server.blueprints import account_rpc, api, files, scheduler, web
 from server.db import Database
 from server.project import EXTENSION, Project
 
 log = structlog.get_logger("web")
 
-BLUEPRINTS = ("scheduler", "account_rpc", "files", "account", "web", "api")
-"""Packages of `server.blueprints`; each has ``register(app)``."""
+BLUEPRINTS = (scheduler, account_rpc, files, web, api)
+"""Packages with ``register(app)``."""
 
 STATUS_OF_ERROR: tuple[tuple[type[OpenAstroError], int], ...] = (
     (AuthError, 401),
@@ -74,11 +73,8 @@ def create_app(
     app.register_error_handler(OpenAstroError, _answer_error)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.after_request(_default_caching)
-    for name in BLUEPRINTS:
-        package = f"server.blueprints.{name}"
-        spec = find_spec(package)
-        if spec is not None and spec.origin is not None:
-            import_module(package).register(app)
+    for package in BLUEPRINTS:
+        package.register(app)
     return app
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import typer
@@ -53,8 +52,6 @@ def _root(
 
 def _add_commands() -> None:
     for name in COMMANDS:
-        if find_spec(f"server.cli.{name}") is None:
-            continue
         module = import_module(f"server.cli.{name}")
         group = getattr(module, "app", None)
         if isinstance(group, typer.Typer):

@@ -159,6 +159,13 @@ def test_an_offset_before_what_is_here_writes_over_it(client, header, final) -> 
     assert final.read_bytes() == DATA
 
 
+def test_a_longer_part_of_an_earlier_attempt_leaves_no_tail(client, header, final) -> None:
+    longer = DATA + DATA
+    send(client, header(longer) + longer[:-1])
+    assert send(client, header(DATA) + DATA) == (0, "")
+    assert final.read_bytes() == DATA
+
+
 def test_a_wrong_digest_drops_the_part_and_asks_again(client, header, final, settings) -> None:
     damaged = DATA[:-1] + bytes([DATA[-1] ^ 1])
     status, message = send(client, header(DATA) + damaged)
