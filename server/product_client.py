@@ -199,6 +199,9 @@ def download_product(
             directory.mkdir(parents=True, exist_ok=True)
             for file in product.files:
                 tell(_fetch(client, product, file, directory))
+            # The server replaces a product file by file: a list made just then mixes two versions.
+            if client.product(campaign) != product:
+                raise ProductReplaced
         except TransientError as error:
             if attempt + 1 == ATTEMPTS:
                 raise

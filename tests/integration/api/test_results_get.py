@@ -129,6 +129,23 @@ def test_a_product_replaced_meanwhile_is_fetched_anew(
     assert "was replaced during the download" in capsys.readouterr().out
 
 
+def test_a_list_made_while_a_product_is_being_replaced_is_not_believed(
+    site: Site, url: str, tmp_path: Path
+) -> None:
+    site.product_file("kepler-9", "posterior.h5", b"new posterior")  # the summary is still old
+    replaced = []
+
+    @site.app.after_request
+    def replace_the_rest(response: Response) -> Response:
+        if request.path.endswith("/summary.json") and not replaced:
+            replaced.append(site.product_file("kepler-9", "summary.json", b"new summary"))
+        return response
+
+    assert get(url, tmp_path) == 0
+    assert (tmp_path / "posterior.h5").read_bytes() == b"new posterior"
+    assert (tmp_path / "summary.json").read_bytes() == b"new summary"
+
+
 def test_the_list(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("results", "list", "--url", url) == 0
     told = capsys.readouterr().out
