@@ -25,6 +25,7 @@ def test_results_are_created_once(shop):
     workunit = shop.add_workunit("kepler-9_g0_u000", target_nresults=3)
     assert transitioner.one_pass(shop.project) == 1
     assert transitioner.one_pass(shop.project) == 0
+    assert not transitioner.look(shop.project, workunit)  # another was here since it was found
     with shop.project.database.read() as session:
         rows = session.scalars(select(Result).order_by(Result.instance)).all()
     assert [row.name for row in rows] == [f"kepler-9_g0_u000_{k}" for k in range(3)]

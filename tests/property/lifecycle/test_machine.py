@@ -77,13 +77,26 @@ RARELY, MARKED = st.integers(0, 99), (71, 77, 83)
 class Life(RuleBasedStateMachine):
     """Hosts, validators, assimilators, deleters and admins, in any order."""
 
-    @initialize(limits=all_limits())
-    def issue(self, limits: Quorum) -> None:
+    @initialize(limits=all_limits(), head_start=st.sampled_from(["none", "sent", "end"]))
+    def issue(self, limits: Quorum, head_start: str) -> None:
+        """Issue a workunit, and sometimes bring it far, so that what comes late is tried, too."""
         self.now = 1.7e9
         self.limits = limits
         self.state: WorkunitState = new_workunit(limits, self.now)
         self.credited: dict[int, float] = {}
         self.created: list[int] = []
+        if head_start != "none":
+            self.transition(hold=False)
+            for r in self.state.results:
+                sent = one.Sent(self.now, 7 + r.instance, 3, self.now + 100.0, GRACE)
+                self.on(r.instance, sent, twice=False)
+        if head_start == "end":
+            # Stragglers, if there are any, are still out.
+            for r in self.state.results[: limits.min_quorum]:
+                self.on(r.instance, one.Reported(self.now, ClientState.FILES_UPLOADED, 0))
+            self.transition(hold=False)
+            self.happens_twice(_decision(self.state, self.now, agree=True))
+            self.assimilate()
 
     # The only way to change the state; checks what holds of every step.
 
@@ -136,7 +149,9 @@ class Life(RuleBasedStateMachine):
 
     @rule(hold=st.booleans())
     def transition(self, hold: bool) -> None:
+        before = self.state
         self.happens_twice(Transition(self.now, GRACE, DELETE_DELAY, hold))
+        self.check_patience(before, hold)
         assert self.state.transition_time > self.now
         overdue = [
             r
@@ -144,6 +159,24 @@ class Life(RuleBasedStateMachine):
             if r.server_state is ServerState.IN_PROGRESS and r.report_deadline + GRACE <= self.now
         ]
         assert not overdue
+
+    def check_patience(self, before: WorkunitState, hold: bool) -> None:
+        """Nothing times out early; nothing is released early, nor while it is held."""
+        after = self.state
+        last = max([before.assimilate_time, *(r.received_time for r in before.results)])
+        kept: list[tuple[WorkunitState | ResultState, WorkunitState | ResultState]] = [
+            (before, after)
+        ]
+        for was in before.results:
+            now = after.result(was.instance)
+            if not was.over and now.outcome is Outcome.NO_REPLY:
+                assert was.report_deadline + GRACE <= self.now
+            if was.instance == before.canonical:
+                kept.append((was, now))
+            if self.now < last + DELETE_DELAY:
+                assert now.file_delete_state is was.file_delete_state
+        if hold or self.now < last + DELETE_DELAY:
+            assert all(was.file_delete_state is now.file_delete_state for was, now in kept)
 
     # Hosts
 
@@ -416,7 +449,7 @@ def _decision(state: WorkunitState, now: float, *, agree: bool) -> ValidationDon
 TestLife = Life.TestCase
 TestLife.settings = settings(
     max_examples=200,
-    stateful_step_count=60,
+    stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )

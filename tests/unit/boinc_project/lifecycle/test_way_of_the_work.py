@@ -10,7 +10,7 @@ from boinc_project.campaign import Quorum
 from boinc_project.errors import StateError
 from boinc_project.lifecycle.effects import CreateResults, EventKind, GrantCredit, RecordEvent
 from boinc_project.lifecycle.invariants import validate_state
-from boinc_project.lifecycle.result import Detached, GivenUp, Reported, Sent
+from boinc_project.lifecycle.result import DELETE_RETRY, Detached, GivenUp, Reported, Sent
 from boinc_project.lifecycle.state import NEVER, WorkunitState, new_workunit
 from boinc_project.lifecycle.transition import DAY, Transition
 from boinc_project.lifecycle.workunit import (
@@ -275,6 +275,59 @@ def test_open_workunit_is_looked_at_again_without_cause(delay_bound: float, slee
     story = Story(replace(LIMITS, delay_bound=delay_bound))
     story.look(7.0)
     assert story.state.transition_time == 7.0 + sleep
+
+
+def test_inputs_that_cannot_be_deleted_are_tried_again(story: Story) -> None:
+    two_successes(story)
+    story.judge(4.0, 0, r0=VALID, r1=VALID)
+    story.happens(Assimilated(5.0))
+    story.look(5.0)
+    assert story.state.transition_time == NEVER
+    story.happens(FilesDeleted(6.0, ok=False, reason="read-only disk"))
+    assert story.state.file_delete_state is FileDeleteState.ERROR
+    assert story.state.transition_time == 6.0 + DELETE_RETRY
+    story.look(6.0 + DELETE_RETRY)
+    assert story.state.file_delete_state is FileDeleteState.READY
+
+
+def test_every_decision_is_followed_by_a_look(story: Story) -> None:
+    story = Story(replace(LIMITS, target_nresults=3))
+    two_successes(story)
+    story.judge(4.0, None, r0=INCONCLUSIVE, r1=INCONCLUSIVE)
+    assert story.state.transition_time == 4.0
+    story.look(4.0)
+    story.send(2)
+    story.succeed(2, 5.0)
+    story.look(5.0)
+    story.judge(6.0, 0, r0=VALID, r1=VALID, r2=INCONCLUSIVE)
+    story.happens(Assimilated(7.0))
+    assert story.state.transition_time == 7.0
+
+
+def test_straggler_s_verdict_is_followed_by_a_look(story: Story) -> None:
+    story = Story(replace(LIMITS, target_nresults=3))
+    two_successes(story)
+    story.send(2)
+    story.judge(4.0, 0, r0=VALID, r1=VALID)
+    story.happens(Assimilated(5.0))
+    story.succeed(2, 6.0)
+    story.look(6.0)
+    assert story.state.transition_time == NEVER
+    story.judge(7.0, 0, r2=INVALID)
+    assert story.state.transition_time == 7.0
+
+
+def test_failed_check_beside_a_quorum_is_an_error_of_its_own(story: Story) -> None:
+    story = Story(replace(LIMITS, target_nresults=4))
+    two_successes(story)
+    for instance in (2, 3):
+        story.send(instance)
+        story.succeed(instance, 3.5)
+    states = {0: VALID, 1: VALID, 2: INVALID, 3: INVALID}
+    story.happens(ValidationDone(4.0, states, 0, 7.0, failed=frozenset({2})))
+    assert story.state.result(2).outcome is Outcome.VALIDATE_ERROR
+    assert story.state.result(3).outcome is Outcome.SUCCESS
+    assert story.state.result(3).validate_state is INVALID
 
 
 def test_campaign_holds_the_canonical_output(story: Story) -> None:
