@@ -204,6 +204,8 @@ def load_settings(path: Path) -> Settings:
             f"There is no {path}: run `openastro init` first, or name the project with --project.",
             path=path,
         ) from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.", path=path) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.", path=path) from error
     return settings_from(raw, root=path.parent.resolve(), name=str(path))

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, create_engine, event
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
+from boinc_project.errors import ConfigError
 from boinc_project.settings import Settings
 
 BUSY_TIMEOUT_MS = 30_000
@@ -72,8 +74,20 @@ class Database:
 
 
 def open_database(settings: Settings) -> Database:
-    """Open the project's database."""
-    return Database(make_engine(settings.database_url))
+    """Open the project's database; nothing connects yet.
+
+    Raises
+    ------
+    ConfigError
+        If ``database.url`` is not a URL, or names a database without a driver here.
+    """
+    try:
+        return Database(make_engine(settings.database_url))
+    except (ArgumentError, ImportError) as error:
+        raise ConfigError(
+            f"database.url cannot be used: {str(error).splitlines()[0].rstrip('.')}. Write "
+            "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME."
+        ) from error
 
 
 def make_engine(url: str) -> Engine:

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -100,6 +101,25 @@ def open_project(directory: Path) -> Project:
     return project
 
 
+@contextmanager
+def database_trouble_named(database: Database) -> Iterator[None]:
+    """Turn an error of the database or its connection into one sentence.
+
+    Raises
+    ------
+    ConfigError
+        In place of any error of SQLAlchemy; never with the password of the URL.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        where = database.engine.url.render_as_string(hide_password=True)
+        reason = str(getattr(error, "orig", None) or error).strip().split("\n")[0].rstrip(".")
+        raise ConfigError(f"The database {where} cannot be used: {reason}.", url=where) from error
+
+
 def check_database(project: Project) -> None:
     """Check that the database can be reached and has the newest schema.
 
@@ -108,20 +128,14 @@ def check_database(project: Project) -> None:
     ConfigError
         If not; the message names the command that mends it.
     """
-    from sqlalchemy.exc import SQLAlchemyError
-
     url = project.settings.database_url
     # Connecting would make an empty SQLite file, which looks like a project and is none.
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
         raise ConfigError(
             f"There is no database {url.removeprefix('sqlite:///')}: run `openastro init`.", url=url
         )
-    try:
+    with database_trouble_named(project.database):
         check_schema(project.database)
-    except SQLAlchemyError as error:
-        where = project.database.engine.url.render_as_string(hide_password=True)
-        reason = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
-        raise ConfigError(f"The database {where} cannot be used: {reason}.", url=where) from error
 
 
 def current_project() -> Project:

@@ -21,7 +21,7 @@ from boinc_project.settings import (
     settings_text,
 )
 from server.db import open_database
-from server.project import SESSION_KEY_FILE
+from server.project import SESSION_KEY_FILE, database_trouble_named
 from server.schema import upgrade
 from server.services.files import write_durably
 
@@ -84,7 +84,8 @@ def _make_project(root: Path, wanted: NewProject) -> Made:
             "on every volunteer's computer; a real project keeps it off-line."
         )
     database = open_database(settings)
-    upgrade(database)
+    with database_trouble_named(database):
+        upgrade(database)
     database.dispose()
     lines.append("The database has the newest schema.")
     if not (keys / "code_sign_public").exists():

@@ -147,6 +147,36 @@ def test_a_mistake_in_the_settings_names_file_and_key(
         refused(run(*command), "openastro.toml", words)
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense", "database.url cannot be used"),
+        ("mysql://a:secret@b/c", "database.url cannot be used"),
+        ("oracle9://x", "database.url cannot be used"),
+        ("sqlite:///no/such/directory/x.sqlite", "unable to open database file"),
+        ("postgresql+psycopg://sky:secret@127.0.0.1:1/sky", "127.0.0.1:1/sky cannot be used"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_named_without_its_password(
+    run, project: Path, refused, url: str, words: str
+) -> None:
+    path = project / "openastro.toml"
+    path.write_text(path.read_text().replace("sqlite:///project.sqlite", url))
+    done = run("init", project)
+    refused(done, words)
+    assert "secret" not in done.stderr
+
+
+def test_settings_that_cannot_be_read_are_named(run, tmp_path: Path, refused) -> None:
+    (tmp_path / "file").touch()
+    refused(run("--project", tmp_path / "file", "app", "list"), "openastro.toml cannot be read")
+    (tmp_path / "odd" / "openastro.toml").mkdir(parents=True)
+    refused(run("--project", tmp_path / "odd", "app", "list"), "openastro.toml cannot be read")
+    (tmp_path / "odd2").mkdir()
+    (tmp_path / "odd2" / "openastro.toml").write_bytes(b"\xff\xfe")
+    refused(run("--project", tmp_path / "odd2", "app", "list"), "not valid TOML")
+
+
 def test_the_project_may_be_named_anywhere_or_by_the_environment(
     run, project: Path, monkeypatch: pytest.MonkeyPatch, refused
 ) -> None:
