@@ -160,9 +160,22 @@ class LiveProject:
             raise ConfigError(f"The server did not make an account: {reply.strip()}")
         return key[1]
 
-    def issue(self, campaign_file: Path, *flags: str) -> None:
-        """Issue a campaign."""
-        self.run("campaign", "issue", str(campaign_file), *flags)
+    def issue(self, campaign_file: Path, *, show: bool = False) -> None:
+        """Issue a campaign; with `show`, its progress goes to the terminal.
+
+        Raises
+        ------
+        ConfigError
+            If it is refused.
+        """
+        arguments = ("campaign", "issue", str(campaign_file))
+        if not show:
+            self.run(*arguments)
+            return
+        command = [*OPENASTRO, "--project", str(self.directory), *arguments]
+        done = subprocess.run(command, check=False)
+        if done.returncode != 0:
+            raise ConfigError(f"{campaign_file} could not be issued; see above.")
 
     def campaign(self, name: str) -> dict[str, Any]:
         """Return a campaign's state and progress, from the API."""

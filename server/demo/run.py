@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -97,9 +98,10 @@ def run_demo(demo: Demo, console: Console) -> None:
     database = open_database(load_settings(demo.directory / SETTINGS_FILE))
     with _running(project, volunteers):
         console.print(f"The project is at {project.url}; issuing {demo.campaign_file}")
-        project.issue(demo.campaign_file)
+        # The clients attach, which takes them some twenty seconds, while the campaign is planned.
         for volunteer, (name, email) in zip(volunteers, PEOPLE, strict=True):
             volunteer.start(project.create_account(name, email, PASSWORD))
+        project.issue(demo.campaign_file, show=True)
         _watch(demo, database, volunteers, console)
         _report(demo, project, console)
         _stay(project, console)
@@ -118,6 +120,8 @@ def _new_project(demo: Demo, console: Console) -> LiveProject:
 
 @contextmanager
 def _running(project: LiveProject, volunteers: Sequence[Volunteer]) -> Iterator[None]:
+    # Being terminated ends clients and server as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         project.start()
         yield
