@@ -32,7 +32,7 @@ REJECTED = {
 """Verdicts whose results provenance lists as not in the product."""
 
 
-_CanonicalRow = Row[tuple[Workunit, Result, AppVersion]]
+_CanonicalRow = Row[Workunit, Result, AppVersion]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +213,13 @@ def _outputs(
 
 
 def _agreeing(session: Session, campaign_id: int) -> dict[int, int]:
-    counts = session.execute(
+    rows = session.execute(
         select(Result.workunitid, func.count())
         .join(Workunit, Workunit.id == Result.workunitid)
         .where(Workunit.campaign_id == campaign_id, Result.validate_state == ValidateState.VALID)
         .group_by(Result.workunitid)
     )
-    return {workunit: count for workunit, count in counts.tuples()}
+    return {row[0]: row[1] for row in rows}
 
 
 def _rejected(session: Session, campaign_id: int) -> tuple[Rejected, ...]:
