@@ -65,11 +65,19 @@ def list_versions(context: typer.Context) -> None:
     """List the published app versions."""
     from datetime import UTC, datetime
 
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from server.services.apps import versions
 
-    table = Table("App", "Version", "Platform", "Files", "Bytes", "Published (UTC)", "")
+    table = Table(
+        "App",
+        "Version",
+        Column("Platform", overflow="fold"),
+        "Files",
+        "Bytes",
+        "Published (UTC)",
+        "State",
+    )
     for version in versions(open_from(context)):
         when = datetime.fromtimestamp(version.create_time, UTC)
         table.add_row(
@@ -79,6 +87,6 @@ def list_versions(context: typer.Context) -> None:
             str(version.n_files),
             f"{version.nbytes:,}",
             f"{when:%Y-%m-%d %H:%M}",
-            "deprecated" if version.deprecated else "",
+            "deprecated" if version.deprecated else "current",
         )
     console().print(table)
