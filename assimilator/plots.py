@@ -88,12 +88,12 @@ def corner_plot(quantities: Sequence[Quantity], title: str) -> bytes:
             smooth=0.9,
             quantiles=(0.158655, 0.5, 0.841345),
             max_n_ticks=3,
-            label_kwargs={"fontsize": 11},
-            labelpad=0.06,
+            label_kwargs={"fontsize": 9.5},
+            labelpad=0.12,
         )
-        _margins(figure, left=1.15, right=0.15, bottom=1.15, top=0.15)  # two-line labels
+        _margins(figure, left=1.25, right=0.15, bottom=1.25, top=0.15)  # two-line labels
         for axes in figure.axes:
-            axes.tick_params(labelsize=8)
+            axes.tick_params(labelsize=7.5)
         figure.text(0.98, 0.97, title, ha="right", va="top", fontsize=15, fontweight="bold")
         figure.text(
             0.98,
@@ -174,9 +174,10 @@ def _shifted(quantity: Quantity) -> tuple[Floats, str]:
     digits = max(0, 1 - math.floor(math.log10(spread)))
     base = round(centre, digits)
     exponent = math.floor(math.log10(spread))
-    shown = f"{quantity.symbol} − {base:.{digits}f}"
+    sign = "−" if base >= 0 else "+"
     unit = f"$10^{{{exponent}}}$ {quantity.symbol_unit}".strip()
-    return (values - base) / 10.0**exponent, f"{shown}\n({unit})"
+    label = f"{quantity.symbol} {sign} {abs(base):.{digits}f}\n({unit})"
+    return (values - base) / 10.0**exponent, label
 
 
 def _label(symbol: str, unit: str) -> str:

@@ -1,0 +1,55 @@
+"""Whether a posterior has converged, and the words for what is missing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from assimilator.convergence import missing
+from assimilator.diagnostics import Estimate, Marginal
+from assimilator.merge import Merged, merge_chains
+from assimilator.sub_chain import SubChain
+from boinc_project.campaign import StopRule
+from tests.unit.validator.ensembles import ar1, gaussian_log_prob
+
+RULE = StopRule(rhat=1.01, ess_bulk=400, ess_tail=400)
+GOOD = Marginal(Estimate(0, 0), Estimate(0, 0), {}, rhat=1.01, ess_bulk=400.0, ess_tail=400.0)
+
+
+@pytest.fixture(scope="module")
+def merged() -> Merged:
+    chains = []
+    for index in range(3):
+        draws = ar1(np.random.default_rng(index), 100, 8, 2, 0.5)
+        chains.append(SubChain((0, index, "x"), draws, gaussian_log_prob(draws)))
+    return merge_chains(chains, 2)
+
+
+def test_the_limits_themselves_are_good_enough(merged: Merged) -> None:
+    assert missing(merged, {"x": GOOD, "y": GOOD}, RULE) == ()
+
+
+@pytest.mark.parametrize("field", ["rhat", "ess_bulk", "ess_tail"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_cannot_be_computed_is_missing(merged: Merged, field: str, value: float) -> None:
+    (sentence,) = missing(merged, {"x": GOOD, "y": replace(GOOD, **{field: value})}, RULE)
+    assert "of y cannot be computed" in sentence
+
+
+def test_the_worst_parameter_is_named_and_the_others_counted(merged: Merged) -> None:
+    marginals = {
+        "x": replace(GOOD, rhat=1.02),
+        "y": replace(GOOD, rhat=1.3, ess_bulk=200.0),
+        "z": replace(GOOD, rhat=1.05),
+    }
+    rhat, bulk = missing(merged, marginals, RULE)
+    assert rhat == (
+        "R-hat of y (and of 2 more parameters) is 1.300; the stop rule asks for at most 1.01."
+    )
+    assert bulk == (
+        "bulk ESS of y is 200; the stop rule asks for at least 400: "
+        "about 3 more sub-chains like these 3."
+    )
