@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +33,6 @@ _TEMPERATURE = 2.0
 # two remain for each walker.
 _CANDIDATES = 20
 _ATTEMPTS = 60
-# Tails of the proposals. For Kepler-9 (10 parameters) 1000 draws of the normal approximation were
-# worth 250 of the posterior with 30 degrees of freedom and 110 with 8 (Kish); fewer waste
-# likelihoods, many more would let a walker stick in the posterior's tail.
-_DEGREES = 30.0
-# Draws per parameter from which a covariance is better than a mode's normal approximation.
-_DRAWS_PER_DIMENSION = 50
 # A step is looked at together with two neighbours: a step resonance is narrow (Rauch & Holman 1999,
 # AJ 117, 1087), so a step that is good only by itself sits beside one.
 _NEIGHBOURS = (0.985, 1.0, 1.015)
@@ -131,7 +124,9 @@ def find_modes(
     modes: list[Mode] = []
     for mode in sorted(found, key=lambda mode: mode.chi2):
         for place, kept in enumerate(modes):
-            if _distance(kept, mode.params) < _SAME_MODE * math.sqrt(problem.n_dim):
+            if float(distances(kept, mode.params[np.newaxis])[0]) < _SAME_MODE * math.sqrt(
+                problem.n_dim
+            ):
                 modes[place] = replace(kept, n_found=kept.n_found + 1)
                 break
         else:
@@ -219,7 +214,7 @@ def starting_points(
             return posterior(values)
         log_prior = _log_prior(problem, values)
         if isinstance(source, Mode):
-            log_prior -= 0.5 * _distance(source, point) ** 2
+            log_prior -= 0.5 * float(distances(source, point[np.newaxis])[0]) ** 2
         return log_prior
 
     if isinstance(source, Mode):
@@ -234,47 +229,11 @@ def starting_points(
     raise InputError(f"There are only {len(chosen)} different draws for {n_walker} walkers.")
 
 
-def proposal(
-    modes: Sequence[Mode], weights: Sequence[float], draws: Vector | None = None
-) -> dict[str, Any]:
-    """Return ``settings["sampler"]["mixture"]``: what the ``mixture`` move proposes from.
-
-    One component a mode: its normal approximation, or, where there are enough draws of an earlier
-    posterior, the mean and covariance of those nearest to it.
-
-    Parameters
-    ----------
-    modes : Sequence[Mode]
-        Modes that matter.
-    weights : Sequence[float]
-        Their parts of the posterior, summing to 1.
-    draws : ndarray, optional
-        float64 (n_draw, n_dim), of all modes together.
-
-    Returns
-    -------
-    dict
-        Plain JSON values; see `apps.ttv.settings.Mixture`.
-    """
-    means = [mode.params for mode in modes]
-    covariances = [mode.covariance for mode in modes]
-    parts = np.asarray(weights, dtype=np.float64)
-    if draws is not None:
-        distances = np.stack([_distances(mode, draws) for mode in modes])
-        nearest = distances.argmin(axis=0)
-        counts = np.bincount(nearest, minlength=len(modes))
-        for i, count in enumerate(counts):
-            if count >= _DRAWS_PER_DIMENSION * draws.shape[1]:
-                means[i] = draws[nearest == i].mean(axis=0)
-                covariances[i] = np.cov(draws[nearest == i].T)
-        # A mode without draws yet stays reachable.
-        parts = 0.9 * counts / len(draws) + 0.1 * parts
-    return {
-        "weights": (parts / parts.sum()).tolist(),
-        "means": [mean.tolist() for mean in means],
-        "choleskys": [np.linalg.cholesky(covariance).tolist() for covariance in covariances],
-        "degrees": _DEGREES,
-    }
+def distances(mode: Mode, points: Vector) -> Vector:
+    """Return the distances of points (n, n_dim) in the norm of the mode's covariance, (n,)."""
+    differences = points - mode.params
+    squares = np.sum(differences * np.linalg.solve(mode.covariance, differences.T).T, axis=1)
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
 class _Fit:
@@ -455,17 +414,6 @@ def _inverse(scaled_jacobian: Vector, scale: Vector) -> Vector:
     curvature = scaled_jacobian.T @ scaled_jacobian
     values, vectors = np.linalg.eigh(curvature)
     return np.asarray((vectors / np.maximum(values, 1.0e-2)) @ vectors.T * np.outer(scale, scale))
-
-
-def _distance(mode: Mode, params: Vector) -> float:
-    return float(_distances(mode, params[np.newaxis])[0])
-
-
-def _distances(mode: Mode, points: Vector) -> Vector:
-    """Return the distances of points (n, n_dim) in the norm of the mode's covariance, (n,)."""
-    differences = points - mode.params
-    squares = np.sum(differences * np.linalg.solve(mode.covariance, differences.T).T, axis=1)
-    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
 def _step_error(problem: Problem, params: Sequence[float], table: TransitTable, dt: float) -> float:

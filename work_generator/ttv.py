@@ -23,7 +23,8 @@ from boinc_project.errors import InputError
 from boinc_project.seeds import Stream, step_bits, stream_key, unit_seed
 from boinc_project.unit import Unit
 from work_generator.estimate import Cost, measure
-from work_generator.modes import Mode, choose_dt, find_modes, proposal, starting_points
+from work_generator.modes import Mode, choose_dt, find_modes, starting_points
+from work_generator.proposals import pilot_proposal, proposal
 from work_generator.ttv_file import SECTIONS, posterior_of, read_sections
 
 __all__ = [
@@ -151,7 +152,13 @@ def prepare(campaign: Campaign, progress: Callable[[int, int], None] | None = No
         for mode, weight in zip(modes, weights, strict=True)
         if weight > 0
     ]
-    return replace(campaign, settings={**campaign.settings, "model": model, "modes": stored})
+    settings = {**campaign.settings, "model": model, "modes": stored}
+    prepared = replace(campaign, settings=settings)
+    if not _learns(prepared):
+        return prepared
+    known = _prepared(prepared)
+    pilot = pilot_proposal(known.problem, known.table, known.modes, known.weights, rng)
+    return replace(campaign, settings={**settings, "proposal": pilot})
 
 
 def mode_weights(modes: list[Mode], posterior: Posterior) -> list[float]:
@@ -263,12 +270,19 @@ def _prepared(campaign: Campaign) -> _Prepared:
 def _sampler(prepared: _Prepared, campaign: Campaign, progress: Progress) -> dict[str, Any]:
     """Return a generation's sampler settings: the mixture move learns from the one before."""
     sampler = dict(campaign.settings["sampler"])
-    if any(name == "mixture" for name, _ in sampler["moves"]):
-        draws = None
-        if progress.draws is not None:
-            draws = np.asarray(progress.draws, dtype=np.float64)
-        sampler["mixture"] = proposal(prepared.modes, prepared.weights, draws)
-    return sampler
+    if not _learns(campaign):
+        return sampler
+    if progress.draws is None and "proposal" in campaign.settings:
+        return {**sampler, "mixture": campaign.settings["proposal"]}
+    if progress.draws is None:
+        return {**sampler, "mixture": proposal(prepared.modes, prepared.weights)}
+    draws = np.asarray(progress.draws, dtype=np.float64)
+    return {**sampler, "mixture": proposal(prepared.modes, prepared.weights, draws)}
+
+
+def _learns(campaign: Campaign) -> bool:
+    """Whether the campaign's moves propose from a fit to what is known."""
+    return any(name == "mixture" for name, _ in campaign.settings["sampler"]["moves"])
 
 
 def _start(
