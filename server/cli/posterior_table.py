@@ -128,7 +128,10 @@ def interval(median: float, plus: float, minus: float) -> str:
     if not errors:
         return f"{median:.8g}"
     digits = max(0, 1 - math.floor(math.log10(min(errors))))
-    return f"{median:.{digits}f} +{plus:.{digits}f} -{minus:.{digits}f}"
+    above, below = (
+        f"{error:.{digits}f}" if math.isfinite(error) else "?" for error in (plus, minus)
+    )
+    return f"{median:.{digits}f} +{above} -{below}"
 
 
 def _value(value: Published) -> str:

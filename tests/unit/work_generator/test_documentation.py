@@ -1,0 +1,48 @@
+"""The page about campaign files is true: its file loads, and no key is missing from it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from apps.ttv.settings import MOVES
+from boinc_project.campaign import Quorum, StopRule
+from work_generator.campaign_file import load_campaign
+from work_generator.modes import N_START
+from work_generator.priors import KEYS_OF_PRIOR, PARAMETERS
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "scientist" / "campaign-files.md").read_text(encoding="utf-8")
+
+
+def test_the_files_in_the_page_can_be_loaded(tmp_path: Path) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    assert len(blocks) == 1
+    (tmp_path / "data").mkdir()
+    table = ROOT / "examples" / "data" / "kepler-9.csv"
+    (tmp_path / "data" / "kepler-9.csv").write_bytes(table.read_bytes())
+    path = tmp_path / "kepler-9.toml"
+    path.write_text(blocks[0], encoding="utf-8")
+    campaign = load_campaign(path)
+    # The file states the defaults where it says that a section is optional.
+    assert campaign.quorum == Quorum()
+    assert campaign.stop == StopRule()
+
+
+@pytest.mark.parametrize(
+    "word",
+    [*PARAMETERS, *KEYS_OF_PRIOR, *MOVES, *Quorum.__slots__, *StopRule.__slots__, "starts"],
+)
+def test_every_key_and_choice_is_in_the_page(word: str) -> None:
+    assert re.search(rf"\b{word}\b", PAGE)
+
+
+def test_the_examples_are_all_named() -> None:
+    for path in (ROOT / "examples").glob("*.toml"):
+        assert path.name in PAGE
+
+
+def test_the_default_of_starts() -> None:
+    assert f"{N_START} if it is not given" in PAGE
