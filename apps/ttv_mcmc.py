@@ -6,6 +6,7 @@ It can be killed at any moment and started again, and the output is the same, bi
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -63,7 +64,11 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
         unit.digest,
         format_version=checkpoint.CHECKPOINT_FORMAT,
     )
-    chain = _resume(file, settings) or sampler.begin(settings.start)
+    chain = _resume(file, settings)
+    if chain is None:
+        chain = sampler.begin(settings.start)
+    else:
+        sys.stderr.write(f"Resumed after step {chain.step} of {settings.sampler.n_step}.\n")
     posterior.failures.update(chain.failures)
     _compute(chain, sampler, posterior, runtime, file)
     write_ttv_output(output, _output(unit, settings, chain, runtime))
