@@ -9,6 +9,8 @@ from flask import Flask
 from markupsafe import Markup
 
 NOTHING = "–"
+SMALL = 1e-3
+"""Below this, zeros behind the point hide the number."""
 
 
 def install_text(app: Flask) -> None:
@@ -106,21 +108,26 @@ def short_number(value: float | None) -> str:
 
 
 def value_with_errors(value: float, plus: float, minus: float) -> str:
-    """Write a measured value to two digits of its smaller error.
+    """Write a measured value to two digits of its smaller error; small ones with a power of ten.
 
     Examples
     --------
     >>> str(value_with_errors(43.41, 1.62, 2.04))
     '43.4 <span class="errors">+1.6 −2.0</span>'
+    >>> str(value_with_errors(1.271e-4, 1e-6, 1e-6))
+    '1.271 <span class="errors">+0.010 −0.010</span> × 10<sup>−4</sup>'
     """
     if not all(map(math.isfinite, (value, plus, minus))):
         return NOTHING
     errors = [error for error in (plus, minus) if error > 0]
+    largest = max(abs(value), *errors, 0.0) if errors else abs(value)
+    exponent = math.floor(math.log10(largest)) if 0 < largest < SMALL else 0
+    scale = 10.0**exponent
+    power = Markup(" × 10<sup>−{}</sup>").format(-exponent) if exponent else ""
     if not errors:
-        return f"{value:.7g}"
-    digits = max(0, 1 - math.floor(math.log10(min(errors))))
-    if digits > 12:
-        return f"{value:.7g}"
-    return Markup('{} <span class="errors">+{} −{}</span>').format(
-        f"{value:.{digits}f}", f"{plus:.{digits}f}", f"{minus:.{digits}f}"
+        return Markup("{}{}").format(f"{value / scale:.7g}", power)
+    # A double has 16 digits; more behind the point would be noise.
+    digits = min(15, max(0, 1 - math.floor(math.log10(min(errors) / scale))))
+    return Markup('{} <span class="errors">+{} −{}</span>{}').format(
+        *(f"{number / scale:.{digits}f}" for number in (value, plus, minus)), power
     )

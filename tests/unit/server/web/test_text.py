@@ -80,7 +80,11 @@ def test_diagnostics(value: float | None, written: str) -> None:
         (1.0, 0.5, 0.0, "1.00 +0.50 −0.00"),
         (math.nan, 1.0, 1.0, "–"),
         (1.0, math.nan, 1.0, "–"),
-        (1.0, 1e-30, 1e-30, "1"),
+        (1.0, 1e-30, 1e-30, "1.000000000000000 +0.000000000000000 −0.000000000000000"),
+        (1.271e-4, 1e-6, 1.1e-6, "1.271 +0.010 −0.011 × 10<sup>−4</sup>"),
+        (-2e-5, 3e-4, 3e-4, "-0.2 +3.0 −3.0 × 10<sup>−4</sup>"),
+        (5e-5, 0.0, 0.0, "5 × 10<sup>−5</sup>"),
+        (0.0, 0.0, 0.0, "0"),
     ],
 )
 def test_measured_values(value: float, plus: float, minus: float, written: str) -> None:
