@@ -12,7 +12,7 @@ from boinc_project.states import CampaignState, ErrorMask, Outcome, ServerState
 from boinc_project.unit import open_unit
 from server.db import Database
 from server.models import App, AppVersion, CampaignRow, Event, Result, Workunit
-from server.services import campaigns
+from server.services import campaign_issue, campaigns
 from server.services.campaign_view import WorkunitState
 from tests.integration.daemons.conftest import Shop
 from work_generator import ttv
@@ -121,7 +121,7 @@ def test_an_interrupted_issue_leaves_no_rows_and_is_repeated(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(campaigns, "_file_rows", killed)  # in the middle of the transaction
+        patch.setattr(campaign_issue, "_file_rows", killed)  # in the middle of the transaction
         with pytest.raises(KeyboardInterrupt):
             campaigns.issue(shop.project, campaign)
     assert (count(shop, CampaignRow), count(shop, Workunit), count(shop, Event)) == (0, 0, 0)
@@ -132,14 +132,14 @@ def test_an_interrupted_issue_leaves_no_rows_and_is_repeated(
 def test_two_who_issue_at_once_issue_once(
     shop: Shop, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = campaigns.stage
+    real = campaign_issue.stage
 
     def slow(*arguments: object) -> object:
-        monkeypatch.setattr(campaigns, "stage", real)
+        monkeypatch.setattr(campaign_issue, "stage", real)
         campaigns.issue(shop.project, campaign)  # somebody is faster
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(campaigns, "stage", slow)
+    monkeypatch.setattr(campaign_issue, "stage", slow)
     assert campaigns.issue(shop.project, campaign).existed is True
     assert (count(shop, CampaignRow), count(shop, Workunit)) == (1, 2)
 
