@@ -28,6 +28,9 @@ N_START = 24
 _HOPELESS = 1e6
 # How far apart, in the norm of the better one's covariance, two fits are two modes.
 _SAME_MODE = 3.0
+# Evaluations of a first fit; and of a second for every fit whose chi2 is within 100 of the best.
+# Along a curved ridge a fit can stop 20 short of its minimum and look like a mode of its own.
+_LOOK, _POLISH, _CONTENDER = 100, 400, 100.0
 _TEMPERATURE = 2.0
 # Candidates per starting point. With 20, and a normal approximation worth a tenth of its draws,
 # two remain for each walker.
@@ -121,6 +124,8 @@ def find_modes(
             f"None of {n_start} starts led to a model with all observed transits: "
             "check that the priors of periods and t0 fit the table."
         )
+    best = min(mode.chi2 for mode in found)
+    found = [mode if mode.chi2 > best + _CONTENDER else fit.polish(mode) for mode in found]
     modes: list[Mode] = []
     for mode in sorted(found, key=lambda mode: mode.chi2):
         for place, kept in enumerate(modes):
@@ -253,10 +258,19 @@ class _Fit:
             [name.endswith((".period", ".t0")) for name in self.problem.parameter_names]
         )
         params = self._solve(start, scale, timing, 20) if timing.any() else start
-        params = self._solve(params, scale, np.ones(len(start), dtype=bool), 100)
-        residuals = self.residuals(params)
-        if not (np.abs(residuals) < _HOPELESS).all():
+        params = self._solve(params, scale, np.ones(len(start), dtype=bool), _LOOK)
+        if not (np.abs(self.residuals(params)) < _HOPELESS).all():
             return None
+        return self._mode(params, scale)
+
+    def polish(self, mode: Mode) -> Mode:
+        """Go on from a fit that may have run out of steps on a long curved ridge."""
+        scale = _scales(self.problem, mode.params)
+        everything = np.ones(len(mode.params), dtype=bool)
+        return self._mode(self._solve(mode.params, scale, everything, _POLISH), scale)
+
+    def _mode(self, params: Vector, scale: Vector) -> Mode:
+        residuals = self.residuals(params)
         jacobian = self.jacobian(params, scale)
         covariance = _inverse(jacobian / (1.0 / scale), scale)
         n_data = len(self.hopeless)
