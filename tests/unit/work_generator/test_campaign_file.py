@@ -76,6 +76,13 @@ def test_reads_every_section(write: Write) -> None:
     }
 
 
+def test_moves_that_are_not_stated(write: Write) -> None:
+    campaign = load_campaign(write(("moves = { de = 0.8, snooker = 0.2 }\n", "")))
+    moves = dict(campaign.settings["sampler"]["moves"])
+    assert set(moves) == {"de", "mixture", "snooker"}
+    assert sum(moves.values()) == pytest.approx(1.0)
+
+
 def test_quorum_of_three_asks_for_three_results(write: Write) -> None:
     campaign = load_campaign(write(("min_quorum = 2", "min_quorum = 3")))
     assert campaign.quorum.target_nresults == 3

@@ -12,6 +12,7 @@ from boinc_project.campaign import Quorum, StopRule
 from work_generator.campaign_file import load_campaign
 from work_generator.modes import N_START
 from work_generator.priors import KEYS_OF_PRIOR, PARAMETERS
+from work_generator.ttv_file import DEFAULT_MOVES
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "scientist" / "campaign-files.md").read_text(encoding="utf-8")
@@ -44,5 +45,7 @@ def test_the_examples_are_all_named() -> None:
         assert path.name in PAGE
 
 
-def test_the_default_of_starts() -> None:
+def test_the_defaults() -> None:
     assert f"{N_START} if it is not given" in PAGE
+    moves = ", ".join(f"{move} = {weight}" for move, weight in DEFAULT_MOVES.items())
+    assert f"`{{ {moves} }}`" in PAGE
