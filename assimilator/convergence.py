@@ -10,6 +10,10 @@ from assimilator.merge import Merged
 from assimilator.modes import is_negligible
 from boinc_project.campaign import StopRule
 
+MIN_SUB_CHAINS = 4
+"""Fewer independent sub-chains are no evidence, however good their numbers: R-hat then rests on a
+variance of one or two degrees of freedom (Vehtari et al. 2021 ask for four chains)."""
+
 
 def missing(merged: Merged, marginals: Mapping[str, Marginal], rule: StopRule) -> tuple[str, ...]:
     """Return what keeps a posterior from having converged, one sentence each; empty if nothing.
@@ -48,9 +52,14 @@ def missing(merged: Merged, marginals: Mapping[str, Marginal], rule: StopRule) -
 
 
 def _independence(merged: Merged) -> list[str]:
-    if len(merged.keys) >= 2:
+    n_unit = len(merged.keys)
+    if n_unit >= MIN_SUB_CHAINS:
         return []
-    return ["Only one sub-chain is merged: R-hat over sub-chains needs at least two."]
+    chains = "sub-chain is" if n_unit == 1 else "sub-chains are"
+    return [
+        f"Only {n_unit} {chains} merged: convergence needs at least {MIN_SUB_CHAINS} that were "
+        "started apart."
+    ]
 
 
 def _modes(merged: Merged) -> list[str]:

@@ -171,21 +171,22 @@ def _with(canonical: int, others: list[int]) -> list[tuple[int, int]]:
 def _winner(
     good: list[int], comparisons: Mapping[tuple[int, int], Verdict], min_quorum: int
 ) -> int | None:
-    """Return the output with most agreement, if it is enough and nothing rivals it."""
+    """Return the output with most agreement, if it is enough and its equals do not contradict."""
     groups = {
         one: {one} | {b if a == one else a for (a, b), v in _of(one, comparisons) if v.is_valid}
         for one in good
     }
-    enough = [one for one in good if len(groups[one]) >= min_quorum]
-    if not enough:
+    most = max((len(group) for group in groups.values()), default=0)
+    if most < min_quorum:
         return None
-    best = min(enough, key=lambda one: (-len(groups[one]), one))
-    rivals = (
-        b if a == best else a for (a, b), verdict in _of(best, comparisons) if verdict.is_invalid
-    )
-    if any(len(groups[rival]) >= len(groups[best]) for rival in rivals):
+    best = [one for one in good if len(groups[one]) == most]
+    # Whichever of them is asked, the answer must be the same: two that contradict each other leave
+    # the question open, also for a third that is unsure of both.
+    if any(
+        verdict.is_invalid for (a, b), verdict in comparisons.items() if a in best and b in best
+    ):
         return None
-    return best
+    return min(best)
 
 
 def _of(

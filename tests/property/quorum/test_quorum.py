@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,6 +98,14 @@ def test_a_decision_is_never_more_than_its_evidence(
         pair = min(one, found.canonical), max(one, found.canonical)
         agrees = table.checks[one] == "valid" and table.pairs[pair] == "valid"
         assert (one in valid_ones) == agrees
+
+
+def test_two_equals_that_contradict_leave_it_open_however_they_are_numbered() -> None:
+    # Found by the property below: 0 and 2 contradict each other, 1 is unsure of both.
+    pairs = {(0, 1): "unsure", (0, 2): "invalid", (1, 2): "unsure"}
+    table = Table({0: "valid", 1: "valid", 2: "valid"}, pairs)
+    for order in itertools.permutations(range(3)):
+        assert run(table, list(order), min_quorum=1).canonical is None
 
 
 @settings(deadline=None, max_examples=100)

@@ -22,7 +22,7 @@ GOOD = Marginal(Estimate(0, 0), Estimate(0, 0), {}, rhat=1.01, ess_bulk=400.0, e
 @pytest.fixture(scope="module")
 def merged() -> Merged:
     chains = []
-    for index in range(3):
+    for index in range(4):
         draws = ar1(np.random.default_rng(index), 100, 8, 2, 0.5)
         chains.append(SubChain((0, index, "x"), draws, gaussian_log_prob(draws)))
     return merge_chains(chains, 2)
@@ -51,5 +51,11 @@ def test_the_worst_parameter_is_named_and_the_others_counted(merged: Merged) -> 
     )
     assert bulk == (
         "bulk ESS of y is 200; the stop rule asks for at least 400: "
-        "about 3 more sub-chains like these 3."
+        "about 4 more sub-chains like these 4."
     )
+
+
+def test_three_sub_chains_are_too_few(merged: Merged) -> None:
+    few = replace(merged, keys=merged.keys[:3])
+    (sentence,) = missing(few, {"x": GOOD}, RULE)
+    assert sentence.startswith("Only 3 sub-chains are merged")
