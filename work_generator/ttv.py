@@ -105,6 +105,12 @@ def preparation(campaign: Campaign) -> list[str]:
             f"Mode of {100 * weight:.3g} % of the posterior: chi2 {mode.chi2:.1f} for "
             f"{prepared.table.n_transit} transits, {', '.join(masses)} Earth masses."
         )
+    if prepared.modes[0].n_found == 1:
+        n_start = campaign.settings["starts"]
+        lines.append(
+            f"The best mode was found by only one of {n_start} fits, so there may be a better one: "
+            f"write starts = {4 * n_start} or so below [model]."
+        )
     return lines
 
 

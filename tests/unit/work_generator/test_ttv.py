@@ -201,3 +201,11 @@ def test_descriptions_name_what_matters(prepared: Campaign) -> None:
     lines = ttv.preparation(prepared)
     assert lines[0] == "Step: 0.5 days."
     assert "Mode of 100 % of the posterior" in lines[1]
+    assert "found by only one of 24 fits" in lines[2]
+    assert "starts = 96" in lines[2]
+
+
+def test_a_mode_found_twice_needs_no_warning(prepared: Campaign) -> None:
+    (mode,) = prepared.settings["modes"]
+    settings = {**prepared.settings, "modes": [{**mode, "n_found": 2}]}
+    assert len(ttv.preparation(replace(prepared, settings=settings))) == 2
