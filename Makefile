@@ -30,8 +30,9 @@ app: setup ## Freeze the apps into build/apps
 	$(PYTHON_IN_VENV) packaging/build.py ttv_mcmc --out build/apps
 
 test: setup system app ## Run all tests; what cannot run here says so
-	OPENASTRO_REQUIRE=$(REQUIRE) $(VENV)/bin/pytest -ra \
-		--cov --cov-report=term:skip-covered --cov-report=xml:build/coverage.xml
+	OPENASTRO_REQUIRE=$(REQUIRE) $(VENV)/bin/pytest -q -ra -n 2 --dist worksteal --ignore=tests/e2e \
+		--cov --cov-report=term:skip-covered
+	OPENASTRO_REQUIRE=$(REQUIRE) $(VENV)/bin/pytest -q -ra tests/e2e
 
 test-fast: setup ## Run the tests that need no frozen app, client, PostgreSQL or browser
 	$(VENV)/bin/pytest -q -m "not (client or postgres or browser or frozen or slow)"

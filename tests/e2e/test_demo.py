@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.frozen, pytest.mark.slow]
+pytestmark = [pytest.mark.frozen, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_demo_with_our_own_client(
@@ -20,7 +20,7 @@ def test_demo_with_our_own_client(
     campaign = write_campaign(units=2, quorum=2)
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "server.cli", "demo", "--own-client", "--time-limit", "120"),
+            *(sys.executable, "-m", "server.cli", "demo", "--own-client", "--time-limit", "200"),
             *("--directory", str(tmp_path / "demo"), "--apps", str(frozen_apps)),
             *("--campaign", str(campaign)),
         ],

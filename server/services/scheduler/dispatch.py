@@ -39,6 +39,11 @@ TOP = 2**31 - 1
 """Above any priority."""
 
 
+SENDING = frozenset({CampaignState.ACTIVE, CampaignState.COMPLETE})
+"""Campaigns whose results are sent. A complete one has withdrawn what nobody had begun: what is
+left is the second opinion that a volunteer who did compute waits for."""
+
+
 class Cursor:
     """Where the last fruitless search of this process ended; shared by its threads."""
 
@@ -205,7 +210,7 @@ class Dispatch:
 
     def _suitable(self, row: Any, wish: Wish) -> Version | Reason:
         """Return the version to send the result with, or why the result does not suit."""
-        if row.campaign_state != CampaignState.ACTIVE:
+        if row.campaign_state not in SENDING:
             return reasons.not_active(row.campaign_title, row.campaign_state)
         if row.host_has_copy or (row.user_has_copy and self.settings.one_result_per_user_per_wu):
             return reasons.own_copy()

@@ -13,7 +13,12 @@ from boinc_project.states import ClientState, ExitStatus, Outcome
 from server.demo.live_project import LiveProject
 from server.models import Result
 
-pytestmark = [pytest.mark.client, pytest.mark.frozen, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.client,
+    pytest.mark.frozen,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 
 @pytest.fixture

@@ -16,7 +16,12 @@ from server.db import Database
 from server.demo.live_project import LiveProject
 from server.models import Result, User
 
-pytestmark = [pytest.mark.client, pytest.mark.frozen, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.client,
+    pytest.mark.frozen,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 PASSWORD = "correct horse"
 
@@ -53,7 +58,7 @@ def test_campaign_from_file_to_posterior(
     _attach_with_key(ann, project)
     _attach_with_email(ben, project)
 
-    ann.wait(lambda: project.campaign("tiny")["state"] == "complete", timeout=150)
+    ann.wait(lambda: project.campaign("tiny")["state"] == "complete", timeout=300)
 
     done = results()
     assert len(done) == 4

@@ -21,7 +21,12 @@ from server.demo.live_project import LiveProject
 from server.models import Result
 from tests.e2e.client.outside import all_over, uploaded
 
-pytestmark = [pytest.mark.client, pytest.mark.frozen, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.client,
+    pytest.mark.frozen,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 
 def _undisturbed(project: LiveProject, apps: Path, slot: Path) -> bytes:
@@ -76,7 +81,7 @@ def test_kills_leave_no_trace_in_the_output(
             client.update()
         return all_over(results())
 
-    client.wait(finished, timeout=150)
+    client.wait(finished, timeout=300)
     done = results()
     assert [result.outcome for result in done] == [Outcome.SUCCESS]
     expected = _undisturbed(project, frozen_apps, tmp_path / "alone")

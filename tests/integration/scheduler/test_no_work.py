@@ -58,6 +58,13 @@ def test_a_campaign_that_is_not_active(world: Any, campaign: int, state: Campaig
     assert len(client.ask().results) == 1
 
 
+def test_a_complete_campaign_still_sends_second_opinions(world: Any, campaign: int) -> None:
+    """Kills: leaving a volunteer without the wingman that their credit waits for."""
+    world.workunits(1, campaign=campaign)
+    world.change(CampaignRow, "kepler-9", state=CampaignState.COMPLETE.value)
+    assert len(world.client().ask().results) == 1
+
+
 def test_the_other_copy_of_the_same_work(world: Any, campaign: int) -> None:
     """Kills: a user who checks their own result, with the same host or with another."""
     world.workunits(1, campaign=campaign, copies=3)
