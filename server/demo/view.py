@@ -59,7 +59,8 @@ def _convergence(view: CampaignView) -> Text:
     if view.product is None:
         return Text("      no merged posterior yet", style="dim")
     product = view.product
-    text = Text(f"      posterior of {product.n_unit} sub-chains, {product.n_draw} draws: ")
+    chains = "sub-chain" if product.n_unit == 1 else "sub-chains"
+    text = Text(f"      posterior of {product.n_unit} {chains}, {product.n_draw} draws: ")
     if product.converged:
         return text.append("converged", style="bold green")
     return text.append("not converged yet", style="yellow")
@@ -75,7 +76,7 @@ def _tasks(tasks: Sequence[tuple[str, Sequence[Task]]]) -> Table:
                 f"      {name}",
                 task.name,
                 ProgressBar(total=1.0, completed=task.fraction_done, width=24),
-                f"{100 * task.fraction_done:3.0f} %   and {waiting} more in hand",
+                f"{100 * task.fraction_done:3.0f} %, {waiting} more",
             )
         if not running:
             table.add_row(f"      {name}", Text(f"{waiting} tasks in hand", style="dim"), "", "")
