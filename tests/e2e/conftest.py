@@ -58,6 +58,7 @@ node = {{ value = 0.0, unit = "deg" }}
 
 [model]
 dt = {{ value = 1.5, unit = "days" }}
+starts = 4
 
 [sampler]
 n_walker = 20
