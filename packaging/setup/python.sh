@@ -50,6 +50,7 @@ echo '#include <stdlib.h>' | "${CC:-cc}" -E - >/dev/null 2>&1 || install libc6-d
 
 say "setup: making $dir (a few minutes the first time)"
 "$python" -m venv "$dir"
-"$dir/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+"$dir/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 \
+    --require-hashes -r "$lock"
 "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -e "$root"
 printf '%s\n' "$wanted" >"$stamp"
