@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from server.db import Database, make_engine
+from server.demo.ports import free_port
 from server.schema import upgrade
 
 REQUIRED = set(filter(None, os.environ.get("OPENASTRO_REQUIRE", "").split(",")))
@@ -29,13 +29,6 @@ def missing(part: str, reason: str) -> None:
     if part in REQUIRED:
         pytest.fail(f"{part} is required here, but {reason}")
     pytest.skip(reason)
-
-
-def free_port() -> int:
-    """Return a loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

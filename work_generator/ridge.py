@@ -4,9 +4,6 @@ Transit times fix some combinations of masses and eccentricities far better than
 loose direction the posterior is so long that the tight ones bend: a banana, for which a single
 normal distribution is a poor proposal. Here the direction that bends the others most is found, the
 others are fitted as parabolas of it, and normal distributions are set like beads along the curve.
-
-For Kepler-9 (10 parameters, 12,000 draws) 1000 draws of the mixture are worth 790 of the posterior
-(Kish) and 71 % of them are accepted; of one normal distribution, 220 and 21 %.
 """
 
 from __future__ import annotations

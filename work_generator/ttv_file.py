@@ -20,8 +20,7 @@ from work_generator.toml_source import TomlTable
 from work_generator.transit_table import TransitTable, read_transit_table
 
 SECTIONS = ("star", "data", "planets", "model", "sampler")
-# A cautious mix: most moves need no fit, and the mixture pays where its fit is good. Kepler-9,
-# whose ridge it follows well, gets 20 times the effective draws a likelihood with 0.6 of it.
+# A cautious mix: most moves need no fit, and the mixture pays only where its fit is good.
 DEFAULT_MOVES = {"de": 0.55, "mixture": 0.3, "snooker": 0.15}
 MODEL_KEYS = ("dt", "engine", "epoch", "starts")
 PLANET_NAME = re.compile(r"[A-Za-z0-9]{1,16}")

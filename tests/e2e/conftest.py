@@ -11,7 +11,8 @@ import pytest
 
 from apps.volunteer.stock_client import StockClient, find_stock_client
 from server.demo.live_project import LiveProject
-from tests.conftest import free_port, missing
+from server.demo.ports import free_port
+from tests.conftest import missing
 
 ROOT = Path(__file__).parents[2]
 

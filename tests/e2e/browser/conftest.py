@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from tests.conftest import free_port, missing
+from server.demo.ports import free_port
+from tests.conftest import missing
 from tests.web_site import Site, open_site, served
 
 FLAGS = [

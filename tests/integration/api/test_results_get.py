@@ -12,8 +12,8 @@ from flask import Flask, Response, jsonify, request
 
 from boinc_project.settings import settings_text
 from server.cli import main
+from server.demo.ports import free_port
 from server.models import CampaignRow
-from tests.conftest import free_port
 from tests.integration.api.conftest import POSTERIOR
 from tests.web_site import Site, served
 
