@@ -50,7 +50,9 @@ echo '#include <stdlib.h>' | "${CC:-cc}" -E - >/dev/null 2>&1 || install libc6-d
 
 say "setup: making $dir (a few minutes the first time)"
 "$python" -m venv "$dir"
+# The lock names everything, so nothing is left to resolve: pip 23 otherwise asks for the newest
+# release of a package that another one wants with an extra, and then finds no hash for it.
 "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 \
-    --require-hashes -r "$lock"
+    --no-deps --require-hashes -r "$lock"
 "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -e "$root"
 printf '%s\n' "$wanted" >"$stamp"
