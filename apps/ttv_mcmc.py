@@ -27,7 +27,7 @@ from boinc_project.ttv_output import TtvOutput, write_ttv_output
 from boinc_project.unit import Unit
 
 APP_NAME = "ttv_mcmc"
-APP_VERSION = 100
+APP_VERSION = 200
 
 CHECKPOINT_PERIOD = 60.0
 """CPU seconds after which a checkpoint is written, whatever the volunteer's preference."""
@@ -57,7 +57,10 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
     settings = TtvSettings.from_mapping(unit.settings)
     posterior = Posterior(settings.problem, parse_table(inputs[TABLE_FILE].read_bytes()))
     sampler = Sampler(
-        settings.sampler, stream_key(unit.seed, Stream.CHAIN), posterior, runtime.poll
+        settings.sampler,
+        stream_key(unit.seed, Stream.CHAIN),
+        posterior.log_densities,
+        runtime.poll,
     )
     file = CheckpointFile(
         runtime.slot / checkpoint.CHECKPOINT_FILE,
@@ -105,7 +108,7 @@ def replay(
     sampler = Sampler(
         settings.sampler,
         stream_key(unit.seed, Stream.CHAIN),
-        Posterior(settings.problem, table),
+        Posterior(settings.problem, table).log_densities,
     )
     all_coords, all_log_prob = [], []
     for step in range(first_step, first_step + n_step):

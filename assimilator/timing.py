@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.ttv.model import IntegrationFailed, TimingModel
+from apps.ttv.failures import IntegrationFailed
+from apps.ttv.model import TimingModel
 from apps.ttv.settings import Problem
 from apps.ttv.table import PlanetTransits, TransitTable
 

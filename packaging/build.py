@@ -142,6 +142,7 @@ def stamp(modules: Iterable[str], python: Python) -> str:
     to change one of these.
     """
     recipe = [path for path in RECIPE.iterdir() if path.suffix in {".py", ".spec"}]
+    recipe += [ROOT / "setup.py", *(ROOT / "apps").rglob("kernel/*.[ch]")]
     paths = [LOCK, *sorted(recipe), *(ROOT / module for module in sorted(modules))]
     total = hashlib.sha256(repr(python).encode())
     for path in paths:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from environment import COMPILE
 from licences import licences_text
-from tools import run
+from tools import BuildError, run
 
 from apps.runtime.self_check import LIST_FILE, list_text
 
 PACKAGES = ("apps", "boinc_project")
 # Not in any app: other people's computers need no stock client's driver and no server's settings.
-NOT_FROZEN = ("volunteer", "__pycache__")
+NOT_FROZEN = ("volunteer", "__pycache__", "*.so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ def freeze(app: str, *, root: Path, program: Path, work: Path) -> Bundle:
     for package in PACKAGES:
         ignore = shutil.ignore_patterns(*NOT_FROZEN)
         shutil.copytree(root / package, sources / package, ignore=ignore)
+    _build_kernel(root, program, sources)
     run(
         [
             *(program, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"),
@@ -72,6 +73,19 @@ def freeze(app: str, *, root: Path, program: Path, work: Path) -> Bundle:
     (tree / LIST_FILE).write_text(listed, encoding="utf-8")
     modules = (sources / "frozen_modules.txt").read_text("utf-8").split()
     return Bundle(tree, hashlib.sha256(listed.encode()).hexdigest(), tuple(modules))
+
+
+def _build_kernel(root: Path, program: Path, sources: Path) -> None:
+    """Compile the kernel for the Python that is frozen, which may not be the one that builds."""
+    shutil.copy2(root / "setup.py", sources / "setup.py")
+    run(
+        [program, "setup.py", "--quiet", "build_ext", "--inplace"],
+        cwd=sources,
+        environment=COMPILE,
+        what="Compiling the kernel",
+    )
+    if not list((sources / "apps" / "ttv").glob("_kernel.*")):
+        raise BuildError("Compiling the kernel failed: see whether the C compiler works.")
 
 
 def tree_bytes(tree: Path) -> int:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from apps.ttv.failures import IntegrationFailed
 from apps.ttv.likelihood import Posterior
-from apps.ttv.model import IntegrationFailed
+from apps.ttv.model import TimingModel
 from apps.ttv.priors import HalfNormal, Normal, Prior, Rayleigh
 from apps.ttv.settings import Parameter, Problem
 from apps.ttv.table import TransitTable
@@ -163,8 +164,7 @@ def choose_dt(
     InputError
         If no step down to 1/640 of the shortest period is fine enough.
     """
-    posterior = Posterior(problem, table)
-    shortest = min(orbit.period for orbit in posterior.model.orbits(list(params)))
+    shortest = min(orbit.period for orbit in TimingModel(problem).orbits(list(params)))
     steps = _STEPS_PER_PERIOD[0]
     while steps <= _STEPS_PER_PERIOD[1]:
         if _step_error(problem, params, table, shortest / steps) < tolerance:
@@ -446,15 +446,9 @@ def _step_error(problem: Problem, params: Sequence[float], table: TransitTable, 
 def _observed_times(
     problem: Problem, params: Sequence[float], table: TransitTable, dt: float
 ) -> Vector:
-    residuals = Posterior(problem, table, dt).residuals(list(params))
-    times = np.concatenate([planet.times for planet in table.planets])
-    sigmas = np.concatenate([planet.sigmas for planet in table.planets])
-    order = [planet.name for planet in problem.model.planets if planet.observed]
-    if order != [planet.planet for planet in table.planets]:
-        found = [table.of(name) for name in order]
-        times = np.concatenate([planet.times for planet in found if planet is not None])
-        sigmas = np.concatenate([planet.sigmas for planet in found if planet is not None])
-    return np.asarray(times - residuals * sigmas)
+    posterior = Posterior(problem, table, dt)
+    seen = posterior.observations
+    return np.asarray(seen.times - posterior.residuals(list(params)) * seen.sigmas)
 
 
 def _around(
@@ -496,8 +490,8 @@ def _log_prior(problem: Problem, values: Sequence[float]) -> float:
     names = problem.parameter_names
     for place, parameter in enumerate(problem.free):
         if parameter.prior is not None:
-            total += parameter.prior.log_density(values[place])
+            total += float(parameter.prior.log_density(values[place]))
     for planet, eccentricity in problem.eccentricities.items():
         x, y = (values[names.index(f"{planet}.{element}")] for element in ("ecosw", "esinw"))
-        total += eccentricity.log_density(x, y)
+        total += float(eccentricity.log_density(x, y))
     return total

@@ -40,8 +40,8 @@ __all__ = [
     "seconds_per_call",
 ]
 
-MIN_APP_VERSION = 100
-"""The first version of ``ttv_mcmc``."""
+MIN_APP_VERSION = 200
+"""The first version of ``ttv_mcmc`` with the batch engine."""
 
 # One planet-step of TTVFast takes 225 to 300 ns where BOINC's Whetstone benchmark measures about
 # 4 GFLOPS: 1e3 operations. A call costs its Python wrapper the time of 1e3 planet-steps more.

@@ -10,56 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.ttv.model import FailureKind, IntegrationFailed, TimingModel
+from apps.ttv.engine import Codes, Observations, make_engine
+from apps.ttv.failures import KINDS, FailureKind, IntegrationFailed
 from apps.ttv.priors import EccentricityPrior, Prior
-from apps.ttv.settings import Problem
-from apps.ttv.table import PlanetTransits, TransitTable
+from apps.ttv.settings import JITTER, Problem
+from apps.ttv.table import TransitTable
 from boinc_project.errors import UnitError
 
-
-class Matcher:
-    """Gives the model's transits of one planet the numbers that the table uses.
-
-    The table's own linear ephemeris says which number the transit at t0 has; the model's transit
-    nearest to t0 gets it, the others follow. So the numbering does not depend on how well the model
-    fits elsewhere, and a bad fit is bad, not silently renumbered.
-    """
-
-    def __init__(self, planet: PlanetTransits) -> None:
-        self.planet = planet
-        self._ephemeris = planet.linear_ephemeris()
-        self._weights = 1.0 / planet.sigmas
-
-    def times(
-        self, model_times: NDArray[np.float64], t0: float, period: float
-    ) -> NDArray[np.float64]:
-        """Return the model's time of every transit in the table, (n,), BKJD days.
-
-        Raises
-        ------
-        IntegrationFailed
-            If the model has no transit near t0, or lacks one of the table's.
-        """
-        if self._ephemeris is None:
-            start, mean_period = float(self.planet.times[0]), period
-            number = int(self.planet.epochs[0]) + round((t0 - start) / mean_period)
-        else:
-            start, mean_period = self._ephemeris
-            number = round((t0 - start) / mean_period)
-        if not len(model_times):
-            raise IntegrationFailed(FailureKind.MISSING_TRANSIT)
-        distances = np.abs(model_times - t0)
-        nearest = int(distances.argmin())
-        if float(distances[nearest]) > 0.25 * mean_period:
-            raise IntegrationFailed(FailureKind.NUMBERING)
-        places = self.planet.epochs + (nearest - number)
-        if places[0] < 0 or places[-1] >= len(model_times):
-            raise IntegrationFailed(FailureKind.MISSING_TRANSIT)
-        return model_times[places]
-
-    def residuals(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (observed - model) / sigma, (n,)."""
-        return (self.planet.times - times) * self._weights
+Array = NDArray[np.float64]
 
 
 class Posterior:
@@ -68,83 +26,150 @@ class Posterior:
     Parameters
     ----------
     problem : Problem
-        Model and priors.
+        Model, noise and priors.
     table : TransitTable
         The measured transits.
     dt : float, optional
         Another step than that of the settings, days.
+    engine : str, optional
+        Another engine than that of the settings.
 
     Attributes
     ----------
     n_call : int
-        Calls so far.
+        Points evaluated so far.
     failures : Counter[str]
-        Integrations that failed so far, by `apps.ttv.model.FailureKind`.
+        Integrations that failed so far, by `apps.ttv.failures.FailureKind`.
+    observations : Observations
+        The measured transits in the order of residuals.
     """
 
-    def __init__(self, problem: Problem, table: TransitTable, dt: float | None = None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        table: TransitTable,
+        dt: float | None = None,
+        engine: str | None = None,
+    ) -> None:
+        _check_table(problem, table)
         self.problem = problem
         self.table = table
-        self.model = TimingModel(problem, dt)
         self.n_call = 0
         self.failures: Counter[str] = Counter()
+        self.engine = make_engine(problem, table, dt=dt, name=engine)
+        self.observations = Observations.of(problem, table)
         self._priors = _prior_terms(problem)
-        self._matchers = _matchers(problem, table)
 
-    def __call__(self, values: Sequence[float]) -> float:
-        """Return the log posterior density (unnormalised); -inf where there is no model."""
-        self.n_call += 1
-        prior = self.log_prior(values)
-        if not prior > -math.inf:
-            return -math.inf
-        try:
-            return prior + self.log_likelihood(values)
-        except IntegrationFailed as failure:
-            self.failures[failure.kind.value] += 1
-            return -math.inf
+    def log_densities(self, points: Array) -> Array:
+        """Return log posterior densities (unnormalised); -inf where there is no model.
 
-    def log_prior(self, values: Sequence[float]) -> float:
-        """Return the log prior density of the free parameters, normalised."""
-        total = 0.0
-        for term in self._priors:
-            total += term(values)
-            if not total > -math.inf:
-                return -math.inf
+        Parameters
+        ----------
+        points : ndarray
+            float64 (n, n_dim).
+
+        Returns
+        -------
+        ndarray
+            float64 (n,); each value depends on its own point only.
+        """
+        self.n_call += len(points)
+        total = self.log_priors(points)
+        possible = np.flatnonzero(total > -math.inf)
+        if len(possible):
+            total[possible] += self.log_likelihoods(points[possible])
         return total
 
+    def __call__(self, values: Sequence[float]) -> float:
+        """Return the log posterior density (unnormalised) of one point."""
+        return float(self.log_densities(_one(values))[0])
+
+    def log_priors(self, points: Array) -> Array:
+        """Return normalised log prior densities of points (n, n_dim), (n,)."""
+        total = np.zeros(len(points))
+        for term in self._priors:
+            total = total + term(points)
+        # inf - inf, of a point at two singularities: no point of any chain.
+        return np.where(np.isnan(total), -math.inf, total)
+
+    def log_prior(self, values: Sequence[float]) -> float:
+        """Return the log prior density of one point, normalised."""
+        return float(self.log_priors(_one(values))[0])
+
+    def log_likelihoods(self, points: Array) -> Array:
+        """Return log-likelihoods of points (n, n_dim), (n,); -inf where there is no model.
+
+        See `apps.ttv.noise` for what is left out.
+        """
+        values, codes = self._likelihoods(points)
+        for code in codes[codes != 0].tolist():
+            self.failures[str(KINDS[code])] += 1
+        return values
+
     def log_likelihood(self, values: Sequence[float]) -> float:
-        """Return -0.5 sum of squared residuals in units of sigma.
+        """Return the log-likelihood of one point.
 
         Raises
         ------
         IntegrationFailed
             If the model has no transit times here.
         """
-        residuals = self.residuals(values)
-        # fsum is exact, so that the sum depends on no processor's way of adding.
-        total = math.fsum((residuals * residuals).tolist())
-        if not math.isfinite(total):
-            raise IntegrationFailed(FailureKind.NON_FINITE)
-        return -0.5 * total
+        likelihoods, codes = self._likelihoods(_one(values))
+        _raise_for(codes)
+        return float(likelihoods[0])
 
-    def residuals(self, values: Sequence[float]) -> NDArray[np.float64]:
-        """Return (observed - model) / sigma of all transits, (n_transit,), in the table's order.
+    def residuals(self, values: Sequence[float]) -> Array:
+        """Return (observed - model) / sigma of all transits of one point, (n_transit,).
 
         Raises
         ------
         IntegrationFailed
             If the model has no transit times here.
         """
-        orbits = self.model.orbits(values)
-        times = self.model.times_of(orbits)
-        return np.concatenate(
-            [
-                matcher.residuals(
-                    matcher.times(times[place], orbits[place].t0, orbits[place].period)
-                )
-                for place, matcher in self._matchers
-            ]
+        found, codes = self.residuals_of(_one(values))
+        _raise_for(codes)
+        return found[0]
+
+    def residuals_of(self, points: Array) -> tuple[Array, Codes]:
+        """Return (observed - model) / sigma, (n, n_transit), NaN where there is no model.
+
+        Returns
+        -------
+        residuals : ndarray
+            Planets in the settings' order.
+        failures : ndarray
+            uint8 (n,), see `apps.ttv.failures.KINDS`.
+        """
+        times, codes = self.engine.observed_times(points)
+        return (self.observations.times - times) / self.observations.sigmas, codes
+
+    def _likelihoods(self, points: Array) -> tuple[Array, Codes]:
+        times, codes = self.engine.observed_times(points)
+        seen = self.observations
+        values = self.problem.noise.log_likelihoods(
+            times, seen.times, seen.sigmas, self._jitters(points)
         )
+        lost = (codes == 0) & ~np.isfinite(values)
+        codes = np.where(lost, KINDS.index(FailureKind.NON_FINITE), codes).astype(np.uint8)
+        return np.where(codes == 0, values, -math.inf), codes
+
+    def _jitters(self, points: Array) -> Array:
+        jitter = self.problem.jitter
+        if jitter is None:
+            return np.zeros(len(points))
+        if jitter.fixed is not None:
+            return np.full(len(points), jitter.fixed)
+        return np.ascontiguousarray(points[:, self.problem.parameter_names.index(JITTER)])
+
+
+def _one(values: Sequence[float]) -> Array:
+    return np.array([values], dtype=np.float64)
+
+
+def _raise_for(codes: Codes) -> None:
+    kind = KINDS[int(codes[0])]
+    if kind is not None:
+        raise IntegrationFailed(kind)
 
 
 def _prior_terms(problem: Problem) -> list[_Term]:
@@ -165,8 +190,8 @@ class _PriorTerm:
     place: int
     prior: Prior
 
-    def __call__(self, values: Sequence[float]) -> float:
-        return self.prior.log_density(float(values[self.place]))
+    def __call__(self, points: Array) -> Array:
+        return self.prior.log_density(points[:, self.place])
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +200,14 @@ class _EccentricityTerm:
     esinw: int
     prior: EccentricityPrior
 
-    def __call__(self, values: Sequence[float]) -> float:
-        return self.prior.log_density(float(values[self.ecosw]), float(values[self.esinw]))
+    def __call__(self, points: Array) -> Array:
+        return self.prior.log_density(points[:, self.ecosw], points[:, self.esinw])
 
 
 _Term = _PriorTerm | _EccentricityTerm
 
 
-def _matchers(problem: Problem, table: TransitTable) -> list[tuple[int, Matcher]]:
+def _check_table(problem: Problem, table: TransitTable) -> None:
     model = problem.model
     known = {planet.name for planet in model.planets if planet.observed}
     for planet in table.planets:
@@ -190,11 +215,6 @@ def _matchers(problem: Problem, table: TransitTable) -> list[tuple[int, Matcher]
             raise UnitError(f"The table has transits of {planet.planet}, which is not observed.")
     if not (model.epoch < table.first and table.last < model.end):
         raise UnitError("The table has transits outside the model's epoch and end.")
-    matchers = []
-    for place, settings in enumerate(model.planets):
-        transits = table.of(settings.name)
-        if settings.observed and transits is None:
+    for settings in model.planets:
+        if settings.observed and table.of(settings.name) is None:
             raise UnitError(f"The table has no transits of the observed planet {settings.name}.")
-        if transits is not None:
-            matchers.append((place, Matcher(transits)))
-    return matchers

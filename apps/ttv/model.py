@@ -27,13 +27,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from ttvfast._ttvfast import _ttvfast
 
+from apps.ttv.failures import FailureKind, IntegrationFailed
 from apps.ttv.settings import ELEMENTS, ModelSettings, Problem
 
 # Nominal GM of IAU 2015 resolution B3 (Prsa et al. 2016, AJ 152, 41); au of resolution 2012 B2.
@@ -50,33 +50,6 @@ _KEPLER_ITERATIONS = 60
 # An orbit within 45 degrees of edge-on passes its sky-plane closest approach once a period in
 # front of the star, so that its transits can be counted whether they are observed or not.
 _COUNTABLE_SIN2 = 0.5
-
-
-class FailureKind(StrEnum):
-    """Why a set of parameters has no transit times."""
-
-    ELEMENTS = "elements"
-    """A negative mass or period, or e >= 1."""
-    CLOSE_APPROACH = "close_approach"
-    """Neighbouring orbits cross or come within a Hill radius: a fixed step cannot follow that."""
-    ENGINE = "engine"
-    """TTVFast reported an error."""
-    TOO_MANY_TRANSITS = "too_many_transits"
-    """More than the engine has room for."""
-    NON_FINITE = "non_finite"
-    """A time that is not a number, or that the engine could not find."""
-    MISSING_TRANSIT = "missing_transit"
-    """A planet skips or repeats a transit, or an observed transit is not there."""
-    NUMBERING = "numbering"
-    """No transit near t0, so that the transits cannot be numbered."""
-
-
-class IntegrationFailed(Exception):
-    """These parameters have no transit times; an event to count, not an error."""
-
-    def __init__(self, kind: FailureKind) -> None:
-        self.kind = kind
-        super().__init__(kind.value)
 
 
 @dataclass(frozen=True, slots=True)

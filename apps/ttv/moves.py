@@ -28,6 +28,7 @@ from emcee.moves import DEMove, DESnookerMove, Move, StretchMove
 from emcee.state import State
 from numpy.typing import NDArray
 
+from apps.ttv import exact
 from apps.ttv.settings import Mixture, SamplerSettings
 
 # Nelson et al. 2014 jitter gamma so that a walker does not stay on a lattice.
@@ -78,7 +79,7 @@ class MixtureMove(Move):
         q = sample_mixture(self.mixture, len(state.coords), model.random)
         log_probs, blobs = model.compute_log_prob_fn(q)
         factors = log_mixture(self.mixture, state.coords) - log_mixture(self.mixture, q)
-        thresholds = np.log(model.random.rand(len(q)))
+        thresholds = exact.log(model.random.rand(len(q)))
         accepted = log_probs - state.log_prob + factors > thresholds
         return self.update(state, State(q, log_prob=log_probs, blobs=blobs), accepted), accepted
 
@@ -121,7 +122,7 @@ def log_mixture(mixture: Mixture, points: Vector) -> Vector:
         ]
     )
     peak = np.max(terms, axis=0)
-    return np.asarray(peak + np.log(np.sum(np.exp(terms - peak), axis=0)))
+    return np.asarray(peak + exact.log(np.sum(exact.exp(terms - peak), axis=0)))
 
 
 def _log_t(offsets: Vector, cholesky: Vector, degrees: float) -> Vector:
@@ -138,4 +139,4 @@ def _log_t(offsets: Vector, cholesky: Vector, degrees: float) -> Vector:
         - 0.5 * n_dim * math.log(degrees * math.pi)
         - math.fsum(math.log(cholesky[i, i]) for i in range(n_dim))
     )
-    return np.asarray(norm - 0.5 * (degrees + n_dim) * np.log1p(distance2 / degrees))
+    return np.asarray(norm - 0.5 * (degrees + n_dim) * exact.log1p(distance2 / degrees))

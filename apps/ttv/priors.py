@@ -1,7 +1,7 @@
 """Prior distributions: density, sampling, support, and the prior on an eccentricity.
 
-The densities use `math`, not numpy: numpy picks other logarithms on other processors, and equal
-units should give equal bytes.
+Densities are of whole arrays, with the logarithms of `apps.ttv.exact`: numpy picks others on other
+processors, and equal units should give equal bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from statistics import NormalDist
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from apps.ttv import exact
 from boinc_project.errors import UnitError
 
 _LOG_2PI = math.log(2.0 * math.pi)
@@ -24,6 +26,8 @@ _SQRT2 = math.sqrt(2.0)
 # the probability; no chain can tell the difference.
 _SMALLEST_ECCENTRICITY = 1e-9
 
+Array = NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
 class Prior(ABC):
@@ -31,10 +35,14 @@ class Prior(ABC):
 
     kind: ClassVar[str] = ""
 
-    def log_density(self, x: float) -> float:
-        """Return the natural logarithm of the density at `x`; -inf outside the support."""
+    def log_density(self, x: ArrayLike) -> Array:
+        """Return natural logarithms of the density at `x`; -inf outside the support and for NaN."""
+        values = np.asarray(x, dtype=np.float64)
         low, high = self.support
-        return self._log_inside(x) if low <= x <= high else -math.inf
+        inside = (values >= low) & (values <= high)
+        # What lies outside is not looked at: the support's lower end stands for it.
+        safe = np.where(inside, values, low if low > -math.inf else 0.0)
+        return np.where(inside, self._log_inside(safe), -math.inf)
 
     def quantile(self, p: float) -> float:
         """Return the value that is exceeded with probability 1 - `p`, for 0 < p < 1."""
@@ -56,8 +64,8 @@ class Prior(ABC):
         return 0.5 * (self.quantile(0.84) - self.quantile(0.16))
 
     @abstractmethod
-    def _log_inside(self, x: float) -> float:
-        """Return the log density at an `x` in the support."""
+    def _log_inside(self, x: Array) -> Array:
+        """Return log densities at points in the support."""
 
     @abstractmethod
     def _inverse(self, p: float) -> float:
@@ -75,9 +83,8 @@ class Uniform(Prior):
     def __post_init__(self) -> None:
         _require(self.low < self.high, "low is not below high")
 
-    def _log_inside(self, x: float) -> float:
-        del x
-        return -math.log(self.high - self.low)
+    def _log_inside(self, x: Array) -> Array:
+        return np.full_like(x, -math.log(self.high - self.low))
 
     def _inverse(self, p: float) -> float:
         return self.low + p * (self.high - self.low)
@@ -94,8 +101,8 @@ class LogUniform(Prior):
     def __post_init__(self) -> None:
         _require(0.0 < self.low < self.high, "low and high are not positive and in order")
 
-    def _log_inside(self, x: float) -> float:
-        return -math.log(x) - math.log(math.log(self.high / self.low))
+    def _log_inside(self, x: Array) -> Array:
+        return np.asarray(-exact.log(x) - math.log(math.log(self.high / self.low)))
 
     def _inverse(self, p: float) -> float:
         return math.exp(math.log(self.low) + p * math.log(self.high / self.low))
@@ -126,9 +133,9 @@ class Normal(Prior):
         a, b, _ = self._limits()
         return _normal_cdf(b) - _normal_cdf(a)
 
-    def _log_inside(self, x: float) -> float:
+    def _log_inside(self, x: Array) -> Array:
         z = (x - self.mean) / self.sigma
-        return -0.5 * z * z - math.log(self.sigma * self._mass()) - 0.5 * _LOG_2PI
+        return np.asarray(-0.5 * z * z - math.log(self.sigma * self._mass()) - 0.5 * _LOG_2PI)
 
     def _inverse(self, p: float) -> float:
         a, b, mirrored = self._limits()
@@ -161,9 +168,10 @@ class HalfNormal(Prior):
     def _mass(self) -> float:
         return math.erf(self.high / self.sigma / _SQRT2)
 
-    def _log_inside(self, x: float) -> float:
+    def _log_inside(self, x: Array) -> Array:
         z = x / self.sigma
-        return -0.5 * z * z - math.log(self.sigma * self._mass()) + 0.5 * math.log(2.0 / math.pi)
+        norm = 0.5 * math.log(2.0 / math.pi) - math.log(self.sigma * self._mass())
+        return np.asarray(norm - 0.5 * z * z)
 
     def _inverse(self, p: float) -> float:
         # From the upper tail mirrored to the lower one, where doubles are dense.
@@ -185,11 +193,10 @@ class Rayleigh(Prior):
     def _mass(self) -> float:
         return -math.expm1(-0.5 * (self.high / self.sigma) ** 2)
 
-    def _log_inside(self, x: float) -> float:
-        if x == 0.0:
-            return -math.inf
+    def _log_inside(self, x: Array) -> Array:
         z = x / self.sigma
-        return math.log(z) - math.log(self.sigma) - 0.5 * z * z - math.log(self._mass())
+        norm = math.log(self.sigma) + math.log(self._mass())
+        return np.asarray(exact.log(z) - 0.5 * z * z - norm)
 
     def _inverse(self, p: float) -> float:
         return self.sigma * math.sqrt(-2.0 * math.log1p(-p * self._mass()))
@@ -219,12 +226,14 @@ class EccentricityPrior:
 
     prior: Prior
 
-    def log_density(self, ecosw: float, esinw: float) -> float:
-        """Return the logarithm of the density in the plane; -inf for e >= 1."""
-        e = max(math.hypot(ecosw, esinw), _SMALLEST_ECCENTRICITY)
-        if not e < 1.0:
-            return -math.inf
-        return self.prior.log_density(e) - math.log(e) - _LOG_2PI
+    def log_density(self, ecosw: ArrayLike, esinw: ArrayLike) -> Array:
+        """Return logarithms of the density in the plane; -inf for e >= 1 and for NaN."""
+        x, y = np.asarray(ecosw, dtype=np.float64), np.asarray(esinw, dtype=np.float64)
+        e = np.maximum(np.sqrt(x * x + y * y), _SMALLEST_ECCENTRICITY)
+        inside = e < 1.0
+        e = np.where(inside, e, 0.5)
+        density = self.prior.log_density(e) - exact.log(e) - _LOG_2PI
+        return np.where(inside, density, -math.inf)
 
     def sample(self, rng: np.random.Generator) -> tuple[float, float]:
         """Draw (e cos w, e sin w)."""

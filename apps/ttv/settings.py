@@ -2,8 +2,9 @@
 
 ::
 
-    {"model": {"star_mass": 1.02, "epoch": 143.0, "end": 1560.0, "dt": 0.9, "engine": "ttvfast",
-               "planets": [{"name": "b", "observed": true}, ...]},
+    {"model": {"star_mass": 1.02, "epoch": 143.0, "end": 1560.0, "dt": 0.9, "engine": "batch",
+               "modified_kick": true, "planets": [{"name": "b", "observed": true}, ...]},
+     "noise": {"kind": "student_t", "degrees": 4.0},
      "parameters": [{"name": "b.mass", "prior": {"kind": "log_uniform", "low": 1, "high": 100}},
                     {"name": "b.eccentricity", "prior": {"kind": "uniform", "low": 0, "high": 0.3}},
                     {"name": "b.inclination", "fixed": 90.0}, ...],
@@ -14,7 +15,8 @@
 A planet has the parameters mass (Earth masses), period (days), ecosw, esinw, t0 (BKJD days),
 inclination and node (degrees); see `apps.ttv.model` for what they mean. Instead of ecosw and esinw
 a prior on ``<planet>.eccentricity`` can be given, which makes both free, or ``"fixed": 0`` for a
-circular orbit. Without a line of their own, inclination is 90 and node 0.
+circular orbit. Without a line of their own, inclination is 90 and node 0. The parameter
+``noise.jitter`` (minutes) is added to the table's sigmas in quadrature; without it there is none.
 """
 
 from __future__ import annotations
@@ -27,13 +29,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.ttv import noise
+from apps.ttv.fields import (
+    array_of,
+    integer_of,
+    list_of,
+    number_of,
+    only_keys,
+    positive_of,
+    table_of,
+)
+from apps.ttv.noise import Noise
 from apps.ttv.priors import EccentricityPrior, Prior, parse_prior
 from boinc_project.errors import UnitError
 
 ELEMENTS = ("mass", "period", "ecosw", "esinw", "t0", "inclination", "node")
 """The parameters of a planet, in the order in which free ones are stored."""
 DEFAULTS = {"inclination": 90.0, "node": 0.0}
-ENGINES = ("ttvfast",)
+JITTER = "noise.jitter"
+"""The name of the jitter among the parameters."""
+ENGINES = ("batch", "ttvfast")
+"""See `apps.ttv.engine`."""
 MOVES = ("de", "de_gamma1", "snooker", "stretch", "mixture")
 """The proposals of `apps.ttv.moves`."""
 MAX_PLANETS = 9  # TTVFast's arrays end there
@@ -66,7 +82,10 @@ class ModelSettings:
     planets : tuple[PlanetSettings, ...]
         In any order.
     engine : str
-        ``"ttvfast"``.
+        One of `ENGINES`.
+    modified_kick : bool
+        Whether the batch engine's kicks are those of a map of fourth order; see
+        ``kernel/system.h``. TTVFast has no such thing.
     """
 
     star_mass: float
@@ -74,7 +93,8 @@ class ModelSettings:
     end: float
     dt: float
     planets: tuple[PlanetSettings, ...]
-    engine: str = "ttvfast"
+    engine: str = "batch"
+    modified_kick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +133,23 @@ class Problem:
         Every element of every planet: planets in the model's order, elements in that of `ELEMENTS`.
     eccentricities : Mapping[str, EccentricityPrior]
         Priors on eccentricities, by planet.
+    noise : Noise
+        How measured times scatter.
+    jitter : Parameter | None
+        Scatter beyond the table's sigmas, minutes; the last of the free parameters if it is free.
     """
 
     model: ModelSettings
     parameters: tuple[Parameter, ...]
     eccentricities: Mapping[str, EccentricityPrior] = field(default_factory=dict)
+    noise: Noise = field(default_factory=Noise)
+    jitter: Parameter | None = None
 
     @property
     def free(self) -> tuple[Parameter, ...]:
         """The free parameters, in the order of a chain's last axis."""
-        return tuple(parameter for parameter in self.parameters if parameter.is_free)
+        everything = self.parameters if self.jitter is None else (*self.parameters, self.jitter)
+        return tuple(parameter for parameter in everything if parameter.is_free)
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -136,18 +163,19 @@ class Problem:
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> Problem:
-        """Read ``settings["model"]`` and ``settings["parameters"]``.
+        """Read ``settings["model"]``, ``settings["parameters"]`` and ``settings["noise"]``.
 
         Raises
         ------
         UnitError
             Naming the key that is missing, unknown or of a wrong type.
         """
-        model = _parse_model(_table(settings, "model", "settings"))
-        parameters, eccentricities = _parse_parameters(
-            _list(settings, "parameters", "settings"), model
+        model = _parse_model(table_of(settings, "model", "settings"))
+        parameters, eccentricities, jitter = _parse_parameters(
+            list_of(settings, "parameters", "settings"), model
         )
-        problem = cls(model, parameters, eccentricities)
+        noise = _parse_noise(settings["noise"]) if "noise" in settings else Noise()
+        problem = cls(model, parameters, eccentricities, noise, jitter)
         if problem.n_dim == 0:
             raise UnitError("settings.parameters has no free parameter.")
         return problem
@@ -223,17 +251,17 @@ class TtvSettings:
         UnitError
             Naming the key that is missing, unknown or of a wrong type.
         """
-        _only_keys(settings, {"model", "parameters", "sampler", "start"}, "settings")
+        only_keys(settings, {"model", "parameters", "noise", "sampler", "start"}, "settings")
         problem = Problem.from_mapping(settings)
-        sampler = _parse_sampler(_table(settings, "sampler", "settings"), problem.n_dim)
-        start = _array(settings, "start", "settings", (sampler.n_walker, problem.n_dim))
+        sampler = _parse_sampler(table_of(settings, "sampler", "settings"), problem.n_dim)
+        start = array_of(settings, "start", "settings", (sampler.n_walker, problem.n_dim))
         return cls(problem, sampler, start)
 
 
 def _parse_model(raw: Mapping[str, Any]) -> ModelSettings:
     where = "settings.model"
-    _only_keys(raw, {"star_mass", "epoch", "end", "dt", "engine", "planets"}, where)
-    planets = tuple(_parse_planet(planet) for planet in _list(raw, "planets", where))
+    only_keys(raw, {"star_mass", "epoch", "end", "dt", "engine", "modified_kick", "planets"}, where)
+    planets = tuple(_parse_planet(planet) for planet in list_of(raw, "planets", where))
     names = [planet.name for planet in planets]
     if not 1 <= len(planets) <= MAX_PLANETS:
         raise UnitError(f"{where}.planets has {len(planets)} planets, not 1 to {MAX_PLANETS}.")
@@ -244,11 +272,13 @@ def _parse_model(raw: Mapping[str, Any]) -> ModelSettings:
     if raw.get("engine") not in ENGINES:
         raise UnitError(f"{where}.engine is {raw.get('engine')!r}, not {' or '.join(ENGINES)}.")
     model = ModelSettings(
-        star_mass=_positive(raw, "star_mass", where),
-        epoch=_number(raw, "epoch", where),
-        end=_number(raw, "end", where),
-        dt=_positive(raw, "dt", where),
+        star_mass=positive_of(raw, "star_mass", where),
+        epoch=number_of(raw, "epoch", where),
+        end=number_of(raw, "end", where),
+        dt=positive_of(raw, "dt", where),
         planets=planets,
+        engine=str(raw["engine"]),
+        modified_kick=_modified_kick(raw, where),
     )
     if not model.end > model.epoch:
         raise UnitError(f"{where}.end is not after {where}.epoch.")
@@ -257,14 +287,36 @@ def _parse_model(raw: Mapping[str, Any]) -> ModelSettings:
     return model
 
 
+def _modified_kick(raw: Mapping[str, Any], where: str) -> bool:
+    value = raw.get("modified_kick", False)
+    if not isinstance(value, bool):
+        raise UnitError(f"{where}.modified_kick is not true or false.")
+    if value and raw["engine"] != "batch":
+        raise UnitError(f"{where}.modified_kick is true, but only the engine batch has it.")
+    return value
+
+
+def _parse_noise(raw: Any) -> Noise:
+    where = "settings.noise"
+    if not isinstance(raw, Mapping):
+        raise UnitError(f"{where} is not a table.")
+    only_keys(raw, {"kind", "degrees"}, where)
+    if raw.get("kind") not in noise.KINDS:
+        raise UnitError(f"{where}.kind is {raw.get('kind')!r}, not {' or '.join(noise.KINDS)}.")
+    degrees = positive_of(raw, "degrees", where) if "degrees" in raw else noise.DEFAULT_DEGREES
+    return Noise(str(raw["kind"]), degrees)
+
+
 def _parse_planet(raw: Any) -> PlanetSettings:
     where = "settings.model.planets"
     if not isinstance(raw, Mapping):
         raise UnitError(f"{where} has an item that is not a table.")
-    _only_keys(raw, {"name", "observed"}, where)
+    only_keys(raw, {"name", "observed"}, where)
     name, observed = raw.get("name"), raw.get("observed")
     if not isinstance(name, str) or not name.isascii() or not name.isalnum():
         raise UnitError(f"{where} has a planet whose name is not of letters and digits: {name!r}.")
+    if name == "noise":
+        raise UnitError(f"{where} has a planet named noise, which names the noise's parameters.")
     if len(name) > 16:
         raise UnitError(f"{where} has a planet whose name is longer than 16 characters.")
     if not isinstance(observed, bool):
@@ -274,10 +326,13 @@ def _parse_planet(raw: Any) -> PlanetSettings:
 
 def _parse_parameters(
     raw: Sequence[Any], model: ModelSettings
-) -> tuple[tuple[Parameter, ...], dict[str, EccentricityPrior]]:
+) -> tuple[tuple[Parameter, ...], dict[str, EccentricityPrior], Parameter | None]:
     stated = _stated_parameters(raw, {planet.name for planet in model.planets})
     parameters: list[Parameter] = []
     eccentricities: dict[str, EccentricityPrior] = {}
+    jitter = stated.pop(JITTER, None)
+    if jitter is not None:
+        _check_range(jitter, "jitter")
     for planet in (planet.name for planet in model.planets):
         eccentricity = stated.pop(f"{planet}.eccentricity", None)
         for element in ELEMENTS:
@@ -295,7 +350,7 @@ def _parse_parameters(
             parameters.append(parameter)
         if eccentricity is not None and eccentricity.prior is not None:
             eccentricities[planet] = EccentricityPrior(eccentricity.prior)
-    return tuple(parameters), eccentricities
+    return tuple(parameters), eccentricities, jitter
 
 
 def _stated_parameters(raw: Sequence[Any], planets: set[str]) -> dict[str, Parameter]:
@@ -305,15 +360,16 @@ def _stated_parameters(raw: Sequence[Any], planets: set[str]) -> dict[str, Param
             raise UnitError("settings.parameters has an item that is not a table with a name.")
         name = item["name"]
         planet, _, element = name.partition(".")
-        if planet not in planets or element not in (*ELEMENTS, "eccentricity"):
+        known = planet in planets and element in (*ELEMENTS, "eccentricity")
+        if not known and name != JITTER:
             raise UnitError(f"settings.parameters has an unknown parameter {name!r}.", name=name)
         if name in stated:
             raise UnitError(f"settings.parameters has {name} twice.", name=name)
-        _only_keys(item, {"name", "fixed", "prior"}, f"settings.parameters, {name},")
+        only_keys(item, {"name", "fixed", "prior"}, f"settings.parameters, {name},")
         if ("fixed" in item) == ("prior" in item):
             raise UnitError(f"{name} must have either a fixed value or a prior.", name=name)
         if "fixed" in item:
-            stated[name] = Parameter(name, fixed=_number(item, "fixed", name))
+            stated[name] = Parameter(name, fixed=number_of(item, "fixed", name))
         else:
             stated[name] = Parameter(name, prior=parse_prior(item["prior"], name))
     return stated
@@ -335,8 +391,8 @@ def _from_eccentricity(name: str, eccentricity: Parameter) -> Parameter:
 
 
 def _check_range(parameter: Parameter, element: str) -> None:
-    """Masses may be zero, periods may not; a prior that allows less is a mistake."""
-    if element not in ("mass", "period"):
+    """Masses and jitters may be zero, periods may not; a prior that allows less is a mistake."""
+    if element not in ("mass", "period", "jitter"):
         return
     value = parameter.fixed
     low = value if value is not None else parameter.prior.support[0] if parameter.prior else 0.0
@@ -347,19 +403,19 @@ def _check_range(parameter: Parameter, element: str) -> None:
 
 def _parse_sampler(raw: Mapping[str, Any], n_dim: int) -> SamplerSettings:
     where = "settings.sampler"
-    _only_keys(raw, {"n_walker", "n_step", "thin", "moves", "mixture"}, where)
-    n_walker = _integer(raw, "n_walker", where, 1, MAX_WALKERS)
-    n_step = _integer(raw, "n_step", where, 1, MAX_STEPS)
-    thin = _integer(raw, "thin", where, 1, n_step)
+    only_keys(raw, {"n_walker", "n_step", "thin", "moves", "mixture"}, where)
+    n_walker = integer_of(raw, "n_walker", where, 1, MAX_WALKERS)
+    n_step = integer_of(raw, "n_step", where, 1, MAX_STEPS)
+    thin = integer_of(raw, "thin", where, 1, n_step)
     # Fewer would confine the ensemble to a subspace (Goodman & Weare 2010, CAMCoS 5, 65).
     if n_walker < 2 * n_dim or n_walker < 8:
         raise UnitError(f"{where}.n_walker is {n_walker}, less than {max(2 * n_dim, 8)}.")
     if n_step % thin:
         raise UnitError(f"{where}.n_step is not a multiple of {where}.thin.")
-    moves = _parse_moves(_list(raw, "moves", where))
+    moves = _parse_moves(list_of(raw, "moves", where))
     mixture = None
     if "mixture" in raw:
-        mixture = _parse_mixture(_table(raw, "mixture", where), n_dim)
+        mixture = _parse_mixture(table_of(raw, "mixture", where), n_dim)
     if mixture is None and any(name == "mixture" for name, _ in moves):
         raise UnitError(f"{where}.moves has mixture, but {where}.mixture is missing.")
     return SamplerSettings(n_walker, n_step, thin, moves, mixture)
@@ -385,73 +441,16 @@ def _parse_moves(raw: Sequence[Any]) -> tuple[tuple[str, float], ...]:
 
 def _parse_mixture(raw: Mapping[str, Any], n_dim: int) -> Mixture:
     where = "settings.sampler.mixture"
-    _only_keys(raw, {"weights", "means", "choleskys", "degrees"}, where)
-    n = len(_list(raw, "weights", where))
+    only_keys(raw, {"weights", "means", "choleskys", "degrees"}, where)
+    n = len(list_of(raw, "weights", where))
     if not 1 <= n <= MAX_COMPONENTS:
         raise UnitError(f"{where}.weights has {n} components, not 1 to {MAX_COMPONENTS}.")
-    weights = _array(raw, "weights", where, (n,))
-    choleskys = _array(raw, "choleskys", where, (n, n_dim, n_dim))
+    weights = array_of(raw, "weights", where, (n,))
+    choleskys = array_of(raw, "choleskys", where, (n, n_dim, n_dim))
     if not (weights > 0).all() or abs(math.fsum(weights) - 1.0) > 1e-9:
         raise UnitError(f"{where}.weights are not positive numbers that sum to 1.")
     diagonal = np.diagonal(choleskys, axis1=1, axis2=2)
     if not (diagonal > 0).all() or np.triu(choleskys, 1).any():
         raise UnitError(f"{where}.choleskys are not lower triangles with positive diagonals.")
-    means = _array(raw, "means", where, (n, n_dim))
-    return Mixture(weights, means, choleskys, _positive(raw, "degrees", where))
-
-
-def _table(raw: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
-    value = raw.get(key)
-    if not isinstance(value, Mapping):
-        raise UnitError(f"{where}.{key} is missing or not a table.", key=key)
-    return value
-
-
-def _list(raw: Mapping[str, Any], key: str, where: str) -> Sequence[Any]:
-    value = raw.get(key)
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        raise UnitError(f"{where}.{key} is missing or not a list.", key=key)
-    return value
-
-
-def _only_keys(raw: Mapping[str, Any], allowed: set[str], where: str) -> None:
-    for key in raw:
-        if key not in allowed:
-            raise UnitError(f"{where} has an unknown key {key!r}.", key=key)
-
-
-def _number(raw: Mapping[str, Any], key: str, where: str) -> float:
-    value = raw.get(key)
-    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
-        raise UnitError(f"{where}.{key} is missing or not a finite number.", key=key)
-    return float(value)  # type: ignore[arg-type]
-
-
-def _positive(raw: Mapping[str, Any], key: str, where: str) -> float:
-    value = _number(raw, key, where)
-    if value <= 0.0:
-        raise UnitError(f"{where}.{key} is not positive.", key=key)
-    return value
-
-
-def _integer(raw: Mapping[str, Any], key: str, where: str, low: int, high: int) -> int:
-    value = raw.get(key)
-    if type(value) is not int or not low <= value <= high:
-        raise UnitError(f"{where}.{key} is not a whole number from {low} to {high}.", key=key)
-    return value
-
-
-def _array(
-    raw: Mapping[str, Any], key: str, where: str, shape: tuple[int, ...]
-) -> NDArray[np.float64]:
-    try:
-        array = np.array(_list(raw, key, where))
-    except ValueError as error:
-        raise UnitError(f"{where}.{key} is not an array of numbers.", key=key) from error
-    if array.shape != shape or array.dtype.kind not in "if":
-        wanted = " x ".join(map(str, shape))
-        raise UnitError(f"{where}.{key} is not an array of {wanted} numbers.", key=key)
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        raise UnitError(f"{where}.{key} has a number that is not finite.", key=key)
-    return array
+    means = array_of(raw, "means", where, (n, n_dim))
+    return Mixture(weights, means, choleskys, positive_of(raw, "degrees", where))

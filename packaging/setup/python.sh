@@ -12,7 +12,7 @@ stamp=$dir/.made-from
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "setup: $*"; exit 1; }
 
-wanted=$(cat "$lock" "$root/pyproject.toml" | cksum)
+wanted=$(cat "$lock" "$root/pyproject.toml" "$root/setup.py" "$root"/apps/ttv/kernel/*.[ch] | cksum)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && exit 0
 
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; }
@@ -40,7 +40,7 @@ fi
     fail "Python 3.11 or newer is needed; set PYTHON to one."
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     install "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
-# TTVFast is compiled on installation.
+# The kernels and TTVFast are compiled on installation.
 command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 || install gcc
 header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
 [ -f "$header" ] ||

@@ -228,7 +228,7 @@ def test_a_chain_recovers_the_simulated_system(problem, table, mode) -> None:
         sampler = Sampler(
             SamplerSettings(24, 150, 1, (("de", 0.8), ("snooker", 0.2))),
             stream_key(seed, Stream.CHAIN),
-            Posterior(problem, table),
+            Posterior(problem, table).log_densities,
         )
         rng = np.random.default_rng(index)
         chain = sampler.begin(starting_points(mode, problem, 24, rng, table=table))

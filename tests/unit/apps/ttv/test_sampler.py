@@ -15,8 +15,8 @@ SETTINGS = SamplerSettings(12, 20, 4, (("de", 0.5), ("snooker", 0.3), ("stretch"
 KEY = (123, 456)
 
 
-def normal(x) -> float:
-    return -0.5 * math.fsum(v * v for v in x)
+def normal(points):
+    return -0.5 * np.sum(points * points, axis=1)
 
 
 @pytest.fixture
@@ -36,14 +36,12 @@ def same(a: Chain, b: Chain) -> bool:
 
 def test_stores_every_thin_th_ensemble_and_counts_every_call(start) -> None:
     calls = []
-    sampler = Sampler(SETTINGS, KEY, lambda x: calls.append(x) or normal(x))
+    sampler = Sampler(SETTINGS, KEY, lambda x: calls.extend(x) or normal(x))
     chain = run(sampler, sampler.begin(start), 20)
     assert len(chain.draws) == len(chain.draws_log_prob) == 5
     assert chain.n_call == len(calls) == 12 * 21
     np.testing.assert_array_equal(chain.draws[-1], chain.coords)
-    np.testing.assert_array_equal(
-        chain.log_prob, [normal(point) for point in chain.coords.tolist()]
-    )
+    np.testing.assert_array_equal(chain.log_prob, normal(chain.coords))
     assert 0 < chain.accepted.sum() < 12 * 20
 
 
@@ -83,13 +81,14 @@ class Interrupted(BaseException):
     pass
 
 
-@pytest.mark.parametrize("after", [0, 1, 5, 11])
+@pytest.mark.parametrize("after", [0, 1])
 def test_an_interrupted_step_leaves_no_trace(start, after: int) -> None:
     calls = Counter()
 
     def poll() -> None:
         calls["n"] += 1
-        if calls["n"] == 12 * 4 + 1 + after:
+        # Once for the start, and once for each group of walkers that moves together.
+        if calls["n"] == 1 + 2 * 3 + 1 + after:
             raise Interrupted
 
     sampler = Sampler(SETTINGS, KEY, normal, poll)
@@ -103,8 +102,8 @@ def test_an_interrupted_step_leaves_no_trace(start, after: int) -> None:
 
 
 def test_impossible_proposals_are_never_accepted(start) -> None:
-    def half(x) -> float:
-        return normal(x) if x[0] > 0 else -math.inf
+    def half(points):
+        return np.where(points[:, 0] > 0, normal(points), -math.inf)
 
     sampler = Sampler(SETTINGS, KEY, half)
     chain = run(sampler, sampler.begin(np.abs(start)), 20)
@@ -113,7 +112,7 @@ def test_impossible_proposals_are_never_accepted(start) -> None:
 
 
 def test_a_start_without_probability_is_refused(start) -> None:
-    sampler = Sampler(SETTINGS, KEY, lambda x: -math.inf if x[0] == start[3, 0] else 0.0)
+    sampler = Sampler(SETTINGS, KEY, lambda x: np.where(x[:, 0] == start[3, 0], -math.inf, 0.0))
     with pytest.raises(UnitError, match="start of walker 3"):
         sampler.begin(start)
 
