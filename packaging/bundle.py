@@ -77,6 +77,8 @@ def freeze(app: str, *, root: Path, program: Path, work: Path) -> Bundle:
 
 def _build_kernel(root: Path, program: Path, sources: Path) -> None:
     """Compile the kernel for the Python that is frozen, which may not be the one that builds."""
+    if not (sources / "apps" / "ttv").is_dir():
+        return
     shutil.copy2(root / "setup.py", sources / "setup.py")
     run(
         [program, "setup.py", "--quiet", "build_ext", "--inplace"],

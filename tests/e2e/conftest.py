@@ -59,6 +59,8 @@ node = {{ value = 0.0, unit = "deg" }}
 
 [model]
 dt = {{ value = 1.5, unit = "days" }}
+# The slow engine, so that tasks last long enough to be suspended and killed.
+engine = "ttvfast"
 starts = 4
 
 [sampler]

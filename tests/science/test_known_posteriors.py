@@ -25,6 +25,11 @@ N_CHAIN = 12
 FALSE_ALARM = 1e-4
 
 
+def each(log_probability: Callable) -> Callable:
+    """Return the log density of points (n, n_dim) from that of one point."""
+    return lambda points: np.array([log_probability(point) for point in points.tolist()])
+
+
 def sample(
     log_probability: Callable,
     starts: Callable[[np.random.Generator], np.ndarray],
@@ -38,7 +43,7 @@ def sample(
         seed = unit_seed(2024, generation=0, index=index)
         start = starts(np.random.default_rng(index))
         settings = SamplerSettings(len(start), n_step, 1, moves, mixture)
-        sampler = Sampler(settings, stream_key(seed, Stream.CHAIN), log_probability)
+        sampler = Sampler(settings, stream_key(seed, Stream.CHAIN), each(log_probability))
         chain = sampler.begin(start)
         for _ in range(n_step):
             sampler.advance(chain)

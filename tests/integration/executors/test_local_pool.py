@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,10 @@ from work_generator import ttv
 
 @pytest.fixture(scope="module")
 def campaign() -> Campaign:
-    return cheap_campaign()
+    """Return one that lasts long enough to be looked at: with the slow engine."""
+    fast = cheap_campaign()
+    settings = {**fast.settings, "model": {**fast.settings["model"], "engine": "ttvfast"}}
+    return replace(fast, settings=settings)
 
 
 @pytest.fixture(scope="module")

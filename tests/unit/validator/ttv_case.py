@@ -112,7 +112,9 @@ def compute(unit: Unit, data: bytes | None = None) -> TtvOutput:
     """Run the app's sampler on a unit; `data` instead of its own table makes a wrong posterior."""
     settings = TtvSettings.from_mapping(unit.settings)
     posterior = Posterior(settings.problem, parse_table(table() if data is None else data))
-    sampler = Sampler(settings.sampler, stream_key(unit.seed, Stream.CHAIN), posterior.log_densities)
+    sampler = Sampler(
+        settings.sampler, stream_key(unit.seed, Stream.CHAIN), posterior.log_densities
+    )
     chain = sampler.begin(settings.start)
     while chain.step < settings.sampler.n_step:
         sampler.advance(chain)

@@ -189,7 +189,11 @@ BAD = {
         'write dt = "auto"',
     ),
     "dt too long": (("value = 0.5", "value = 2.5"), 30, 'write dt = "auto", or 0.505 or less'),
-    "unknown engine": (("[model]", '[model]\nengine = "rebound"'), 30, "write one of batch, ttvfast"),
+    "unknown engine": (
+        ("[model]", '[model]\nengine = "rebound"'),
+        30,
+        "write one of batch, ttvfast",
+    ),
     "epoch after the transits": (
         ("[model]", '[model]\nepoch = { value = 102, unit = "BKJD" }'),
         30,
