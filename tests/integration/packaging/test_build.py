@@ -86,6 +86,7 @@ def test_constants_may_be_annotated(packaging: Scripts, tmp_path: Path) -> None:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with the smallest app among its apps."""
     root = tmp_path_factory.mktemp("project")
+    shutil.copy2(ROOT / "setup.py", root / "setup.py")
     for name in ("apps", "boinc_project", "requirements", "packaging"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     text = TINY.read_text("utf-8").replace('"tiny"', '"tiny_app"')
