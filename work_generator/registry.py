@@ -51,7 +51,10 @@ class AppPlanner(Protocol):
         """Return what a unit costs, in counts that do not depend on a machine."""
 
     def seconds_per_call(self, campaign: Campaign) -> float:
-        """Measure the likelihood on this machine, CPU seconds per call."""
+        """Measure one of the calls that `cost` counts on this machine, CPU seconds."""
+
+    def fitting(self, campaign: Campaign, reference_seconds_per_call: float) -> str:
+        """Return what to write into the campaign file for units of the target's length."""
 
 
 def names() -> list[str]:

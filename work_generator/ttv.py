@@ -1,7 +1,8 @@
 """Plan a transit-timing campaign: which sub-chains, from which starting points.
 
-What costs computing (the modes, the step) is found once, by `prepare`, and kept in the campaign's
-settings under ``"modes"`` and ``model.dt``. `plan` then only follows from its arguments.
+What costs computing (the modes, the step, the length of a unit) is found once, by `prepare`, and
+kept in the campaign's settings under ``"modes"``, ``model.dt`` and ``sampler``. `plan` then only
+follows from its arguments.
 """
 
 from __future__ import annotations
@@ -22,21 +23,25 @@ from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.seeds import Stream, step_bits, stream_key, unit_seed
 from boinc_project.unit import Unit
+from work_generator import sizing
 from work_generator.estimate import Cost, measure
 from work_generator.modes import Mode, choose_dt, find_modes, starting_points
 from work_generator.proposals import pilot_proposal, proposal
-from work_generator.ttv_file import SECTIONS, posterior_of, read_sections
+from work_generator.reference import speed
+from work_generator.ttv_file import MAX_STEPS, SECTIONS, posterior_of, read_sections
 
 __all__ = [
     "SECTIONS",
     "cost",
     "describe",
+    "fitting",
     "is_prepared",
     "plan",
     "preparation",
     "prepare",
     "published_names",
     "read_sections",
+    "resized",
     "seconds_per_call",
 ]
 
@@ -86,11 +91,13 @@ def describe(campaign: Campaign) -> list[str]:
         for planet in problem.model.planets
     ]
     sampler = campaign.settings["sampler"]
+    length = f"{sampler['n_step']} steps, every {sampler['thin']}th kept"
+    if sampler["n_step"] is None:
+        length = f"as many steps as {sizing.TARGET_SECONDS / 60:.0f} minutes allow"
     return [
         f"Planets: {', '.join(planets)}. Transits: {table.n_transit} in "
         f"{(table.last - table.first) / 365.25:.1f} years. Free parameters: {problem.n_dim}.",
-        f"Each unit: {sampler['n_walker']} walkers, {sampler['n_step']} steps, every "
-        f"{sampler['thin']}th kept.",
+        f"Each unit: {sampler['n_walker']} walkers, {length}.",
     ]
 
 
@@ -115,14 +122,20 @@ def preparation(campaign: Campaign) -> list[str]:
 
 
 def is_prepared(campaign: Campaign) -> bool:
-    """Whether step and modes have been found."""
+    """Whether step and modes have been found, and the length of a unit."""
+    return _has_modes(campaign) and campaign.settings["sampler"]["n_step"] is not None
+
+
+def _has_modes(campaign: Campaign) -> bool:
     return campaign.settings["model"]["dt"] is not None and "modes" in campaign.settings
 
 
 def prepare(campaign: Campaign, progress: Callable[[int, int], None] | None = None) -> Campaign:
-    """Find the modes, and the step if the campaign file says ``"auto"``.
+    """Find the modes, and what the campaign file leaves to be measured: step, length of a unit.
 
-    The result follows from the campaign and its seed; a prepared campaign is returned as it is.
+    Modes and step follow from the campaign and its seed. The length of a unit, ``n_step = "auto"``,
+    comes from the time that a likelihood takes here, and is never measured again: a prepared
+    campaign is returned as it is.
 
     Parameters
     ----------
@@ -138,6 +151,50 @@ def prepare(campaign: Campaign, progress: Callable[[int, int], None] | None = No
     """
     if is_prepared(campaign):
         return campaign
+    found = campaign if _has_modes(campaign) else _find_modes(campaign, progress)
+    if found.settings["sampler"]["n_step"] is not None:
+        return found
+    return resized(found, seconds_per_call(found) * speed())
+
+
+def resized(campaign: Campaign, reference_seconds_per_call: float) -> Campaign:
+    """Return the campaign with units that take the target's time on the reference host.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        Its ``thin`` is the smallest that the result may have.
+    reference_seconds_per_call : float
+        CPU seconds of a likelihood call there.
+    """
+    size = _size(campaign, reference_seconds_per_call)
+    sampler = {**campaign.settings["sampler"], "n_step": size.n_step, "thin": size.thin}
+    return replace(campaign, settings={**campaign.settings, "sampler": sampler})
+
+
+def fitting(campaign: Campaign, reference_seconds_per_call: float) -> str:
+    """Return what to write below [sampler] so that units take the target's time."""
+    size = _size(campaign, reference_seconds_per_call)
+    return f"n_step = {size.n_step} with thin = {size.thin}"
+
+
+def _size(campaign: Campaign, reference_seconds_per_call: float) -> sizing.Size:
+    sampler = campaign.settings["sampler"]
+    n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
+    return sizing.fit(
+        sampler["n_walker"] * reference_seconds_per_call,
+        _bytes_per_draw(sampler["n_walker"], n_dim),
+        thin=sampler["thin"],
+        most_steps=MAX_STEPS,
+    )
+
+
+def _bytes_per_draw(n_walker: int, n_dim: int) -> int:
+    """Return the bytes of one kept step: coordinates and log-probability of every walker."""
+    return 8 * n_walker * (n_dim + 1)
+
+
+def _find_modes(campaign: Campaign, progress: Callable[[int, int], None] | None) -> Campaign:
     first = posterior_of(campaign.settings, campaign.inputs)
     # The root of the seed tree: every unit has a branch of its own below it.
     rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
@@ -198,6 +255,8 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     InputError
         If the campaign is not prepared, or no starting points can be found.
     """
+    if not is_prepared(campaign):
+        raise InputError(f"The campaign {campaign.name} is not prepared yet.", name=campaign.name)
     prepared = _prepared(campaign)
     generation = len(progress.issued)
     n_unit = min(campaign.units_per_generation, campaign.stop.max_units - sum(progress.issued))
@@ -238,7 +297,7 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
         fpops=n_call * (planet_steps + _PLANET_STEPS_PER_CALL) * _FPOPS_PER_PLANET_STEP,
         bytes_down=len(unit.to_bytes()),
         bytes_shared=sum(len(data) for data in campaign.inputs.values()),
-        bytes_up=8 * n_walker * (n_draw * (n_dim + 1) + 1) + _OUTPUT_OVERHEAD,
+        bytes_up=n_draw * _bytes_per_draw(n_walker, n_dim) + 8 * n_walker + _OUTPUT_OVERHEAD,
         memory=_MEMORY,
         disk=_DISK,
     )
@@ -248,12 +307,19 @@ def seconds_per_call(campaign: Campaign) -> float:
     """Measure the likelihood at the best mode on this machine, CPU seconds per call."""
     prepared = _prepared(campaign)
     posterior = Posterior(prepared.problem, prepared.table)
-    point = prepared.modes[0].params.tolist()
-    return measure(lambda: posterior(point))
+    # The sampler moves half of its walkers at once.
+    n_point = campaign.settings["sampler"]["n_walker"] // 2
+    points = np.tile(prepared.modes[0].params, (n_point, 1))
+    return measure(lambda: _evaluate(posterior, points)) / len(points)
+
+
+def _evaluate(posterior: Posterior, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the log densities at `points`, (n, n_dim), by the call that the sampler makes."""
+    return posterior.log_densities(points)
 
 
 def _prepared(campaign: Campaign) -> _Prepared:
-    if not is_prepared(campaign):
+    if not _has_modes(campaign):
         raise InputError(f"The campaign {campaign.name} is not prepared yet.", name=campaign.name)
     stored = campaign.settings["modes"]
     modes = tuple(

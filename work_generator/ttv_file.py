@@ -23,6 +23,7 @@ SECTIONS = ("star", "data", "planets", "model", "sampler")
 # A cautious mix: most moves need no fit, and the mixture pays only where its fit is good.
 DEFAULT_MOVES = {"de": 0.55, "mixture": 0.3, "snooker": 0.15}
 MODEL_KEYS = ("dt", "engine", "epoch", "starts")
+MAX_STEPS = 10_000_000
 PLANET_NAME = re.compile(r"[A-Za-z0-9]{1,16}")
 
 
@@ -62,8 +63,8 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     Returns
     -------
     settings : dict
-        `Campaign.settings`: what all units share. ``model.dt`` is None where the file says
-        ``"auto"``.
+        `Campaign.settings`: what all units share. ``model.dt`` and ``sampler.n_step`` are None
+        where the file says ``"auto"``.
     inputs : dict
         ``transits.csv``.
 
@@ -234,15 +235,25 @@ def _sampler(root: TomlTable, n_dim: int) -> dict[str, Any]:
             f"n_walker = {n_walker} must be even and at least {least} for {n_dim} free "
             f"parameters: write {max(least, n_walker + n_walker % 2)} or more",
         )
-    n_step = table.integer("n_step", low=1, high=10_000_000, default=1000)
+    n_step = _n_step(table)
     thin = table.integer("thin", low=1, high=100_000, default=10)
-    if n_step % thin:
+    if n_step is not None and n_step % thin:
         table.fail(
             "thin",
             f"n_step = {n_step} is not a multiple of thin = {thin}: "
             f"write n_step = {max(1, n_step // thin) * thin}",
         )
     return {"n_walker": n_walker, "n_step": n_step, "thin": thin, "moves": _moves(table)}
+
+
+def _n_step(table: TomlTable) -> int | None:
+    """Return the steps of a unit; None for ``"auto"``."""
+    stated = table.values.get("n_step")
+    if stated == "auto":
+        return None
+    if isinstance(stated, str):
+        table.fail("n_step", 'n_step must be "auto" or a whole number: write n_step = "auto"')
+    return table.integer("n_step", low=1, high=MAX_STEPS, default=1000)
 
 
 def _moves(table: TomlTable) -> list[list[Any]]:

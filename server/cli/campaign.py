@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from server.cli.context import console, open_from
+from server.cli.context import console, open_from, project_directory
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from boinc_project.campaign import Campaign
     from server.project import Project
     from server.services.campaign_view import CampaignSummary
+    from work_generator.fleet import Fleet
+    from work_generator.forecast import Forecast
+    from work_generator.prices import Prices, Volunteers
 
 app = typer.Typer(
     help="Check, plan, issue and steer campaigns; compute one without BOINC.",
@@ -41,24 +45,48 @@ def validate(file: Path = FILE) -> None:
 
 
 @app.command()
-def plan(file: Path = FILE) -> None:
-    """Say what a campaign will cost: units, likelihood calls, CPU time, bytes."""
-    from boinc_project.campaign import Progress
-    from server.cli.campaign_tables import estimate_table
-    from work_generator import registry
+def plan(
+    context: typer.Context,
+    file: Path = FILE,
+    prices: Path | None = typer.Option(
+        None, "--prices", help="Your prices; see `openastro campaign prices`."
+    ),
+    hosts: int = typer.Option(
+        0, "--hosts", min=0, max=10_000_000, help="Assume this many average hosts."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print all numbers as JSON."),
+) -> None:
+    """Say what a campaign will take: units, CPU time, bytes, wall time, money, and where."""
+    from server.cli.plan_report import plan_report
+    from work_generator import registry, sizing
     from work_generator.campaign_file import load_campaign
-    from work_generator.estimate import estimate
+    from work_generator.forecast import to_plain
+    from work_generator.prices import load_prices
 
     campaign = load_campaign(file)
+    known = load_prices(prices)
+    fleet = _fleet(context, known.volunteers, hosts)
     planner = registry.get(campaign.app)
     with _bar("Finding where the chains begin") as progress:
         prepared = planner.prepare(campaign, progress)
-    units = planner.plan(prepared, Progress())
-    told = estimate(prepared, planner.cost(prepared, units[0]), planner.seconds_per_call(prepared))
+    told = _forecast(prepared, known, fleet)
+    fitting = planner.fitting(prepared, told.told.seconds_per_call * told.machine.speed)
+    remark = sizing.remark(told.reference_seconds, fitting)
     out = console()
+    if as_json:
+        out.print(json.dumps({**to_plain(told), "remark": remark}, indent=1), markup=False)
+        return
     for line in (*_description(prepared), *planner.preparation(prepared)):
         out.print(line, markup=False)
-    out.print(estimate_table(told))
+    out.print(plan_report(told, remark))
+
+
+@app.command()
+def prices() -> None:
+    """Print the example of a price file, to be copied and filled with your own prices."""
+    from work_generator.prices import packaged_text
+
+    print(packaged_text(), end="")
 
 
 @app.command()
@@ -155,6 +183,38 @@ def run_local(
 
     campaign = load_campaign(file)
     show_run(campaign, out or Path(campaign.name), jobs=jobs, every=every, out=console())
+
+
+def _fleet(context: typer.Context, assumed: Volunteers, hosts: int) -> Fleet:
+    """Return the fleet asked for, else the project's active hosts, else the example."""
+    import time
+
+    from boinc_project.settings import SETTINGS_FILE
+    from server.services.fleet import active_fleet
+    from work_generator.fleet import example_fleet
+
+    if hosts:
+        return example_fleet(assumed, hosts)
+    if not (project_directory(context) / SETTINGS_FILE).exists():
+        return example_fleet(assumed)
+    found = active_fleet(open_from(context).database, assumed, now=time.time())
+    return found or example_fleet(assumed)
+
+
+def _forecast(prepared: Campaign, prices: Prices, fleet: Fleet) -> Forecast:
+    """Measure this machine, and say what the campaign takes."""
+    import os
+
+    from boinc_project.campaign import Progress
+    from work_generator import reference, registry
+    from work_generator.estimate import estimate
+    from work_generator.forecast import Machine, forecast
+
+    planner = registry.get(prepared.app)
+    (unit, *_) = planner.plan(prepared, Progress())
+    told = estimate(prepared, planner.cost(prepared, unit), planner.seconds_per_call(prepared))
+    machine = Machine(len(os.sched_getaffinity(0)), reference.speed())
+    return forecast(prepared, told, machine=machine, fleet=fleet, prices=prices)
 
 
 def _description(campaign: Campaign) -> list[str]:

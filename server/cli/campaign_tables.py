@@ -11,38 +11,6 @@ from rich.text import Text
 from server.cli.posterior_table import posterior_report
 from server.services.campaign_view import CampaignSummary, WorkunitState
 from server.services.campaigns import Status
-from work_generator.estimate import Estimate, duration, volume
-
-
-def estimate_table(told: Estimate) -> Table:
-    """Return what a campaign costs; seconds are of this machine, and say so."""
-    cost = told.cost
-    table = Table(show_header=True, header_style="bold")
-    table.add_column("")
-    table.add_column("One unit", justify="right")
-    table.add_column(f"First generation ({told.first_units} units)", justify="right")
-    table.add_column(f"At most ({told.max_units} units)", justify="right")
-    counts = (1, told.first_units, told.max_units)
-
-    def row(name: str, cells: Sequence[str]) -> None:
-        table.add_row(Text(name), *(Text(cell) for cell in cells))
-
-    row("Likelihood calls", [f"{n * cost.n_call:,}" for n in counts])
-    row("CPU time on this machine", [duration(n * told.unit_seconds) for n in counts])
-    row(
-        f"  computed {told.results_per_unit} times",
-        [duration(told.cpu_seconds(n, replicated=True)) for n in counts],
-    )
-    row("Each host downloads", [volume(cost.bytes_down + cost.bytes_shared), "", ""])
-    row("Each host uploads", [volume(cost.bytes_up), "", ""])
-    row("Hosts upload in all", [volume(n * told.results_per_unit * cost.bytes_up) for n in counts])
-    row("Operations (rsc_fpops_est)", [f"{cost.fpops:.2g}", "", ""])
-    row("Memory", [f"at most {volume(cost.memory)}", "", ""])
-    row("Disk", [f"at most {volume(cost.disk)}", "", ""])
-    table.caption = Text(
-        f"One likelihood takes {1e3 * told.seconds_per_call:.3g} ms of CPU here, measured just now."
-    )
-    return table
 
 
 def status_report(status: Status, *, every: bool = False) -> RenderableType:

@@ -13,6 +13,9 @@ from pathlib import Path
 import h5py
 import pytest
 
+from server.models import Host, User
+from server.project import open_project
+
 ROOT = Path(__file__).parents[3]
 
 CAMPAIGN = """\
@@ -190,6 +193,82 @@ def test_plan_counts_calls_time_and_bytes(run, campaign) -> None:
     assert f"{2 * 20 * 201:,}" in done.stdout
     for words in ("CPU time on this machine", "Each host downloads", "measured just now"):
         assert words in done.stdout
+
+
+def test_plan_says_what_it_costs_and_where_to_compute(run, campaign, tmp_path) -> None:
+    done = run("--project", tmp_path / "nowhere", "campaign", "plan", campaign(), "--hosts", "7")
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "No pilot says how many units are needed: 2 to 3.",
+        "which is short: 30 to 60 are good. n_step =",
+        "Fleet: assumed fleet of 7 average hosts.",
+        "not in the sum: electricity, paid by volunteers",
+        "Prices, rented: ",
+        "Advice: Compute it here: `openastro campaign run-local`",
+    ):
+        assert words in done.stdout
+
+
+def test_plan_as_json_has_the_same_numbers(run, campaign, tmp_path) -> None:
+    prices = tmp_path / "mine.toml"
+    text = run("campaign", "prices").stdout
+    prices.write_text(text.replace("local_hours = 24.0", "local_hours = 0.0"))
+    path = campaign(("n_step = 200", 'n_step = "auto"'))
+    done = run("--project", tmp_path, "campaign", "plan", path, "--json", "--prices", prices)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    unit, (first, most) = told["unit"], told["outlooks"]
+    # The length was measured a moment before the plan measures again.
+    assert 15 * 60 < unit["cpu_seconds_reference"] < 120 * 60
+    assert unit["bytes_up"] < 8.1e6
+    assert (first["n_unit"], most["n_unit"], told["units"]["likely"]) == (2, 3, None)
+    hours = unit["cpu_seconds_reference"] / 3600
+    assert most["cpu_hours_reference"] == pytest.approx(3 * hours)
+    assert most["cpu_hours_volunteers"] == pytest.approx(6 * hours)
+    for bill in most["bills"].values():
+        assert bill["total"] == pytest.approx(sum(term["amount"] for term in bill["terms"]))
+    assert told["advice"]["n_unit"] == 3
+    assert told["advice"]["venue"] == most["advice"] != "local"
+
+
+def test_plan_counts_the_projects_active_hosts(run, project, campaign) -> None:
+    now = time.time()
+    hosts = [(4, 8e9, now), (2, 1e9, now), (100, 4e9, now - 8 * 86400.0)]
+    opened = open_project(project)
+    with opened.database.write() as session:
+        user = User(
+            create_time=now,
+            name="v",
+            email_addr="v@example.org",
+            passwd_hash="x",
+            authenticator="0" * 32,
+            cross_project_id="0" * 32,
+        )
+        session.add(user)
+        session.flush()
+        for n_cpu, fpops, when in hosts:
+            session.add(
+                Host(userid=user.id, create_time=when, rpc_time=when, p_ncpus=n_cpu, p_fpops=fpops)
+            )
+    opened.database.dispose()
+    done = run("--project", project, "campaign", "plan", campaign(), "--json")
+    assert done.returncode == 0, done.stderr
+    fleet = json.loads(done.stdout)["fleet"]
+    assert fleet["words"] == "2 hosts active in the last week"
+    assert (fleet["hosts"], fleet["cores"]) == (2, 6)
+    # Four of twice the reference host, two that were never measured.
+    assert fleet["reference_cores"] == pytest.approx(4 * 2 + 2 * 0.72)
+
+
+def test_plan_refuses_nonsense_prices(run, campaign, tmp_path) -> None:
+    prices = tmp_path / "mine.toml"
+    prices.write_text(
+        run("campaign", "prices").stdout.replace("per_month = 44.41", "per_month = -1")
+    )
+    done = run("campaign", "plan", campaign(), "--prices", prices)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "per_month = -1 is out of range" in done.stderr
+    assert done.stderr.startswith(f"openastro: {prices}:")
 
 
 def test_issue_needs_the_app(run, project, campaign) -> None:

@@ -76,6 +76,11 @@ def test_reads_every_section(write: Write) -> None:
     }
 
 
+def test_the_length_of_a_unit_may_be_left_to_measure(write: Write) -> None:
+    sampler = load_campaign(write(("n_step = 20", 'n_step = "auto"'))).settings["sampler"]
+    assert (sampler["n_step"], sampler["thin"]) == (None, 10)
+
+
 def test_moves_that_are_not_stated(write: Write) -> None:
     campaign = load_campaign(write(("moves = { de = 0.8, snooker = 0.2 }\n", "")))
     moves = dict(campaign.settings["sampler"]["moves"])
@@ -205,6 +210,7 @@ BAD = {
     "thin does not divide": (("n_step = 20", "n_step = 25"), 35, "write n_step = 20"),
     "no steps": (("n_step = 20", "n_step = 0"), 34, "out of range"),
     "a fractional step": (("n_step = 20", "n_step = 20.0"), 34, "whole number"),
+    "steps in words": (("n_step = 20", 'n_step = "many"'), 34, 'write n_step = "auto"'),
     "moves": (("de = 0.8", "de = 0.9"), 36, "add up to 1"),
     "unknown move": (("snooker = 0.2", "snoker = 0.2"), 36, "did you mean snooker?"),
     "max_units": (("max_units = 8", "max_units = 2"), 40, "write max_units = 3 or more"),

@@ -209,3 +209,45 @@ def test_a_mode_found_twice_needs_no_warning(prepared: Campaign) -> None:
     (mode,) = prepared.settings["modes"]
     settings = {**prepared.settings, "modes": [{**mode, "n_found": 2}]}
     assert len(ttv.preparation(replace(prepared, settings=settings))) == 2
+
+
+@pytest.fixture
+def automatic(prepared: Campaign) -> Campaign:
+    """The prepared campaign, but for the length of its units."""
+    sampler = {**prepared.settings["sampler"], "n_step": None}
+    settings = {**prepared.settings, "sampler": sampler}
+    return replace(prepared, settings=settings, units_per_generation=1)
+
+
+def test_the_length_of_a_unit_is_measured_once_and_kept(automatic: Campaign) -> None:
+    assert not ttv.is_prepared(automatic)
+    with pytest.raises(InputError, match="not prepared"):
+        ttv.plan(automatic, Progress())
+    done = ttv.prepare(automatic)
+    assert ttv.is_prepared(done)
+    assert ttv.prepare(done) is done
+    again = from_definition(to_definition(done))
+    assert [unit.digest for unit in ttv.plan(again, Progress())] == [
+        unit.digest for unit in ttv.plan(done, Progress())
+    ]
+    (unit, *_) = ttv.plan(done, Progress())
+    sampler = TtvSettings.from_mapping(unit.settings).sampler
+    assert sampler.n_step > 1000
+    assert sampler.n_step % sampler.thin == 0
+
+
+@pytest.mark.parametrize("seconds", [5e-5, 1e-3, 2e-2])
+def test_units_are_sized_for_the_reference_host(automatic: Campaign, seconds: float) -> None:
+    done = ttv.resized(automatic, seconds)
+    (unit, *_) = ttv.plan(done, Progress())
+    cost = ttv.cost(done, unit)
+    assert 30 * 60 < cost.n_call * seconds < 60 * 60
+    assert cost.bytes_up < 8.1e6
+    sampler = done.settings["sampler"]
+    assert ttv.fitting(automatic, seconds) == (
+        f"n_step = {sampler['n_step']} with thin = {sampler['thin']}"
+    )
+
+
+def test_a_length_that_is_not_known_yet_is_described(automatic: Campaign) -> None:
+    assert "as many steps as 45 minutes allow" in ttv.describe(automatic)[1]
