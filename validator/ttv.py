@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
+from apps.ttv.operations import credit_flop
 from apps.ttv.settings import TtvSettings
 from apps.ttv.table import TABLE_FILE, parse_table
 from apps.ttv_mcmc import replay
 from boinc_project.errors import OutputError, UnitError
 from boinc_project.ttv_output import TtvOutput, content_digest, read_ttv_output
 from boinc_project.unit import Unit, file_digest
-from validator.credit import cobblestones, ttv_flop
+from validator.credit import cobblestones
 from validator.registry import Audit
 from validator.statistics import MIN_EFFECTIVE, compare_runs
 from validator.verdict import Verdict, inconclusive, invalid, valid
@@ -128,7 +129,7 @@ def credit(unit: Unit) -> float:
     settings = TtvSettings.from_mapping(unit.settings)
     model, sampler = settings.problem.model, settings.sampler
     return cobblestones(
-        ttv_flop(
+        credit_flop(
             n_planet=len(model.planets),
             span_days=model.end - model.epoch,
             dt_days=model.dt,

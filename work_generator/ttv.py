@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
+from apps.ttv.operations import RUN_TIME, likelihood_calls, planet_steps
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
 from boinc_project.campaign import Campaign, Progress
@@ -47,11 +48,6 @@ __all__ = [
 
 MIN_APP_VERSION = 200
 """The first version of ``ttv_mcmc`` with the batch engine."""
-
-# One planet-step of TTVFast takes 225 to 300 ns where BOINC's Whetstone benchmark measures about
-# 4 GFLOPS: 1e3 operations. A call costs its Python wrapper the time of 1e3 planet-steps more.
-_FPOPS_PER_PLANET_STEP = 1.0e3
-_PLANET_STEPS_PER_CALL = 1.0e3
 
 # Python, numpy, h5py and TTVFast take 120 MB on Linux; walkers and draws are small beside that.
 _MEMORY = 3.0e8
@@ -290,11 +286,15 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
     model, sampler = campaign.settings["model"], campaign.settings["sampler"]
     n_walker, n_draw = sampler["n_walker"], sampler["n_step"] // sampler["thin"]
     n_dim = len(unit.settings["start"][0])
-    n_call = n_walker * (sampler["n_step"] + 1)
-    planet_steps = len(model["planets"]) * (model["end"] - model["epoch"]) / model["dt"]
+    n_call = likelihood_calls(n_walker=n_walker, n_step=sampler["n_step"])
+    steps = planet_steps(
+        n_planet=len(model["planets"]),
+        span_days=model["end"] - model["epoch"],
+        dt_days=model["dt"],
+    )
     return Cost(
         n_call=n_call,
-        fpops=n_call * (planet_steps + _PLANET_STEPS_PER_CALL) * _FPOPS_PER_PLANET_STEP,
+        fpops=n_call * RUN_TIME[model["engine"]].flop(steps),
         bytes_down=len(unit.to_bytes()),
         bytes_shared=sum(len(data) for data in campaign.inputs.values()),
         bytes_up=n_draw * _bytes_per_draw(n_walker, n_dim) + 8 * n_walker + _OUTPUT_OVERHEAD,

@@ -24,6 +24,9 @@ SECTIONS = ("star", "data", "planets", "model", "sampler")
 DEFAULT_MOVES = {"de": 0.55, "mixture": 0.3, "snooker": 0.15}
 MODEL_KEYS = ("dt", "engine", "epoch", "starts")
 MAX_STEPS = 10_000_000
+# Moves take the ensemble in halves or quarters, and the engine eight points at a time: multiples of
+# 32 walkers fill its vectors.
+_WALKERS = 32
 PLANET_NAME = re.compile(r"[A-Za-z0-9]{1,16}")
 
 
@@ -228,7 +231,8 @@ def _sampler(root: TomlTable, n_dim: int) -> dict[str, Any]:
     table = root.optional_table("sampler", ("n_walker", "n_step", "thin", "moves"))
     # Fewer would confine the ensemble to a subspace (Goodman & Weare 2010, CAMCoS 5, 65).
     least = max(2 * n_dim, 8)
-    n_walker = table.integer("n_walker", low=1, high=10_000, default=4 * (n_dim // 2 + 1))
+    whole = _WALKERS * math.ceil(2 * n_dim / _WALKERS)
+    n_walker = table.integer("n_walker", low=1, high=10_000, default=whole)
     if n_walker < least or n_walker % 2:
         table.fail(
             "n_walker",
