@@ -77,6 +77,20 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
     write_ttv_output(output, _output(unit, settings, chain, runtime))
 
 
+def compute(unit: Unit, table: TransitTable) -> Chain:
+    """Compute a unit's whole chain in memory, without a client, a checkpoint or an output."""
+    settings = TtvSettings.from_mapping(unit.settings)
+    sampler = Sampler(
+        settings.sampler,
+        stream_key(unit.seed, Stream.CHAIN),
+        Posterior(settings.problem, table).log_densities,
+    )
+    chain = sampler.begin(settings.start)
+    while chain.step < settings.sampler.n_step:
+        sampler.advance(chain)
+    return chain
+
+
 def replay(
     unit: Unit,
     table: TransitTable,

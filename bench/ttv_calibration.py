@@ -25,16 +25,14 @@ from rich.progress import track
 from scipy import stats
 
 from apps.ttv.engine import make_engine
-from apps.ttv.likelihood import Posterior
 from apps.ttv.priors import Prior
-from apps.ttv.sampler import Sampler
-from apps.ttv.settings import Problem, TtvSettings
+from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, parse_table
+from apps.ttv_mcmc import compute
 from assimilator.merge import merge_chains
 from assimilator.sub_chain import SubChain
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
-from boinc_project.seeds import Stream, stream_key
 from work_generator import ttv as planner
 
 HERE = Path(__file__).resolve().parent
@@ -117,16 +115,10 @@ def posterior_draws(campaign: Campaign) -> np.ndarray:
     table = parse_table(campaign.inputs[TABLE_FILE])
     chains = []
     for unit in planner.plan(prepared, Progress()):
-        own = TtvSettings.from_mapping(unit.settings)
-        posterior = Posterior(own.problem, table)
-        key = stream_key(unit.seed, Stream.CHAIN)
-        sampler = Sampler(own.sampler, key, posterior.log_densities)
-        chain = sampler.begin(own.start)
-        while chain.step < own.sampler.n_step:
-            sampler.advance(chain)
+        chain = compute(unit, table)
         name = (unit.generation, unit.index, unit.digest)
         chains.append(SubChain(name, np.array(chain.draws), np.array(chain.draws_log_prob)))
-    merged = merge_chains(chains, len(own.problem.parameter_names))
+    merged = merge_chains(chains, chains[0].draws.shape[2])
     return merged.draws.reshape(-1, merged.draws.shape[-1])
 
 

@@ -31,14 +31,13 @@ from apps.ttv.failures import IntegrationFailed
 from apps.ttv.likelihood import Posterior
 from apps.ttv.matching import Matcher
 from apps.ttv.model import TimingModel, ttvfast_parameters
-from apps.ttv.sampler import Sampler
-from apps.ttv.settings import Problem, TtvSettings
+from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
+from apps.ttv_mcmc import compute
 from assimilator.diagnostics import marginal
 from assimilator.merge import merge_chains
 from assimilator.sub_chain import SubChain
 from boinc_project.campaign import Campaign, Progress
-from boinc_project.seeds import Stream, stream_key
 from work_generator import ttv as planner
 from work_generator.campaign_file import load_campaign
 
@@ -80,22 +79,11 @@ def ours(path: Path) -> tuple[Outcome, Campaign, list[np.ndarray]]:
     units = planner.plan(campaign, Progress())
     chains, starts, n_call = [], [], 0
     for unit in units:
-        settings = TtvSettings.from_mapping(unit.settings)
-        posterior = Posterior(settings.problem, table)
-        key = stream_key(unit.seed, Stream.CHAIN)
-        sampler = Sampler(settings.sampler, key, posterior.log_densities)
-        chain = sampler.begin(settings.start)
-        while chain.step < settings.sampler.n_step:
-            sampler.advance(chain)
-        starts.append(settings.start)
-        n_call += posterior.n_call
-        chains.append(
-            SubChain(
-                (unit.generation, unit.index, unit.digest),
-                np.array(chain.draws),
-                np.array(chain.draws_log_prob),
-            )
-        )
+        chain = compute(unit, table)
+        starts.append(np.array(unit.settings["start"]))
+        n_call += chain.n_call
+        name = (unit.generation, unit.index, unit.digest)
+        chains.append(SubChain(name, np.array(chain.draws), np.array(chain.draws_log_prob)))
     merged = merge_chains(chains, starts[0].shape[1])
     if len(merged.keys) < len(units):
         Console(stderr=True).print(f"only {len(merged.keys)} of {len(units)} sub-chains merged")
