@@ -46,6 +46,7 @@ demo-serve: setup ## Look at the finished demo's pages
 
 bench: setup ## Run the benchmarks
 	$(PYTHON_IN_VENV) bench/scheduler.py
+	$(PYTHON_IN_VENV) bench/ttv_likelihood.py
 
 lock: ## Lock the dependencies anew, with hashes
 	for name in app freeze runtime dev; do \
