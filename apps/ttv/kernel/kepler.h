@@ -13,6 +13,11 @@ struct body {
     vec x, y, z, vx, vy, vz;
 };
 
+/* A distance and its inverse, of which the force and the orbit both need one. */
+struct distance {
+    vec r, inverse;
+};
+
 /* G0..G3 of one argument. */
 struct gauss {
     vec g0, g1, g2, g3;
@@ -23,9 +28,9 @@ struct orbit {
     vec gm, r0, inverse_r0, eta, beta, zeta;
 };
 
-/* A solution: its argument and G functions, and the distance there. */
+/* A solution: its argument and G functions, and the inverse of the distance there. */
 struct arc {
-    vec s, r;
+    vec s, inverse_r;
     struct gauss g;
 };
 
@@ -38,17 +43,30 @@ struct arc {
 #define FAST_ITERATIONS 12
 #define SAFE_ITERATIONS 80
 
-INLINE struct orbit orbit_of(const struct body *b, vec gm)
+INLINE struct distance distance_of(const struct body *b)
+{
+    struct distance d;
+    d.r = root(b->x * b->x + b->y * b->y + b->z * b->z);
+    d.inverse = broadcast(1.0) / d.r;
+    return d;
+}
+
+INLINE struct orbit orbit_at(const struct body *b, struct distance d, vec gm)
 {
     struct orbit o;
     vec v2 = b->vx * b->vx + b->vy * b->vy + b->vz * b->vz;
     o.gm = gm;
-    o.r0 = root(b->x * b->x + b->y * b->y + b->z * b->z);
-    o.inverse_r0 = broadcast(1.0) / o.r0;
+    o.r0 = d.r;
+    o.inverse_r0 = d.inverse;
     o.eta = b->x * b->vx + b->y * b->vy + b->z * b->vz;
     o.beta = broadcast(2.0) * gm * o.inverse_r0 - v2;
     o.zeta = gm - o.beta * o.r0;
     return o;
+}
+
+INLINE struct orbit orbit_of(const struct body *b, vec gm)
+{
+    return orbit_at(b, distance_of(b), gm);
 }
 
 /* By Taylor series to z^7: the first term left out is z^8 / 18!, below 2^-52 for z < 1. */
@@ -150,7 +168,7 @@ static __attribute__((noinline)) void solve_safely(const struct orbit *o, vec dt
     }
     arc->s = s;
     arc->g = gauss_far(o->beta, s);
-    arc->r = distance_at(o, &arc->g);
+    arc->inverse_r = broadcast(1.0) / distance_at(o, &arc->g);
 }
 
 /* Solve for the argument s after a time dt, beginning at a guess.
@@ -178,20 +196,22 @@ INLINE struct arc solve(const struct orbit *o, vec dt, vec guess)
     }
     arc.g = gauss_shifted(g, o->beta, d);
     arc.s = s + d;
-    vec rest = (dt - time_at(o, arc.s, &arc.g)) / distance_at(o, &arc.g);
+    vec inverse_r = broadcast(1.0) / distance_at(o, &arc.g);
+    vec rest = (dt - time_at(o, arc.s, &arc.g)) * inverse_r;
     /* Written so that NaN is not finished, either. */
     mask finished = (magnitude(rest) <= broadcast(FINISHED) * magnitude(arc.s)) &
                     (o->beta * arc.s * arc.s <= broadcast(SERIES_LIMIT));
+    vec growth = rest * (o->eta * arc.g.g0 + o->zeta * arc.g.g1); /* of the distance */
+    arc.inverse_r = inverse_r - inverse_r * inverse_r * growth;
     arc.s = arc.s + rest;
     arc.g.g3 = arc.g.g3 + rest * arc.g.g2;
     arc.g.g2 = arc.g.g2 + rest * arc.g.g1;
     arc.g.g1 = arc.g.g1 + rest * arc.g.g0;
-    arc.r = distance_at(o, &arc.g);
     if (__builtin_expect(any(~finished), 0)) {
         struct arc safe;
         solve_safely(o, dt, &safe);
         arc.s = choose(finished, arc.s, safe.s);
-        arc.r = choose(finished, arc.r, safe.r);
+        arc.inverse_r = choose(finished, arc.inverse_r, safe.inverse_r);
         arc.g.g1 = choose(finished, arc.g.g1, safe.g.g1);
         arc.g.g2 = choose(finished, arc.g.g2, safe.g.g2);
         arc.g.g3 = choose(finished, arc.g.g3, safe.g.g3);
@@ -202,7 +222,7 @@ INLINE struct arc solve(const struct orbit *o, vec dt, vec guess)
 /* Go along the orbit to a solution, by Gauss's f and g functions. */
 INLINE void move(struct body *b, const struct orbit *o, vec dt, const struct arc *arc)
 {
-    vec inverse_r = broadcast(1.0) / arc->r;
+    vec inverse_r = arc->inverse_r;
     vec pull = o->gm * o->inverse_r0;
     vec f = -pull * arc->g.g2, g = dt - o->gm * arc->g.g3; /* f is less by 1 */
     vec f_dot = -pull * inverse_r * arc->g.g1;

@@ -19,6 +19,8 @@
 typedef double vec __attribute__((vector_size(8 * LANES)));
 typedef int64_t mask __attribute__((vector_size(8 * LANES)));
 
+typedef uint64_t bits __attribute__((vector_size(8 * LANES)));
+
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE vec broadcast(double value)
@@ -48,6 +50,20 @@ INLINE vec root(vec x)
     for (int lane = 0; lane < LANES; lane++)
         y[lane] = __builtin_sqrt(x[lane]);
 #endif
+    return y;
+}
+
+/* 1 / sqrt(x) to about 2 units in the last place, for normal x: half the time of a root and a
+ * division. A first guess from the exponent's bits, within 3.5 % (Lomont 2003, "Fast inverse square
+ * root"), and Householder's fourth-order step twice: with h = 1 - x y^2 < 0.07 what is left of h
+ * is 35/64 h^4, 1.3e-5 and then 2e-20. */
+INLINE vec inverse_root(vec x)
+{
+    vec y = (vec)(((bits){0} + 0x5fe6eb50c7b537a9ULL) - ((bits)x >> 1));
+    for (int i = 0; i < 2; i++) {
+        vec h = broadcast(1.0) - x * y * y;
+        y = y + y * h * (broadcast(0.5) + h * (broadcast(0.375) + h * broadcast(0.3125)));
+    }
     return y;
 }
 

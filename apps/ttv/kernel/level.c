@@ -8,14 +8,16 @@
 /* All that changes while LANES parameter sets are integrated. */
 struct run {
     const struct setup *setup;
+    const struct start *starts;
     struct track **tracks;
     struct system system;
     struct body bodies[MAX_PLANETS];
     struct vector places[MAX_PLANETS]; /* heliocentric */
     vec past[MAX_PLANETS][3];          /* s of the last steps, newest last */
     vec rate[MAX_PLANETS];             /* D at the last half step */
+    struct body circle[MAX_PLANETS];   /* where a lane that failed waits for the others */
     mask alive;
-    struct queue queue;
+    struct queue queues[MAX_PLANETS];
 };
 
 /* Third-order symplectic corrector (Wisdom 2006, AJ 131, 2294): the state is carried into the
@@ -43,7 +45,7 @@ static __attribute__((noinline)) void retire(struct run *run, mask lanes, enum f
     run->alive = run->alive & ~lanes;
     for (int i = 0; i < n; i++) {
         struct body *b = &run->bodies[i];
-        const struct body *circle = &run->system.circle[i];
+        const struct body *circle = &run->circle[i];
         b->x = choose(lanes, circle->x, b->x);
         b->y = choose(lanes, circle->y, b->y);
         b->z = choose(lanes, circle->z, b->z);
@@ -77,17 +79,13 @@ static __attribute__((noinline)) void note(
         double *time = &track->times[place][track->count[place]++];
         double last = run->rate[place][lane];
         *time = (step - 0.5 + last / (last - rate[lane])) * setup->dt;
-        if (!run->system.timed[place][lane])
+        if (!setup->timed[run->starts[lane].order[place]])
             continue;
-        struct candidate *c = &run->queue.candidates[run->queue.n++];
-        c->lane = lane;
-        c->place = place;
-        c->step = step;
-        c->time = time;
-        for (int i = 0; i < setup->n_planet; i++) {
-            get_lane(&before[i], lane, c->before[i]);
-            get_lane(&run->bodies[i], lane, c->after[i]);
-        }
+        struct queue *q = &run->queues[place];
+        append(
+            setup->n_planet, place, q, &run->system, before, run->bodies, lane, step, time);
+        if (q->n == LANES)
+            refine(setup->n_planet, place, q, setup->dt, setup->modified_kick);
     }
 }
 
@@ -111,7 +109,6 @@ INLINE void look(int n, struct run *run, const struct body *before, double step)
         for (int i = 0; i < n; i++)
             if (any(crossings[i]))
                 note(run, i, crossings[i], rates[i], step, before);
-        refine_queue(n, s, &run->queue, run->setup->dt, run->setup->modified_kick, 0);
     }
     for (int i = 0; i < n; i++)
         run->rate[i] = rates[i];
@@ -121,11 +118,13 @@ INLINE void look(int n, struct run *run, const struct body *before, double step)
 INLINE void advance(int n, struct run *run)
 {
     vec dt = broadcast(run->setup->dt);
+    struct distance distances[MAX_PLANETS];
+    measure(n, run->bodies, distances);
     mask near = kick(
-        n, &run->system, run->bodies, run->places, dt, run->setup->modified_kick);
+        n, &run->system, run->bodies, distances, run->places, dt, run->setup->modified_kick);
     mask unbound = {0};
     for (int i = 0; i < n; i++) {
-        struct orbit o = orbit_of(&run->bodies[i], run->system.gm[i]);
+        struct orbit o = orbit_at(&run->bodies[i], distances[i], run->system.gm[i]);
         unbound = unbound | ~(o.beta > broadcast(0.0)); /* NaN, too */
         vec *past = run->past[i];
         /* s is smooth in time: go on along the parabola through the last three. */
@@ -174,11 +173,14 @@ INLINE void integrate_planets(int n, struct run *run)
     look(n, run, before, 0.0);
     remember(n, run);
     for (double step = 1.0; (step - 0.5) * dt <= setup->span && any(run->alive); step += 1.0) {
-        memcpy(before, run->bodies, sizeof before);
+        for (int i = 0; i < n; i++)
+            before[i] = run->bodies[i];
         advance(n, run);
         look(n, run, before, step);
     }
-    refine_queue(n, &run->system, &run->queue, dt, setup->modified_kick, 1);
+    for (int i = 0; i < n; i++)
+        if (run->queues[i].n)
+            refine(n, i, &run->queues[i], dt, setup->modified_kick);
 }
 
 void NAME(LEVEL)(
@@ -187,11 +189,14 @@ void NAME(LEVEL)(
     struct run run;
     vec since[MAX_PLANETS];
     run.setup = setup;
+    run.starts = starts;
     run.tracks = tracks;
-    run.queue.n = 0;
+    for (int i = 0; i < setup->n_planet; i++)
+        run.queues[i].n = 0;
     for (int lane = 0; lane < LANES; lane++) {
         run.alive[lane] = lane < n ? -1 : 0;
-        fill_lane(setup, &starts[lane < n ? lane : 0], lane, &run.system, run.bodies, since);
+        fill_lane(
+            setup, &starts[lane < n ? lane : 0], lane, &run.system, run.bodies, run.circle, since);
     }
     for (int i = 0; i < setup->n_planet; i++)
         drift(&run.bodies[i], run.system.gm[i], since[i]);

@@ -49,10 +49,10 @@ static void set_lane(struct body *b, int lane, const double state[6])
 }
 
 /* Fill one lane of masses and bodies; the bodies are at their conjunctions, `since` days before
- * the epoch, by at most half a period. */
+ * the epoch, by at most half a period. `circle` is where a lane that failed waits for the others. */
 static void fill_lane(
     const struct setup *setup, const struct start *start, int lane, struct system *s,
-    struct body *b, vec *since)
+    struct body *b, struct body *circle, vec *since)
 {
     double g = setup->gravity, total = setup->star_mass;
     s->star[lane] = g * setup->star_mass;
@@ -60,24 +60,23 @@ static void fill_lane(
         const double *element = start->elements + N_ELEMENT * start->order[place];
         double mass = element[MASS] * setup->earth_mass;
         double gm = g * setup->star_mass * ((total + mass) / total);
+        s->inverse_inside[place][lane] = 1.0 / (g * total);
         total = total + mass;
         s->planet[place][lane] = g * mass;
         s->gm[place][lane] = gm;
-        s->total[place][lane] = g * total;
         s->share[place][lane] = mass / total;
-        s->timed[place][lane] = setup->timed[start->order[place]] ? -1 : 0;
         double state[6];
         at_conjunction(element, gm, state);
         set_lane(&b[place], lane, state);
         double wait = setup->epoch - element[T0], period = element[PERIOD];
         since[place][lane] = wait - period * exact_round(wait / period);
         double ratio = period / (2.0 * EXACT_PI), axis = exact_cbrt(gm * ratio * ratio);
-        const double circle[6] = {axis, 0.0, 0.0, 0.0, 0.0, exact_sqrt(gm / axis)};
-        set_lane(&s->circle[place], lane, circle);
+        const double round[6] = {axis, 0.0, 0.0, 0.0, 0.0, exact_sqrt(gm / axis)};
+        set_lane(&circle[place], lane, round);
         s->limit[place][lane] = 0.0;
         if (place > 0) {
             const double *inner = start->elements + N_ELEMENT * start->order[place - 1];
-            double limit = s->circle[place - 1].x[lane] * hill_radius(inner, element, setup);
+            double limit = circle[place - 1].x[lane] * hill_radius(inner, element, setup);
             s->limit[place - 1][lane] = limit * limit;
         }
     }

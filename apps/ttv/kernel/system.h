@@ -13,11 +13,9 @@ struct system {
     vec star;                         /* G m_star */
     vec planet[MAX_PLANETS];          /* G m_i */
     vec gm[MAX_PLANETS];              /* of the Jacobi orbit */
-    vec total[MAX_PLANETS];           /* G times the mass inside and including planet i */
-    vec share[MAX_PLANETS];           /* m_i over that mass */
+    vec inverse_inside[MAX_PLANETS];  /* 1 over G times the mass inside planet i */
+    vec share[MAX_PLANETS];           /* m_i over the mass inside and including it */
     vec limit[MAX_PLANETS];           /* squared: planet i may not come nearer to the next one */
-    mask timed[MAX_PLANETS];          /* whether its transits are refined */
-    struct body circle[MAX_PLANETS];  /* where a lane that failed waits for the others */
 };
 
 struct vector {
@@ -34,6 +32,13 @@ INLINE void add(struct vector *to, struct vector a, vec by)
     to->x = to->x + a.x * by;
     to->y = to->y + a.y * by;
     to->z = to->z + a.z * by;
+}
+
+INLINE void subtract(struct vector *from, struct vector a, vec by)
+{
+    from->x = from->x - a.x * by;
+    from->y = from->y - a.y * by;
+    from->z = from->z - a.z * by;
 }
 
 INLINE vec norm2(struct vector a) { return a.x * a.x + a.y * a.y + a.z * a.z; }
@@ -53,25 +58,30 @@ INLINE void heliocentric(int n, const struct system *s, const struct body *b, st
     }
 }
 
+/* Distances from the origins of the Jacobi coordinates. */
+INLINE void measure(int n, const struct body *b, struct distance *d)
+{
+    for (int i = 0; i < n; i++)
+        d[i] = distance_of(&b[i]);
+}
+
 /* Accelerations of the Jacobi coordinates by the interaction; returns lanes with an encounter.
  *
- * The force between two bodies j and k > j moves the Jacobi coordinates j to k only: j itself,
- * those in between (whose origin, the barycentre of all inside, is pulled along), and k. The
- * star stands for j = -1. Its pull on planet 0 is in that planet's Kepler orbit already. */
+ * First each body is pulled by all others, but for the star and planet 0, whose pull is in that
+ * planet's Kepler orbit. A Jacobi coordinate counts from the barycentre of all inside: what that
+ * is pulled by is taken off, and so is the planet's own Kepler orbit. */
 INLINE mask accelerations(
-    int n, const struct system *s, const struct body *b, const struct vector *r, struct vector *a)
+    int n, const struct system *s, const struct body *b, const struct distance *d,
+    const struct vector *r, struct vector *a)
 {
     mask near = {0};
-    for (int i = 0; i < n; i++)
-        a[i] = (struct vector){broadcast(0.0), broadcast(0.0), broadcast(0.0)};
+    const struct vector zero = {broadcast(0.0), broadcast(0.0), broadcast(0.0)};
+    struct vector inside = zero; /* sum of G m times acceleration of the star and inner planets */
+    a[0] = zero;
     for (int k = 1; k < n; k++) {
-        struct vector jacobi = {b[k].x, b[k].y, b[k].z};
-        add(&a[k], jacobi, s->gm[k] * inverse_cube(norm2(jacobi)));
         struct vector pull = scaled(r[k], inverse_cube(norm2(r[k])));
-        add(&a[0], pull, -s->planet[k]);
-        for (int i = 1; i < k; i++)
-            add(&a[i], pull, -s->star * s->planet[k] / s->total[i - 1]);
-        add(&a[k], pull, -s->gm[k]);
+        a[k] = scaled(pull, -s->star);
+        add(&inside, pull, s->star * s->planet[k]);
     }
     for (int j = 0; j < n; j++)
         for (int k = j + 1; k < n; k++) {
@@ -79,12 +89,21 @@ INLINE mask accelerations(
             vec distance2 = norm2(apart);
             if (k == j + 1)
                 near = near | (distance2 < s->limit[j]);
-            struct vector pull = scaled(apart, inverse_cube(distance2));
+            vec inverse = inverse_root(distance2);
+            struct vector pull = scaled(apart, inverse * inverse * inverse);
             add(&a[j], pull, s->planet[k]);
-            for (int i = j + 1; i < k; i++)
-                add(&a[i], pull, -s->planet[j] * s->planet[k] / s->total[i - 1]);
-            add(&a[k], pull, -s->planet[j] * s->total[k] / s->total[k - 1]);
+            subtract(&a[k], pull, s->planet[j]);
         }
+    for (int i = 0; i < n; i++) {
+        struct vector all = a[i];
+        subtract(&a[i], inside, s->inverse_inside[i]);
+        add(&inside, all, s->planet[i]);
+        if (i > 0) {
+            struct vector jacobi = {b[i].x, b[i].y, b[i].z};
+            vec inverse = d[i].inverse;
+            add(&a[i], jacobi, s->gm[i] * (inverse * inverse * inverse));
+        }
+    }
     return near;
 }
 
@@ -94,12 +113,14 @@ INLINE mask accelerations(
  * the gradient term of a fourth-order scheme without any gradient (Wisdom, Holman & Touma 1996,
  * Fields Inst. Commun. 10, 217; Rein, Tamayo & Brown 2019, MNRAS 489, 4632). */
 INLINE mask kick(
-    int n, const struct system *s, struct body *b, const struct vector *r, vec dt, int modified)
+    int n, const struct system *s, struct body *b, const struct distance *d,
+    const struct vector *r, vec dt, int modified)
 {
     struct vector a[MAX_PLANETS];
-    mask near = accelerations(n, s, b, r, a);
+    mask near = accelerations(n, s, b, d, r, a);
     if (modified) {
         struct body moved[MAX_PLANETS];
+        struct distance apart[MAX_PLANETS];
         struct vector there[MAX_PLANETS];
         vec by = dt * dt * broadcast(1.0 / 12.0);
         for (int i = 0; i < n; i++) {
@@ -108,8 +129,9 @@ INLINE mask kick(
             moved[i].y = b[i].y + by * a[i].y;
             moved[i].z = b[i].z + by * a[i].z;
         }
+        measure(n, moved, apart);
         heliocentric(n, s, moved, there);
-        near = near | accelerations(n, s, moved, there, a);
+        near = near | accelerations(n, s, moved, apart, there, a);
     }
     for (int i = 0; i < n; i++) {
         b[i].vx = b[i].vx + dt * a[i].x;
@@ -119,12 +141,14 @@ INLINE mask kick(
     return near;
 }
 
-/* A kick away from the main loop, where the heliocentric positions are not at hand. */
+/* A kick away from the main loop, where the positions are not at hand. */
 INLINE void kick_alone(int n, const struct system *s, struct body *b, vec dt, int modified)
 {
+    struct distance d[MAX_PLANETS];
     struct vector r[MAX_PLANETS];
+    measure(n, b, d);
     heliocentric(n, s, b, r);
-    kick(n, s, b, r, dt, modified);
+    kick(n, s, b, d, r, dt, modified);
 }
 
 INLINE void drift_all(int n, const struct system *s, struct body *b, vec dt)

@@ -2,7 +2,7 @@
  *
  * A planet is nearest to the star's centre on the sky where D = x vx + y vy = 0, rising, in front
  * of the star. The integrator stands at half steps; a change of sign there gives a candidate.
- * Candidates of all lanes and planets are packed into full vectors before they are refined. */
+ * A planet's candidates of all lanes are packed into full vectors before they are refined. */
 #ifndef OPENASTRO_TRANSITS_H
 #define OPENASTRO_TRANSITS_H
 
@@ -13,51 +13,68 @@
 /* Newton steps along an arc of less than a step; from an error of 0.4 rad, the longest, they leave
  * 4e-2, 4e-5, 4e-14 and nothing: D is odd about its zero, so each cubes the error. */
 #define ARC_ITERATIONS 4
-/* Room for the candidates of one step (LANES of each planet) and for LANES - 1 that wait. */
-#define MAX_CANDIDATES (LANES * (MAX_PLANETS + 1))
 
-struct candidate {
-    int lane, place;
-    double step;                    /* number of half steps' time: time = (step + 1/2) dt */
-    double *time;                   /* where the answer goes */
-    double before[MAX_PLANETS][6];  /* Jacobi states before and after the change of sign */
-    double after[MAX_PLANETS][6];
-};
-
+/* Candidates of one planet, each in a lane, that wait until they fill a vector. */
 struct queue {
     int n;
-    struct candidate candidates[MAX_CANDIDATES];
+    struct system system;
+    struct body before[MAX_PLANETS]; /* Jacobi states before and after the change of sign */
+    struct body after[MAX_PLANETS];
+    double step[LANES];              /* half steps until `after`, whose time is (step + 1/2) dt */
+    double *times[LANES];            /* where the answers go */
 };
 
-INLINE void get_lane(const struct body *b, int lane, double state[6])
+/* The first of a queue goes to all lanes, so that none of them is ever empty. */
+INLINE void put(vec *to, int slot, const vec *from, int lane)
 {
-    state[0] = b->x[lane];
-    state[1] = b->y[lane];
-    state[2] = b->z[lane];
-    state[3] = b->vx[lane];
-    state[4] = b->vy[lane];
-    state[5] = b->vz[lane];
+    if (slot == 0)
+        *to = broadcast((*from)[lane]);
+    else
+        (*to)[slot] = (*from)[lane];
 }
 
-/* Heliocentric position and velocity of each lane's own planet. */
-INLINE struct body heliocentric_of(
-    int n, const struct system *s, const struct body *b, const mask *own)
+INLINE void put_body(struct body *to, int slot, const struct body *from, int lane)
 {
-    struct body found = b[0], centre = b[0];
-    centre.x = centre.y = centre.z = centre.vx = centre.vy = centre.vz = broadcast(0.0);
+    put(&to->x, slot, &from->x, lane);
+    put(&to->y, slot, &from->y, lane);
+    put(&to->z, slot, &from->z, lane);
+    put(&to->vx, slot, &from->vx, lane);
+    put(&to->vy, slot, &from->vy, lane);
+    put(&to->vz, slot, &from->vz, lane);
+}
+
+/* Append one lane's system and its states about the change of sign. */
+static void append(
+    int n, int place, struct queue *q, const struct system *s, const struct body *before,
+    const struct body *after, int lane, double step, double *time)
+{
+    int slot = q->n++;
+    q->step[slot] = step;
+    q->times[slot] = time;
+    put(&q->system.star, slot, &s->star, lane);
     for (int i = 0; i < n; i++) {
-        found.x = choose(own[i], b[i].x + centre.x, found.x);
-        found.y = choose(own[i], b[i].y + centre.y, found.y);
-        found.z = choose(own[i], b[i].z + centre.z, found.z);
-        found.vx = choose(own[i], b[i].vx + centre.vx, found.vx);
-        found.vy = choose(own[i], b[i].vy + centre.vy, found.vy);
-        found.vz = choose(own[i], b[i].vz + centre.vz, found.vz);
-        centre.x = centre.x + s->share[i] * b[i].x;
-        centre.y = centre.y + s->share[i] * b[i].y;
-        centre.z = centre.z + s->share[i] * b[i].z;
-        centre.vx = centre.vx + s->share[i] * b[i].vx;
-        centre.vy = centre.vy + s->share[i] * b[i].vy;
-        centre.vz = centre.vz + s->share[i] * b[i].vz;
+        put(&q->system.planet[i], slot, &s->planet[i], lane);
+        put(&q->system.gm[i], slot, &s->gm[i], lane);
+        put(&q->system.inverse_inside[i], slot, &s->inverse_inside[i], lane);
+        put(&q->system.share[i], slot, &s->share[i], lane);
+        put(&q->system.limit[i], slot, &s->limit[i], lane);
+        put_body(&q->after[i], slot, &after[i], lane);
+        if (i <= place) /* those outside do not move the planet's own coordinates */
+            put_body(&q->before[i], slot, &before[i], lane);
+    }
+}
+
+/* Heliocentric position and velocity of one planet: those outside of it do not matter. */
+INLINE struct body heliocentric_of(int place, const struct system *s, const struct body *b)
+{
+    struct body found = b[place];
+    for (int i = 0; i < place; i++) {
+        found.x = found.x + s->share[i] * b[i].x;
+        found.y = found.y + s->share[i] * b[i].y;
+        found.z = found.z + s->share[i] * b[i].z;
+        found.vx = found.vx + s->share[i] * b[i].vx;
+        found.vy = found.vy + s->share[i] * b[i].vy;
+        found.vz = found.vz + s->share[i] * b[i].vz;
     }
     return found;
 }
@@ -86,43 +103,27 @@ INLINE vec time_to_transit(const struct body *b, vec gm, vec guess)
     return t;
 }
 
-/* Refine up to LANES candidates.
+/* Refine the candidates of one planet, and empty the queue.
  *
  * The transit lies between two whole steps, of which the nearer one is half a step before the
  * state after the change. Its time is found on the osculating orbits of both ends and blended by
  * the distance from each (Deck et al. 2014, ApJ 787, 132, section 3.2). */
 static __attribute__((noinline)) void refine(
-    int n_planet, const struct system *all, const struct candidate *c, int n, double step,
-    int modified)
+    int n, int place, struct queue *q, double step, int modified)
 {
-    struct system s = *all;
-    struct body before[MAX_PLANETS], after[MAX_PLANETS], kicked[MAX_PLANETS];
-    mask own[MAX_PLANETS];
-    vec gm = broadcast(0.0), dt = broadcast(step), half = broadcast(0.5 * step);
-    for (int l = 0; l < LANES; l++) {
-        const struct candidate *one = &c[l < n ? l : 0];
-        s.star[l] = all->star[one->lane];
-        for (int i = 0; i < n_planet; i++) {
-            set_lane(&before[i], l, one->before[i]);
-            set_lane(&after[i], l, one->after[i]);
-            s.planet[i][l] = all->planet[i][one->lane];
-            s.gm[i][l] = all->gm[i][one->lane];
-            s.total[i][l] = all->total[i][one->lane];
-            s.share[i][l] = all->share[i][one->lane];
-            s.limit[i][l] = 0.0;
-            own[i][l] = i == one->place ? -1 : 0;
-        }
-    }
-    for (int i = 0; i < n_planet; i++)
-        gm = choose(own[i], s.star + s.planet[i], gm);
-    memcpy(kicked, after, sizeof kicked);
-    kick_alone(n_planet, &s, kicked, dt, modified);
-    drift_all(n_planet, &s, after, -half);
-    struct body near = heliocentric_of(n_planet, &s, after, own);
+    const struct system *s = &q->system;
+    struct body kicked[MAX_PLANETS];
+    struct body *after = q->after;
+    vec gm = s->star + s->planet[place], dt = broadcast(step), half = broadcast(0.5 * step);
+    for (int i = 0; i < n; i++)
+        kicked[i] = after[i];
+    kick_alone(n, s, kicked, dt, modified);
+    drift_all(place + 1, s, after, -half);
+    struct body near = heliocentric_of(place, s, after);
     mask earlier = near.x * near.vx + near.y * near.vy > broadcast(0.0);
     vec way = choose(earlier, -dt, dt);
-    for (int i = 0; i < n_planet; i++) {
-        struct body *end = &kicked[i], *start = &before[i];
+    for (int i = 0; i <= place; i++) {
+        struct body *end = &kicked[i], *start = &q->before[i];
         end->x = choose(earlier, start->x, end->x);
         end->y = choose(earlier, start->y, end->y);
         end->z = choose(earlier, start->z, end->z);
@@ -130,28 +131,15 @@ static __attribute__((noinline)) void refine(
         end->vy = choose(earlier, start->vy, end->vy);
         end->vz = choose(earlier, start->vz, end->vz);
     }
-    drift_all(n_planet, &s, kicked, broadcast(0.5) * way);
-    struct body other = heliocentric_of(n_planet, &s, kicked, own);
+    drift_all(place + 1, s, kicked, broadcast(0.5) * way);
+    struct body other = heliocentric_of(place, s, kicked);
     vec from_near = time_to_transit(&near, gm, broadcast(0.25) * way);
     vec from_other = way + time_to_transit(&other, gm, broadcast(-0.75) * way);
     /* t = near (1 - t / way) + other (t / way), solved for t */
     vec t = from_near / (broadcast(1.0) + (from_near - from_other) / way);
-    for (int l = 0; l < n; l++)
-        *c[l].time = c[l].step * step + t[l];
-}
-
-/* Refine full vectors of candidates, and with `flush` also what is left over. */
-static void refine_queue(
-    int n_planet, const struct system *s, struct queue *q, double step, int modified, int flush)
-{
-    int done = 0;
-    while (q->n - done >= LANES || (flush && q->n > done)) {
-        int n = q->n - done < LANES ? q->n - done : LANES;
-        refine(n_planet, s, q->candidates + done, n, step, modified);
-        done += n;
-    }
-    memmove(q->candidates, q->candidates + done, (size_t)(q->n - done) * sizeof *q->candidates);
-    q->n -= done;
+    for (int slot = 0; slot < q->n; slot++)
+        *q->times[slot] = q->step[slot] * step + t[slot];
+    q->n = 0;
 }
 
 #endif
