@@ -5,16 +5,16 @@ DEMO   ?= var/demo
 REQUIRE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format test test-fast demo demo-serve app bench lock clean
+.PHONY: help setup system lint format test test-fast test-aarch64 demo demo-serve app bench lock clean
 
 help: ## Say what there is
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: ## Make the virtual environment from the lock file
 	@packaging/setup/python.sh $(VENV) requirements/dev.txt
 
 system: ## Install the system packages that tests use (as root), or say what is missing
-	@packaging/setup/system.sh $(if $(REQUIRE),--require) client postgres browser
+	@packaging/setup/system.sh $(if $(REQUIRE),--require) client postgres browser clang
 
 lint: setup ## Check style, types and the arrows between rooms
 	$(VENV)/bin/ruff check .
@@ -36,6 +36,10 @@ test: setup system app ## Run all tests; what cannot run here says so
 
 test-fast: setup ## Run the tests that need no frozen app, client, PostgreSQL or browser
 	$(VENV)/bin/pytest -q -m "not (client or postgres or browser or frozen or slow)"
+
+test-aarch64: setup ## Compare the kernel's bytes with those of an emulated AArch64 processor
+	@packaging/setup/system.sh --require aarch64
+	OPENASTRO_AARCH64=1 $(VENV)/bin/pytest -q tests/integration/kernel -k another_processor
 
 demo: setup app ## Run a real campaign from one file to a merged posterior, on this machine
 	@packaging/setup/system.sh client

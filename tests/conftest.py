@@ -1,8 +1,8 @@
 """Fixtures that every test may use: databases, and what the machine has.
 
 Whether a part of the outside world is required is said by ``OPENASTRO_REQUIRE``, a comma-separated
-list of ``client``, ``postgres`` and ``browser``: a test that misses a required part fails, where it
-would otherwise be skipped.
+list of ``client``, ``postgres``, ``browser`` and ``clang``: a test that misses a required
+part fails, where it would otherwise be skipped.
 """
 
 from __future__ import annotations
