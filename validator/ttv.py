@@ -21,11 +21,17 @@ from boinc_project.unit import Unit, file_digest
 from validator.credit import cobblestones
 from validator.registry import Audit
 from validator.statistics import MIN_EFFECTIVE, compare_runs
+from validator.ttv_reference import Opinion, second_opinion
 from validator.verdict import Verdict, inconclusive, invalid, valid
 
 N_RECOMPUTED = 64
 """Draws whose log-probability is computed again: an output of which a share f is wrong passes with
-probability (1 - f)^64, 4 % at f = 0.05. At 1 to 2 ms a likelihood it takes 0.1 s."""
+probability (1 - f)^64, 4 % at f = 0.05. They are one call of the unit's engine: some milliseconds
+of the compiled one, 0.1 s of TTVFast."""
+
+N_REFERENCE = 8
+"""Of these, draws that TTVFast computes too if the unit's engine is another: a fault of the engine
+is in all of them, so that few are enough."""
 
 LOG_PROB_TOLERANCE = 1e-3
 """Largest difference of a log-probability from the recomputed one. It changes a Metropolis step's
@@ -70,10 +76,15 @@ def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
         reason = complaint(case)
         if reason:
             return invalid(reason)
+    opinion = _second_opinion(case)
+    if opinion is not None and opinion.doubt:
+        # Not the host's fault: it ran the engine that it was sent, and so did the check.
+        return inconclusive(opinion.doubt, compared=float(opinion.compared))
     return valid(
         "Its check passed.",
         acceptance=float(output.accepted.sum()) / (settings.sampler.n_step * len(output.accepted)),
         recomputed=float(min(N_RECOMPUTED, output.log_prob.size)),
+        second_opinions=0.0 if opinion is None else float(opinion.compared),
         log_prob_max=float(output.log_prob.max()),
     )
 
@@ -248,26 +259,41 @@ def _repetition(case: _Case) -> str:
 
 def _support(case: _Case) -> str:
     points = np.concatenate([case.output.draws[:1][0], case.output.draws[case.moved()]])
-    if not all(case.posterior.log_prior(point.tolist()) > -math.inf for point in points):
+    # Written so that NaN is outside, too.
+    if not (case.posterior.log_priors(points) > -math.inf).all():
         return "The output has draws outside the prior."
     return ""
 
 
-def _log_probabilities(case: _Case) -> str:
-    """Return a complaint unless a sample of log-probabilities comes out again.
+def _sample(case: _Case, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return `n` draws and their log-probabilities as the output has them.
 
     The sample follows from the output's own digest: the same for everyone who looks, and changed by
     every change of the output. It is no audit: nobody's secret chooses it.
     """
     output = case.output
     rng = np.random.default_rng(int(content_digest(output), 16))
-    n = output.log_prob.size
-    for place in rng.choice(n, size=min(N_RECOMPUTED, n), replace=False):
-        at = np.unravel_index(int(place), output.log_prob.shape)
-        again = case.posterior(output.draws[at].tolist())
-        if not abs(again - float(output.log_prob[at])) <= LOG_PROB_TOLERANCE:
-            return "The output's log-probabilities are not those of its draws."
+    size = output.log_prob.size
+    places = rng.choice(size, size=min(N_RECOMPUTED, size), replace=False)[:n]
+    at = np.unravel_index(places, output.log_prob.shape)
+    return output.draws[at], output.log_prob[at]
+
+
+def _log_probabilities(case: _Case) -> str:
+    """Return a complaint unless a sample of log-probabilities comes out again."""
+    points, stated = _sample(case, N_RECOMPUTED)
+    again = case.posterior.log_densities(points)
+    if not (np.abs(again - stated) <= LOG_PROB_TOLERANCE).all():
+        return "The output's log-probabilities are not those of its draws."
     return ""
+
+
+def _second_opinion(case: _Case) -> Opinion | None:
+    """Return what TTVFast says of a part of the sample; None if the unit's engine is TTVFast."""
+    problem = case.settings.problem
+    if problem.model.engine == "ttvfast":
+        return None
+    return second_opinion(problem, case.posterior.table, *_sample(case, N_REFERENCE))
 
 
 def _start(case: _Case) -> str:
@@ -276,7 +302,7 @@ def _start(case: _Case) -> str:
     if sampler.thin * sampler.n_walker > START_BUDGET:
         return ""
     start = case.settings.start
-    log_prob = np.array([case.posterior(point) for point in start.tolist()])
+    log_prob = case.posterior.log_densities(start)
     coords, _ = replay(case.unit, case.posterior.table, start, log_prob, 1, sampler.thin)
     scale = output.draws.std(axis=(0, 1))
     if not (np.abs(coords[-1] - output.draws[0]) <= DRAW_TOLERANCE * scale).all():

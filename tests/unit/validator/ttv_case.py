@@ -76,8 +76,8 @@ def table() -> bytes:
     return "\n".join(["planet,epoch,bkjd,sigma_days", *rows, ""]).encode()
 
 
-def make_unit(index: int = 0, *, generation: int = 0, n_step: int = N_STEP) -> Unit:
-    """Return a unit that starts around the true values."""
+def make_unit(index: int = 0, *, generation: int = 0, n_step: int = N_STEP, **model: Any) -> Unit:
+    """Return a unit that starts around the true values; `model` changes its model settings."""
     problem = Problem.from_mapping({"model": MODEL, "parameters": PARAMETERS})
     truth = np.array([TRUTH[name] for name in problem.parameter_names])
     widths = np.array([_WIDTHS[name] for name in problem.parameter_names])
@@ -91,7 +91,7 @@ def make_unit(index: int = 0, *, generation: int = 0, n_step: int = N_STEP) -> U
         generation=generation,
         index=index,
         settings={
-            "model": MODEL,
+            "model": {**MODEL, **model},
             "parameters": PARAMETERS,
             "sampler": {
                 "n_walker": N_WALKER,
@@ -135,9 +135,9 @@ def compute(unit: Unit, data: bytes | None = None) -> TtvOutput:
 
 
 @cache
-def case(index: int = 0, generation: int = 0, n_step: int = N_STEP) -> TtvCase:
+def case(index: int = 0, generation: int = 0, n_step: int = N_STEP, **model: Any) -> TtvCase:
     """Return an honest case; computed once in a session."""
-    unit = make_unit(index, generation=generation, n_step=n_step)
+    unit = make_unit(index, generation=generation, n_step=n_step, **model)
     return TtvCase(unit, table(), compute(unit))
 
 
