@@ -125,7 +125,7 @@ INLINE struct gauss gauss_shifted(struct gauss g, vec beta, vec d)
     sum.g0 = g.g0 * e.g0 - beta * (g.g1 * e.g1);
     sum.g1 = g.g1 * e.g0 + g.g0 * e.g1;
     sum.g2 = g.g2 + g.g1 * e.g1 + g.g0 * e.g2;
-    sum.g3 = g.g3 + e.g1 * g.g2 + e.g2 * g.g1 + e.g3 * g.g0;
+    sum.g3 = g.g3 + e.g3 + e.g1 * g.g2 + e.g2 * g.g1;
     return sum;
 }
 
