@@ -25,8 +25,8 @@ from apps.ttv.table import TransitTable
 
 AGREEMENT = 0.1 / 86400.0
 """Days by which a transit of the engine "batch" may differ from TTVFast's at the same step. The
-kernel's map is TTVFast's, and only rounding and the ends of iterations differ: 0.0005 s to 0.007 s
-rms on four systems (``bench/ttv_likelihood.py``), below 0.1 s rms on every tested one
+kernel's map is TTVFast's, and only rounding and the ends of iterations differ: below 1e-4 s rms on
+four systems (``bench/ttv_likelihood.py``), below 0.1 s rms on every tested one
 (``tests/unit/apps/ttv/test_engine.py``)."""
 
 FINER = 0.25
