@@ -32,6 +32,10 @@ class Host(Base):
     m_nbytes: Mapped[float] = mapped_column(default=0.0)
     d_total: Mapped[float] = mapped_column(default=0.0)
     d_free: Mapped[float] = mapped_column(default=0.0)
+    on_frac: Mapped[float] = mapped_column(default=0.0)
+    """Part of the time that it is on (``time_stats``); 0 if it has not told yet."""
+    active_frac: Mapped[float] = mapped_column(default=0.0)
+    """Part of that time that BOINC may compute; 0 if it has not told yet."""
     os_name: Mapped[str] = mapped_column(String(254), default="")
     os_version: Mapped[str] = mapped_column(String(254), default="")
     platform_name: Mapped[str] = mapped_column(String(254), default="")

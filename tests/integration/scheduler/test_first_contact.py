@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from boinc_project.protocol.request import TimeStats
 from boinc_project.signing import parse_private_key, parse_public_key, verify_upload
 
 
@@ -165,9 +166,10 @@ def test_the_record_of_a_host_follows_what_it_says(world: Any) -> None:
     client.rpc()
     client.host = replace(client.host, p_ncpus=16, os_version="12.1", domain_name="new name")
     world.clock.forward(60)
-    client.rpc()
+    client.rpc(time_stats=TimeStats(on_frac=0.75, active_frac=0.5))
     (host,) = world.hosts()
     assert (host.p_ncpus, host.os_version, host.domain_name) == (16, "12.1", "new name")
+    assert (host.on_frac, host.active_frac) == (0.75, 0.5)
     assert host.rpc_time == world.clock.now
     assert host.platform_name == "x86_64-pc-linux-gnu"
     assert host.client_version == "7.20.5"
