@@ -45,6 +45,8 @@ def cheap_campaign(**changes: object) -> Campaign:
                 "chi2": 160.0,
                 "covariance": (np.diag(WIDTH) ** 2).tolist(),
                 "n_found": 1,
+                "weight_error": 0.0,
+                "trusted": True,
                 "weight": 1.0,
             }
         ],
