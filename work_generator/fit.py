@@ -43,13 +43,15 @@ class Round:
         At most so many iterations.
     keep : float
         Share of the starts, the best ones, that the round takes in.
-    timing_only : bool
-        Move periods and t0 only: with wrong phases everything else only smears the transits.
+    moving : str
+        What moves: ``"timing"``, periods and t0 only, because with wrong phases everything else
+        only smears the transits; ``"rest"``, everything but the periods and t0 of unseen planets,
+        whose wrong masses would drive them out of their cells of a grid; or ``"all"``.
     """
 
     n_iteration: int
     keep: float = 1.0
-    timing_only: bool = False
+    moving: str = "all"
 
 
 class Fit:
@@ -76,7 +78,14 @@ class Fit:
         self._means = np.array([pull[1] for pull in pulls])
         self._sigmas = np.array([pull[2] for pull in pulls])
         timing = [name.endswith((".period", ".t0")) for name in self.problem.parameter_names]
-        self.timing = np.array(timing)
+        self.everything = np.ones(self.problem.n_dim, dtype=bool)
+        unseen = {planet.name for planet in self.problem.model.planets if not planet.observed}
+        hidden = [name.partition(".")[0] in unseen for name in self.problem.parameter_names]
+        self._moving = {
+            "timing": np.array(timing),
+            "rest": ~(np.array(timing) & np.array(hidden)),
+            "all": self.everything,
+        }
 
     def residuals(self, points: Array) -> Array:
         """Return residuals of points (n, n_dim), (n, n_residual); NaN where there is no model."""
@@ -186,12 +195,17 @@ class Fit:
             order = order[np.isfinite(costs[order])][: math.ceil(one.keep * len(order))]
             points, costs = points[order], costs[order]
             if len(points):
-                moving = self.timing if one.timing_only else np.ones_like(self.timing)
+                moving = self._moving[one.moving]
                 points, costs = self._round(points, costs, moving, one.n_iteration)
             if progress is not None:
                 progress(number + 1, len(rounds))
         order = np.argsort(costs, kind="stable")
         return points[order], costs[order]
+
+    def refine(self, points: Array, n_iteration: int, moving: Mask | None = None) -> Array:
+        """Go on from points (n, n_dim), which stay in their order, with some parameters or all."""
+        mask = self.everything if moving is None else moving
+        return self._round(points, self.costs(points), mask, n_iteration)[0]
 
     def _round(self, points: Array, costs: Array, moving: Mask, n: int) -> tuple[Array, Array]:
         if not moving.any():
@@ -200,7 +214,8 @@ class Fit:
         damping = np.full(len(points), _FIRST_DAMPING)
         idle = np.zeros(len(points), dtype=np.int64)
         for _ in range(n):
-            active = np.flatnonzero((idle < _PATIENCE) & (damping < _LARGEST_DAMPING))
+            going = (idle < _PATIENCE) & (damping < _LARGEST_DAMPING) & np.isfinite(costs)
+            active = np.flatnonzero(going)
             if not len(active):
                 break
             found, values, used = self._step(points[active], moving, damping[active])

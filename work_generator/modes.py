@@ -20,7 +20,7 @@ from apps.ttv.priors import Prior
 from apps.ttv.settings import Problem
 from apps.ttv.table import PlanetTransits, TransitTable
 from boinc_project.errors import InputError
-from work_generator.fit import Fit, Round
+from work_generator.fit import Fit, Round, scales
 
 N_START = 96
 """Starting points of a mode search if all planets are seen; see `default_starts`."""
@@ -31,23 +31,27 @@ differ by."""
 
 # How far apart, in the norm of the better one's covariance, two fits are two modes.
 _SAME_MODE = 3.0
-_PHASES = Round(8, timing_only=True)
+_PHASES = Round(8, moving="timing")
 # Shares of the starts that go on, and their iterations. Along a curved ridge a fit can stop 20
 # short of its minimum and look like a mode of its own, so the last ones are long.
 _ROUNDS = (_PHASES, Round(18), Round(25, keep=0.4), Round(60, keep=0.5))
 _SEARCH_ROUNDS = (
-    Round(6, timing_only=True),
-    Round(8),
-    Round(12, keep=0.3),
-    Round(30, keep=0.3),
-    Round(60, keep=0.5),
+    Round(6, moving="rest"),
+    Round(6),
+    Round(10, keep=0.4),
+    Round(25, keep=0.3),
+    Round(80, keep=0.5),
+    Round(300, keep=0.4),
 )
-# A last polish of each mode that may be one.
-_POLISH = (Round(200),)
+# Iterations of a last polish of each fit that may be a mode: those along a ridge are many.
+_POLISH = 1500
+# Two fits are one mode if a path between them climbs by less than this in -2 log(posterior), a
+# dip of e^-2 in density, which chains cross; points on the path, and iterations that relax it.
+_BARRIER, _PATH, _RELAX = 4.0, 7, 30
 # Cells of the grid over an unseen planet's orbit: phases; and per period cell, the drift in phase
 # over the table, in cycles of the strongest term that a second-order resonance may have.
 _GRID_PHASES = 8
-_GRID_DRIFT = 0.5
+_GRID_DRIFT = 0.25
 _MOST_STARTS = 4096
 
 Vector = NDArray[np.float64]
@@ -136,12 +140,12 @@ def find_modes(
     # What polishing may gain is not known before: twice delta is looked at.
     near = costs <= costs[0] + 2.0 * delta
     firsts = _clusters(fit, points[near], np.ones(int(near.sum()), dtype=np.int64))
-    polished = np.concatenate([fit.solve(mode.params[np.newaxis], _POLISH)[0] for mode in firsts])
+    polished = fit.refine(np.array([mode.params for mode in firsts]), _POLISH)
     costs = fit.costs(polished)
     order = np.argsort(costs, kind="stable")
     order = order[costs[order] <= costs.min() + delta]
     counts = np.array([mode.n_found for mode in firsts])
-    return _clusters(fit, polished[order], counts[order])
+    return _connected(fit, _clusters(fit, polished[order], counts[order]))
 
 
 def default_starts(problem: Problem, table: TransitTable) -> int:
@@ -182,6 +186,32 @@ def _clusters(fit: Fit, points: Vector, counts: NDArray[np.int64]) -> list[Mode]
         modes.append(replace(mode, n_found=int(counts[same].sum())))
         left &= ~same
     return modes
+
+
+def _connected(fit: Fit, modes: list[Mode]) -> list[Mode]:
+    """Return modes of which no two are ends of one ridge, each with the starts of its ridge."""
+    apart: list[Mode] = []
+    for mode in modes:
+        for place, better in enumerate(apart):
+            if _barrier(fit, better.params, mode.params) < _BARRIER:
+                apart[place] = replace(better, n_found=better.n_found + mode.n_found)
+                break
+        else:
+            apart.append(mode)
+    return apart
+
+
+def _barrier(fit: Fit, first: Vector, second: Vector) -> float:
+    """Return by how much the best path found from one point to the other climbs above both.
+
+    The parameter that differs most is held at values in between, and the others are fitted.
+    """
+    ends = np.stack([first, second])
+    place = int(np.argmax(np.abs(first - second) / scales(fit.problem, ends).max(axis=0)))
+    moving = np.arange(len(first)) != place
+    shares = np.linspace(0.0, 1.0, _PATH + 2)[1:-1, np.newaxis]
+    between = fit.refine((1.0 - shares) * first + shares * second, _RELAX, moving)
+    return float(fit.costs(between).max() - fit.costs(ends).max())
 
 
 def starts(problem: Problem, table: TransitTable, n: int, rng: np.random.Generator) -> Vector:

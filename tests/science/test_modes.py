@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +20,17 @@ from apps.ttv.settings import Mixture, Problem, SamplerSettings, TtvSettings
 from apps.ttv.table import PlanetTransits, TransitTable, parse_table
 from boinc_project.errors import InputError
 from boinc_project.seeds import Stream, stream_key, unit_seed
-from work_generator.modes import Mode, find_mode
+from work_generator.campaign_file import load_campaign
+from work_generator.modes import DELTA, Mode, find_mode, find_modes
 from work_generator.pilot import fly
 from work_generator.proposals import proposal
 from work_generator.ridge import fit_ridge
 from work_generator.starts import starting_points
 from work_generator.steps import choose_dt
+from work_generator.ttv_file import posterior_of
 
-DATA = Path(__file__).parents[2] / "examples" / "data"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+DATA = EXAMPLES / "data"
 # Two super-periods of 210 days and errors of 17 s: the mass-eccentricity degeneracy is broken.
 TRUTH = np.array([20.0, 10.0, 0.03, -0.02, 3.0, 30.0, 21.0, -0.01, 0.04, 7.0])
 SIGMA = 0.0002
@@ -322,3 +326,60 @@ def test_the_pilot_follows_kepler_9s_ridge(kepler_9) -> None:
     )
     assert pilot.effective / pilot.n_call > 0.3
     assert pilot.weights[0].trusted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kepler_9_b_alone_finds_and_weighs_c(seed: int) -> None:
+    """The companion that shifts b's transits is found from them alone, among periods of 30 to 50 d.
+
+    Borsato et al. 2019 with the transits of both: 38.99 days, 29.9 Earth masses. Without c's own
+    transits the mass is known to some ten per cent only, so that 1.4 times is asked for.
+    """
+    campaign = load_campaign(EXAMPLES / "kepler-9b-alone.toml")
+    raw = copy.deepcopy(dict(campaign.settings))
+    (period,) = (p for p in raw["parameters"] if p["name"] == "c.period")
+    period["prior"].update(low=30.0, high=50.0)
+    posterior = posterior_of(raw, campaign.inputs)
+    problem, table = posterior.problem, posterior.table
+    best = find_mode(problem, table, np.random.default_rng(seed), n_start=400)
+    values = dict(zip(problem.parameter_names, best.params.tolist(), strict=True))
+    assert values["c.period"] == pytest.approx(38.99, abs=0.5)
+    assert 29.9 / 1.4 < values["c.mass"] < 29.9 * 1.4
+    assert best.chi2 < 125.0
+
+
+@pytest.mark.slow
+def test_the_search_of_kepler_307_ends_in_one_ridge_and_its_masses_are_the_published_ones() -> None:
+    """Starts of all eccentricities run down into one mode: ends of its ridge are not counted twice.
+
+    Jontof-Hutter et al. 2016, with the same noise: 7.44 +0.91 -0.87 and 3.64 +0.65 -0.58 Earth
+    masses; the peak lies within two of their sigmas.
+    """
+    campaign = load_campaign(EXAMPLES / "kepler-307.toml")
+    posterior = posterior_of(campaign.settings, campaign.inputs)
+    problem, table = posterior.problem, posterior.table
+    (mode,) = find_modes(problem, table, np.random.default_rng(1), n_start=36)
+    values = dict(zip(problem.parameter_names, mode.params.tolist(), strict=True))
+    assert values["b.mass"] == pytest.approx(7.44, abs=2 * 0.91)
+    assert values["c.mass"] == pytest.approx(3.64, abs=2 * 0.65)
+
+
+def test_two_phases_of_an_unseen_planet_are_two_modes(problem, table) -> None:
+    """A search that keeps only what it likes best would report one of several minima."""
+    hidden = settings(PAIR, *SPAN)
+    hidden["model"]["planets"][1]["observed"] = False
+    for parameter in hidden["parameters"]:
+        if parameter["name"] == "c.period":
+            parameter["prior"] = {"kind": "uniform", "low": 18.0, "high": 32.0}
+        if parameter["name"] == "c.t0":
+            parameter["prior"] = {"kind": "uniform", "low": 0.0, "high": 30.0}
+    alone = Problem.from_mapping(hidden)
+    seen = TransitTable((table.planets[0],))
+    modes = find_modes(alone, seen, np.random.default_rng(3), n_start=200)
+    costs = [mode.chi2 for mode in modes]
+    assert len(modes) > 1
+    assert costs == sorted(costs)
+    assert costs[-1] <= costs[0] + DELTA
+    few = find_modes(alone, seen, np.random.default_rng(3), n_start=200, delta=1.0)
+    assert len(few) < len(modes)
