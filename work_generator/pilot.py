@@ -124,7 +124,9 @@ def fly(posterior: Posterior, modes: Sequence[Mode], rng: np.random.Generator) -
     if not math.isfinite(max(laplace)):
         raise InputError("The best fit lies outside of the priors: widen them.")
     fits: list[Components] = []
-    logs, errors, sizes = [], [], []
+    logs: list[float] = []
+    errors: list[float | None] = []
+    sizes: list[float] = []
     for place in range(len(modes)):
         fit, look = _explore(posterior, modes, place, random, rng)
         trusted = look.effective >= TRUSTED_EFFECTIVE
@@ -132,15 +134,22 @@ def fly(posterior: Posterior, modes: Sequence[Mode], rng: np.random.Generator) -
         sizes.append(look.effective)
         logs.append(_log_mean(look.logs) if trusted else laplace[place])
         errors.append(_relative_error(look.logs) if trusted else None)
-    parts = np.exp(np.array(logs) - max(logs))
-    parts /= math.fsum(parts)
+    raw = joined(fits, np.maximum(_parts(logs), LEAST_PART))
+    last = kish(_draw(posterior, mixture_of(raw), _LAST, random).logs)
+    if last < TRUSTED_EFFECTIVE:
+        # New draws have met what those before had missed: their sizes meant nothing.
+        logs, errors = laplace, [None] * len(modes)
+    parts = _parts(logs)
     weights = tuple(
         Weight(float(part), _error_of(part, parts, errors, place), errors[place] is not None, size)
         for place, (part, size) in enumerate(zip(parts, sizes, strict=True))
     )
-    raw = joined(fits, np.maximum(parts, LEAST_PART))
-    last = _draw(posterior, mixture_of(raw), _LAST, random)
-    return Pilot(weights, raw, kish(last.logs), _LAST)
+    return Pilot(weights, raw, last, _LAST)
+
+
+def _parts(logs: Sequence[float]) -> Array:
+    parts = np.exp(np.array(logs) - max(logs))
+    return np.asarray(parts / math.fsum(parts))
 
 
 def log_laplace(mode: Mode, posterior: Posterior) -> float:
