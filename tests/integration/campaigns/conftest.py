@@ -32,7 +32,7 @@ def cheap_campaign(**changes: object) -> Campaign:
     campaign = load_campaign(EXAMPLE)
     settings = {
         **campaign.settings,
-        "model": {**campaign.settings["model"], "dt": 1.9},
+        "model": {**campaign.settings["model"], "dt": 1.9, "modified_kick": False},
         "sampler": {
             "n_walker": 20,
             "n_step": 160,
