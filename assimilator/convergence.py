@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from assimilator.diagnostics import Marginal
 from assimilator.merge import Merged
-from assimilator.modes import is_negligible
+from assimilator.modes import NEGLIGIBLE, is_negligible
 from boinc_project.campaign import StopRule
 
 MIN_SUB_CHAINS = 4
@@ -15,7 +16,17 @@ MIN_SUB_CHAINS = 4
 variance of one or two degrees of freedom (Vehtari et al. 2021 ask for four chains)."""
 
 
-def missing(merged: Merged, marginals: Mapping[str, Marginal], rule: StopRule) -> tuple[str, ...]:
+DISAGREEMENT = 0.2
+"""By how much a mode's weight by the planner and by the sub-chains may differ. The latter is
+Laplace's approximation with the draws' own covariance: right to some ten per cent at best."""
+
+
+def missing(
+    merged: Merged,
+    marginals: Mapping[str, Marginal],
+    rule: StopRule,
+    planned: Sequence[Mapping[str, Any]] = (),
+) -> tuple[str, ...]:
     """Return what keeps a posterior from having converged, one sentence each; empty if nothing.
 
     Parameters
@@ -26,6 +37,8 @@ def missing(merged: Merged, marginals: Mapping[str, Marginal], rule: StopRule) -
         Of the free parameters, by name.
     rule : StopRule
         The campaign's.
+    planned : Sequence[Mapping[str, Any]]
+        The modes found before the first unit, ``settings["modes"]``.
 
     Notes
     -----
@@ -35,7 +48,7 @@ def missing(merged: Merged, marginals: Mapping[str, Marginal], rule: StopRule) -
         return ("No output has been merged yet.",)
     if not merged.keys:
         return ("None of the sub-chains could be merged; see their remarks.",)
-    found = [*_independence(merged), *_modes(merged)]
+    found = [*_independence(merged), *_modes(merged), *_weights(merged, planned)]
     n_unit = len(merged.keys)
     found += _worst(
         "R-hat",
@@ -71,6 +84,36 @@ def _modes(merged: Merged) -> list[str]:
     return [
         f"The sub-chains found {len(rivals) + 1} separate modes of comparable probability; the "
         f"product holds the most probable one, and {chains} sub-chains sample the others."
+    ]
+
+
+def _weights(merged: Merged, planned: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Tell whether the planner's modes have weights to be trusted, and the chains agree with them.
+
+    One mode alone needs no weight. Weight that the planner measured outside its best mode has to
+    be in the sub-chains too: either as a mode of their own, or because they cross between modes.
+    """
+    if len(planned) < 2:
+        return []
+    least = math.exp(-NEGLIGIBLE)
+    doubtful = [mode for mode in planned if not mode["trusted"] and mode["weight"] > least]
+    if doubtful:
+        return [
+            f"The weights of {len(doubtful)} of {len(planned)} modes found before the first unit "
+            "are not measured, only Laplace's approximation: which mode is the most probable is "
+            "not certain."
+        ]
+    if len(merged.modes) < 2:
+        return []
+    logs = [mode.log_evidence for mode in merged.modes]
+    error = max((mode["weight_error"] or 0.0) for mode in planned)
+    chains = 1.0 / math.fsum(math.exp(log - logs[0]) for log in logs)
+    best = max(planned, key=lambda mode: float(mode["weight"]))
+    if abs(chains - best["weight"]) <= max(DISAGREEMENT, 3.0 * error):
+        return []
+    return [
+        f"The most probable mode has {100 * best['weight']:.0f} % of the posterior by importance "
+        f"sampling before the first unit, but {100 * chains:.0f} % by the sub-chains' own evidence."
     ]
 
 

@@ -24,6 +24,12 @@ _UNITS = {
     "node": ("longitude of the node of {}", "degrees", r"$\Omega_{{{}}}$", "deg"),
     "eccentricity": ("eccentricity of {}", "", "$e_{{{}}}$", ""),
     "omega": ("argument of periapsis of {}", "degrees", r"$\omega_{{{}}}$", "deg"),
+    "jitter": (
+        "scatter beyond the table's errors",
+        "minutes",
+        r"$\sigma_\mathrm{{jitter}}$",
+        "min",
+    ),
     "mass_ratio": ("mass of {}, in star masses", "", r"$m_{{{}}}/M_\star$", ""),
 }
 

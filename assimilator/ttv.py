@@ -68,7 +68,7 @@ def merge(
         merged=merged,
         quantities=found,
         marginals=marginals,
-        missing=missing(merged, free, campaign.stop),
+        missing=missing(merged, free, campaign.stop, campaign.settings.get("modes", ())),
         acceptance={
             _key(one): output.accepted / output.n_step
             for one, output in zip(ordered, read, strict=True)

@@ -1,4 +1,4 @@
-"""Priors and fixed values, as a campaign file states them for each parameter of a planet."""
+"""Priors and fixed values, as a campaign file states them for each parameter."""
 
 from __future__ import annotations
 
@@ -120,17 +120,24 @@ def read_parameter(planet: TomlTable, planet_name: str, key: str) -> dict[str, A
     parameter = PARAMETERS[key]
     if key not in planet and key in DEFAULTS:
         return {"fixed": DEFAULTS[key]}
-    name = f"{key} of planet {planet_name}"
-    if key in planet and not isinstance(planet.values[key], dict):
-        given = planet.number(key)
+    return read_stated(planet, key, f"{key} of planet {planet_name}", parameter)
+
+
+def read_stated(owner: TomlTable, key: str, name: str, parameter: Parameter) -> dict[str, Any]:
+    """Read one parameter from the table that has it; see `read_parameter`.
+
+    `name` is what messages call it.
+    """
+    if key in owner and not isinstance(owner.values[key], dict):
+        given = owner.number(key)
         unit = f', unit = "{parameter.quantity.unit}"' if parameter.quantity.unit else ""
-        planet.fail(
+        owner.fail(
             key,
             f"{name} must say whether it is fixed: write {key} = {{ value = {given:g}{unit} }}, "
             f"or a prior such as {key} = {parameter.example}",
         )
     keys = ("prior", "value", "low", "high", "mean", "sigma", "unit")
-    table = planet.table(key, keys, example=f"{key} = {parameter.example}")
+    table = owner.table(key, keys, example=f"{key} = {parameter.example}")
     check_unit(table, parameter.quantity, name, ("value", "low", "high", "mean", "sigma"))
     if "value" in table:
         _only(table, name, "value", ("value",))

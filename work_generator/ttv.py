@@ -8,7 +8,6 @@ follows from its arguments.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,11 +23,13 @@ from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.seeds import Stream, step_bits, stream_key, unit_seed
 from boinc_project.unit import Unit
-from work_generator import sizing
+from work_generator import pilot, sizing
 from work_generator.estimate import Cost, measure
-from work_generator.modes import Mode, choose_dt, find_modes, starting_points
-from work_generator.proposals import pilot_proposal, proposal
+from work_generator.modes import DELTA, Mode, find_modes
+from work_generator.proposals import proposal
 from work_generator.reference import speed
+from work_generator.starts import starting_points
+from work_generator.steps import Step, choose_dt, measure_step
 from work_generator.ttv_file import MAX_STEPS, SECTIONS, posterior_of, read_sections
 
 __all__ = [
@@ -59,6 +60,11 @@ _DISK = 5.0e8
 _OUTPUT_OVERHEAD = 32_768
 # Draws that a unit's starting points are chosen from: more only cost time.
 _POOL_PER_WALKER = 20
+# Log evidence below the best mode's at which a mode no longer decides about the step: 1 %.
+_VISITED = 4.6
+# A mode with a larger part has a unit of the first generation that starts in it; so has one whose
+# part could not be measured.
+_SEEDED = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ class _Prepared:
     table: TransitTable
     modes: tuple[Mode, ...]
     weights: tuple[float, ...]
+    trusted: tuple[bool, ...]
 
 
 def published_names(settings: Mapping[str, Any]) -> list[str]:
@@ -100,21 +107,62 @@ def describe(campaign: Campaign) -> list[str]:
 def preparation(campaign: Campaign) -> list[str]:
     """Say which modes and which step were found, in a few lines for people."""
     prepared = _prepared(campaign)
-    lines = [f"Step: {campaign.settings['model']['dt']:g} days."]
-    for mode, weight in zip(prepared.modes, prepared.weights, strict=True):
-        values = zip(prepared.problem.parameter_names, mode.params, strict=True)
-        masses = [f"{name} {value:.4g}" for name, value in values if name.endswith(".mass")]
+    settings = campaign.settings
+    lines = [_step_line(settings)]
+    for mode, stored in zip(prepared.modes, settings["modes"], strict=True):
+        lines.append(_mode_line(prepared, mode, stored))
+    if len(prepared.modes) > 1:
         lines.append(
-            f"Mode of {100 * weight:.3g} % of the posterior: chi2 {mode.chi2:.1f} for "
-            f"{prepared.table.n_transit} transits, {', '.join(masses)} Earth masses."
+            f"These are all modes found within {DELTA:g} of the best one's -2 log(posterior)."
+        )
+    if "pilot" in settings:
+        effective, n_call = settings["pilot"]["effective"], settings["pilot"]["n_call"]
+        lines.append(
+            f"{n_call} draws of the first proposal are worth {effective:.0f} of the posterior."
+        )
+    if not all(prepared.trusted):
+        lines.append(
+            "Weights marked as not measured are Laplace's approximation: the pilot had too few "
+            f"effective draws (less than {pilot.TRUSTED_EFFECTIVE:g}) in these modes."
         )
     if prepared.modes[0].n_found == 1:
-        n_start = campaign.settings["starts"]
+        n_start = settings["starts"]
         lines.append(
             f"The best mode was found by only one of {n_start} fits, so there may be a better one: "
             f"write starts = {4 * n_start} or so below [model]."
         )
     return lines
+
+
+def _step_line(settings: Mapping[str, Any]) -> str:
+    model = settings["model"]
+    kick = ", modified kick" if model["modified_kick"] else ""
+    if "dt_error" not in settings:
+        return f"Step: {model['dt']:g} days{kick}."
+    error = settings["dt_error"]
+    return (
+        f"Step: {model['dt']:g} days{kick}; it moves no transit by more than "
+        f"{error['seconds']:.2g} s, {error['sigma']:.2g} of the smallest sigma."
+    )
+
+
+def _mode_line(prepared: _Prepared, mode: Mode, stored: Mapping[str, Any]) -> str:
+    values = dict(zip(prepared.problem.parameter_names, mode.params.tolist(), strict=True))
+    masses = [f"{name} {value:.4g}" for name, value in values.items() if name.endswith(".mass")]
+    unseen = [p.name for p in prepared.problem.model.planets if not p.observed]
+    periods = [
+        f"; period of {name} {values[f'{name}.period']:.5g} days"
+        for name in unseen
+        if f"{name}.period" in values
+    ]
+    error = stored["weight_error"]
+    doubt = "" if stored["trusted"] else " (not measured)"
+    spread = f" +- {100 * error:.2g}" if error else ""
+    return (
+        f"Mode of {100 * stored['weight']:.3g}{spread} % of the posterior{doubt}: "
+        f"chi2 {mode.chi2:.1f} for {prepared.table.n_transit} transits, "
+        f"{', '.join(masses)} Earth masses{''.join(periods)}; {mode.n_found} fits ended here."
+    )
 
 
 def is_prepared(campaign: Campaign) -> bool:
@@ -123,11 +171,16 @@ def is_prepared(campaign: Campaign) -> bool:
 
 
 def _has_modes(campaign: Campaign) -> bool:
-    return campaign.settings["model"]["dt"] is not None and "modes" in campaign.settings
+    model = campaign.settings["model"]
+    return (
+        model["dt"] is not None
+        and model["modified_kick"] is not None
+        and "modes" in campaign.settings
+    )
 
 
 def prepare(campaign: Campaign, progress: Callable[[int, int], None] | None = None) -> Campaign:
-    """Find the modes, and what the campaign file leaves to be measured: step, length of a unit.
+    """Find and weigh the modes, and measure what the file leaves open: step, length of a unit.
 
     Modes and step follow from the campaign and its seed. The length of a unit, ``n_step = "auto"``,
     comes from the time that a likelihood takes here, and is never measured again: a prepared
@@ -138,7 +191,7 @@ def prepare(campaign: Campaign, progress: Callable[[int, int], None] | None = No
     campaign : Campaign
         As read from its file.
     progress : Callable, optional
-        Told the number of fits done, and of fits in all.
+        Told the number of rounds of fits done, and of rounds in all.
 
     Raises
     ------
@@ -196,48 +249,43 @@ def _find_modes(campaign: Campaign, progress: Callable[[int, int], None] | None)
     rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
     n_start = campaign.settings["starts"]
     modes = find_modes(first.problem, first.table, rng, progress, n_start=n_start)
-    model = dict(campaign.settings["model"])
-    if model["dt"] is None:
-        model["dt"] = choose_dt(first.problem, modes[0].params.tolist(), first.table)
-    weights = mode_weights(modes, first)
-    stored = [
+    step = _step(campaign.settings["model"], first, modes)
+    model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
+    settings = {
+        **campaign.settings,
+        "model": model,
+        "dt_error": {"seconds": step.error, "sigma": step.error_sigma},
+    }
+    flown = pilot.fly(posterior_of(settings, campaign.inputs), modes, rng)
+    settings["modes"] = [
         {
             "params": mode.params.tolist(),
             "chi2": mode.chi2,
             "covariance": mode.covariance.tolist(),
             "n_found": mode.n_found,
-            "weight": weight,
+            "weight": weight.weight,
+            "weight_error": weight.error,
+            "trusted": weight.trusted,
         }
-        for mode, weight in zip(modes, weights, strict=True)
-        if weight > 0
+        for mode, weight in zip(modes, flown.weights, strict=True)
     ]
-    settings = {**campaign.settings, "model": model, "modes": stored}
-    prepared = replace(campaign, settings=settings)
-    if not _learns(prepared):
-        return prepared
-    known = _prepared(prepared)
-    pilot = pilot_proposal(known.problem, known.table, known.modes, known.weights, rng)
-    return replace(campaign, settings={**settings, "proposal": pilot})
+    settings["pilot"] = {"effective": flown.effective, "n_call": flown.n_call}
+    if _learns(campaign):
+        settings["proposal"] = flown.proposal
+    return replace(campaign, settings=settings)
 
 
-def mode_weights(modes: list[Mode], posterior: Posterior) -> list[float]:
-    """Return each mode's part of the posterior, by Laplace's approximation.
-
-    The integral over a mode is about exp(log posterior) times the square root of the covariance's
-    determinant (MacKay 2003, chapter 27). Parts below a millionth count as nothing.
-    """
-    logs = []
-    for mode in modes:
-        _, log_determinant = np.linalg.slogdet(mode.covariance)
-        log_prior = posterior.log_prior(mode.params.tolist())
-        logs.append(-0.5 * mode.chi2 + log_prior + 0.5 * float(log_determinant))
-    best = max(logs)
-    if not math.isfinite(best):
+def _step(model: Mapping[str, Any], first: Posterior, modes: list[Mode]) -> Step:
+    """Choose the step where the file leaves it open, and measure it in any case."""
+    logs = [pilot.log_laplace(mode, first) for mode in modes]
+    # The step must be fine enough for every mode that a chain is likely to visit.
+    least = max(logs) - _VISITED
+    points = np.array([m.params for m, log in zip(modes, logs, strict=True) if log > least])
+    if not len(points):
         raise InputError("The best fit lies outside of the priors: widen them.")
-    parts = [math.exp(value - best) for value in logs]
-    parts = [part if part > 1e-6 else 0.0 for part in parts]
-    total = math.fsum(parts)
-    return [part / total for part in parts]
+    if model["dt"] is not None:
+        return measure_step(first.problem, points, first.table)
+    return choose_dt(first.problem, points, first.table, modified_kick=model["modified_kick"])
 
 
 def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
@@ -259,13 +307,17 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     inputs = {
         name: hashlib.sha256(data).hexdigest() for name, data in sorted(campaign.inputs.items())
     }
-    shared = {key: campaign.settings[key] for key in ("model", "parameters")}
+    shared = {
+        key: campaign.settings[key]
+        for key in ("model", "parameters", "noise")
+        if key in campaign.settings
+    }
     shared["sampler"] = _sampler(prepared, campaign, progress)
     units = []
     for index in range(max(0, n_unit)):
         seed = unit_seed(campaign.seed, generation=generation, index=index)
         rng = np.random.Generator(step_bits(stream_key(seed, Stream.START), 0))
-        start = _start(prepared, campaign, progress, (index + 0.5) / n_unit, rng)
+        start = _start(prepared, campaign, progress, (index, n_unit), rng)
         units.append(
             Unit(
                 app=campaign.app,
@@ -336,6 +388,7 @@ def _prepared(campaign: Campaign) -> _Prepared:
         table=parse_table(campaign.inputs[TABLE_FILE]),
         modes=modes,
         weights=tuple(mode["weight"] for mode in stored),
+        trusted=tuple(mode["trusted"] for mode in stored),
     )
 
 
@@ -357,23 +410,34 @@ def _learns(campaign: Campaign) -> bool:
     return any(name == "mixture" for name, _ in campaign.settings["sampler"]["moves"])
 
 
+def _shares(prepared: _Prepared, n_unit: int) -> NDArray[np.float64]:
+    """Return the modes' shares of the first generation: their parts, or a unit if they count."""
+    shares = np.array(prepared.weights)
+    counts = (shares > _SEEDED) | ~np.array(prepared.trusted)
+    if counts.sum() > n_unit // 2:
+        return shares
+    shares = np.where(counts, np.maximum(shares, 1.0 / n_unit), shares)
+    return np.asarray(shares / shares.sum())
+
+
 def _start(
     prepared: _Prepared,
     campaign: Campaign,
     progress: Progress,
-    place: float,
+    place: tuple[int, int],
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Return a unit's starting points, (n_walker, n_dim).
 
-    `place`, between 0 and 1, is where the unit stands in its generation: it chooses the mode.
+    `place` is the unit's index and the number of units of its generation: it chooses the mode.
     """
     n_walker = campaign.settings["sampler"]["n_walker"]
     if progress.draws is None:
-        cumulative = np.cumsum(prepared.weights)
-        mode = prepared.modes[min(int(np.searchsorted(cumulative, place)), len(cumulative) - 1)]
+        cumulative = np.cumsum(_shares(prepared, place[1]))
+        here = (place[0] + 0.5) / place[1]
+        mode = prepared.modes[min(int(np.searchsorted(cumulative, here)), len(cumulative) - 1)]
         return starting_points(mode, prepared.problem, n_walker, rng, table=prepared.table)
     draws = np.asarray(progress.draws, dtype=np.float64)
     pool = min(len(draws), _POOL_PER_WALKER * n_walker)
     chosen = draws[rng.choice(len(draws), size=pool, replace=False)]
-    return starting_points(chosen, prepared.problem, n_walker, rng)
+    return starting_points(chosen, prepared.problem, n_walker, rng, table=prepared.table)

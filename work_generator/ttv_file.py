@@ -13,16 +13,17 @@ from apps.ttv import settings as unit_settings
 from apps.ttv.likelihood import Posterior
 from apps.ttv.table import TABLE_FILE, parse_table
 from boinc_project.errors import UnitError
-from work_generator.modes import N_START
+from work_generator.modes import default_starts
+from work_generator.noise import read_noise
 from work_generator.priors import PARAMETERS, read_parameter
 from work_generator.quantities import DURATION, STAR_MASS, TIME, read_quantity
 from work_generator.toml_source import TomlTable
 from work_generator.transit_table import TransitTable, read_transit_table
 
-SECTIONS = ("star", "data", "planets", "model", "sampler")
+SECTIONS = ("star", "data", "planets", "model", "noise", "sampler")
 # A cautious mix: most moves need no fit, and the mixture pays only where its fit is good.
 DEFAULT_MOVES = {"de": 0.55, "mixture": 0.3, "snooker": 0.15}
-MODEL_KEYS = ("dt", "engine", "epoch", "starts")
+MODEL_KEYS = ("dt", "engine", "epoch", "modified_kick", "starts")
 MAX_STEPS = 10_000_000
 # Moves take the ensemble in halves or quarters, and the engine eight points at a time: multiples of
 # 32 walkers fill its vectors.
@@ -54,7 +55,7 @@ def largest(stated: Mapping[str, Any]) -> float:
 
 
 def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Read star, data, planets, model and sampler.
+    """Read star, data, planets, model, noise and sampler.
 
     Parameters
     ----------
@@ -66,8 +67,8 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     Returns
     -------
     settings : dict
-        `Campaign.settings`: what all units share. ``model.dt`` and ``sampler.n_step`` are None
-        where the file says ``"auto"``.
+        `Campaign.settings`: what all units share. ``model.dt``, ``model.modified_kick`` and
+        ``sampler.n_step`` are None where they are to be measured.
     inputs : dict
         ``transits.csv``.
 
@@ -89,21 +90,25 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         for planet in planets
         for key, stated in planet.parameters
     ]
+    noise, jitter = read_noise(root)
+    parameters += jitter
     n_dim = sum("prior" in stated for stated in parameters)
     n_dim += sum("prior" in dict(planet.parameters)["eccentricity"] for planet in planets)
-    settings = {
+    settings: dict[str, Any] = {
         "model": {"star_mass": star_mass, **_model(root, planets, table)},
         "parameters": parameters,
         "sampler": _sampler(root, n_dim),
-        "starts": root.optional_table("model", MODEL_KEYS).integer(
-            "starts", low=1, high=10_000, default=N_START
-        ),
     }
+    if noise is not None:
+        settings["noise"] = noise
     inputs = {TABLE_FILE: table.text.encode()}
     try:
-        posterior_of(settings, inputs)
+        posterior = posterior_of(settings, inputs)
     except UnitError as error:
         root.fail(None, f"the app cannot compute this: {error.message.rstrip('.')}")
+    settings["starts"] = root.optional_table("model", MODEL_KEYS).integer(
+        "starts", low=1, high=10_000, default=default_starts(posterior.problem, posterior.table)
+    )
     return settings, inputs
 
 
@@ -121,6 +126,8 @@ def posterior_of(settings: Mapping[str, Any], inputs: Mapping[str, bytes]) -> Po
     if model["dt"] is None:
         periods = [p for p in settings["parameters"] if p["name"].endswith(".period")]
         model["dt"] = min(largest(period) for period in periods) / 20
+    if model["modified_kick"] is None:
+        model["modified_kick"] = False
     problem = unit_settings.Problem.from_mapping({**settings, "model": model})
     return Posterior(problem, parse_table(inputs[TABLE_FILE]))
 
@@ -200,6 +207,7 @@ def _model(root: TomlTable, planets: Sequence[_Planet], table: TransitTable) -> 
             f'there is no engine "{engine}": write one of {", ".join(unit_settings.ENGINES)}',
         )
     first = min(row.bkjd for row in table.transits)
+    kick = _modified_kick(model, engine, dt is not None)
     last = max(row.bkjd for row in table.transits)
     epoch = _epoch(model, first)
     # A model whose last transits come late must still see them: half a period of slack.
@@ -209,8 +217,23 @@ def _model(root: TomlTable, planets: Sequence[_Planet], table: TransitTable) -> 
         "end": float(math.ceil(last + slack)),
         "dt": dt,
         "engine": engine,
+        "modified_kick": kick,
         "planets": [{"name": planet.name, "observed": planet.observed} for planet in planets],
     }
+
+
+def _modified_kick(model: TomlTable, engine: str, has_step: bool) -> bool | None:
+    """Return what the file says; None if it is to be chosen with the step."""
+    if "modified_kick" not in model:
+        return False if engine != "batch" or has_step else None
+    kick = model.boolean("modified_kick", default=False)
+    if kick and engine != "batch":
+        model.fail(
+            "modified_kick",
+            f'the engine "{engine}" has no modified kick: write modified_kick = false, '
+            'or engine = "batch"',
+        )
+    return kick
 
 
 def _epoch(model: TomlTable, first: float) -> float:

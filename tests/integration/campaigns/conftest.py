@@ -32,7 +32,7 @@ def cheap_campaign(**changes: object) -> Campaign:
     campaign = load_campaign(EXAMPLE)
     settings = {
         **campaign.settings,
-        "model": {**campaign.settings["model"], "dt": 1.9},
+        "model": {**campaign.settings["model"], "dt": 1.9, "modified_kick": False},
         "sampler": {
             "n_walker": 20,
             "n_step": 160,
@@ -45,6 +45,8 @@ def cheap_campaign(**changes: object) -> Campaign:
                 "chi2": 160.0,
                 "covariance": (np.diag(WIDTH) ** 2).tolist(),
                 "n_found": 1,
+                "weight_error": 0.0,
+                "trusted": True,
                 "weight": 1.0,
             }
         ],

@@ -59,3 +59,30 @@ def test_three_sub_chains_are_too_few(merged: Merged) -> None:
     few = replace(merged, keys=merged.keys[:3])
     (sentence,) = missing(few, {"x": GOOD}, RULE)
     assert sentence.startswith("Only 3 sub-chains are merged")
+
+
+def planned(*weights: float, trusted: bool = True) -> list[dict[str, object]]:
+    error = 0.01 if trusted else None
+    return [{"weight": one, "weight_error": error, "trusted": trusted} for one in weights]
+
+
+def test_weights_that_were_not_measured_are_missing(merged: Merged) -> None:
+    marginals = {"x": GOOD}
+    assert missing(merged, marginals, RULE, planned(0.7, 0.3)) == ()
+    assert missing(merged, marginals, RULE, planned(1.0, trusted=False)) == ()
+    (sentence,) = missing(merged, marginals, RULE, planned(0.7, 0.3, trusted=False))
+    assert "The weights of 2 of 2 modes" in sentence
+    hopeless = [*planned(1.0), *planned(1e-6, trusted=False)]
+    assert missing(merged, marginals, RULE, hopeless) == ()
+
+
+@pytest.mark.parametrize(("weight", "agrees"), [(0.75, True), (0.5, False)])
+def test_weights_that_disagree_with_the_sub_chains_are_missing(
+    merged: Merged, weight: float, agrees: bool
+) -> None:
+    """The chains say 0.73: two modes whose log evidences differ by 1."""
+    (mode,) = merged.modes
+    other = replace(mode, log_evidence=mode.log_evidence - 1.0)
+    two = replace(merged, modes=(mode, other))
+    found = missing(two, {"x": GOOD}, RULE, planned(weight, 1 - weight))
+    assert any("by the sub-chains' own evidence" in one for one in found) is not agrees

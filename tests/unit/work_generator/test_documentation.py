@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from apps.ttv.noise import KINDS
 from apps.ttv.settings import MOVES
 from boinc_project.campaign import Quorum, StopRule
 from work_generator.campaign_file import load_campaign
-from work_generator.modes import N_START
+from work_generator.modes import DELTA, N_START
+from work_generator.noise import NOISE_KEYS
 from work_generator.priors import KEYS_OF_PRIOR, PARAMETERS
-from work_generator.ttv_file import DEFAULT_MOVES
+from work_generator.ttv_file import DEFAULT_MOVES, MODEL_KEYS
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "scientist" / "campaign-files.md").read_text(encoding="utf-8")
@@ -34,7 +36,16 @@ def test_the_files_in_the_page_can_be_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    [*PARAMETERS, *KEYS_OF_PRIOR, *MOVES, *Quorum.__slots__, *StopRule.__slots__, "starts"],
+    [
+        *PARAMETERS,
+        *KEYS_OF_PRIOR,
+        *MOVES,
+        *Quorum.__slots__,
+        *StopRule.__slots__,
+        *NOISE_KEYS,
+        *MODEL_KEYS,
+        *KINDS,
+    ],
 )
 def test_every_key_and_choice_is_in_the_page(word: str) -> None:
     assert re.search(rf"\b{word}\b", PAGE)
@@ -47,5 +58,6 @@ def test_the_examples_are_all_named() -> None:
 
 def test_the_defaults() -> None:
     assert f"{N_START} if it is not given" in PAGE
+    assert f"within {DELTA:g} of the best" in PAGE.replace("\n", " ")
     moves = ", ".join(f"{move} = {weight}" for move, weight in DEFAULT_MOVES.items())
     assert f"`{{ {moves} }}`" in PAGE

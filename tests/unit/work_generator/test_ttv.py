@@ -17,6 +17,7 @@ from work_generator import registry, ttv
 from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition, to_definition
 from work_generator.modes import Mode
+from work_generator.pilot import log_laplace
 from work_generator.ttv_file import posterior_of
 
 TRUTH = [12.0, 10.0, 0.01, 0.02, 101.0, 20.0, 20.3, 102.5]
@@ -45,6 +46,8 @@ def prepared(campaign: Campaign) -> Campaign:
         "covariance": covariance.tolist(),
         "n_found": 1,
         "weight": 1.0,
+        "weight_error": 0.0,
+        "trusted": True,
     }
     return replace(campaign, settings={**campaign.settings, "modes": [mode]})
 
@@ -153,30 +156,44 @@ def test_a_campaign_is_prepared_before_it_is_planned(campaign: Campaign) -> None
 
 def test_preparing_finds_mode_and_step_and_is_repeatable(campaign: Campaign) -> None:
     model = {**campaign.settings["model"], "dt": None}
-    automatic = {**campaign.settings, "model": model, "starts": 2}
+    automatic = {**campaign.settings, "model": model, "starts": 16}
     told: list[tuple[int, int]] = []
     done = ttv.prepare(replace(campaign, settings=automatic), lambda *numbers: told.append(numbers))
     assert ttv.is_prepared(done)
     assert 0 < done.settings["model"]["dt"] < 1.0
     best = done.settings["modes"][0]
     assert best["chi2"] < 34  # as many transits
-    assert told == [(1, 2), (2, 2)]
+    assert told[-1][0] == told[-1][1]
+    assert done.settings["dt_error"]["sigma"] < 0.1
+    assert 0 < done.settings["pilot"]["effective"] <= done.settings["pilot"]["n_call"]
     assert sum(mode["weight"] for mode in done.settings["modes"]) == pytest.approx(1.0)
     assert ttv.prepare(done) is done
 
 
-def test_mode_weights_follow_laplace(campaign: Campaign) -> None:
+def test_laplace_weighs_by_height_and_volume(campaign: Campaign) -> None:
     posterior = posterior_of(campaign.settings, campaign.inputs)
     unit = np.diag([0.5, 1e-5, 1e-3, 1e-3, 1e-3, 0.5, 1e-3, 1e-3]) ** 2
 
-    def mode(chi2: float, scale: float) -> Mode:
-        return Mode(params=np.array(TRUTH), chi2=chi2, covariance=unit * scale**2)
+    def log_evidence(chi2: float, scale: float) -> float:
+        return log_laplace(Mode(np.array(TRUTH), chi2, unit * scale**2), posterior)
 
     # Equal volumes: exp(-chi2 / 2). A mode of twice the width in 8 dimensions: 2**8.
-    weights = ttv.mode_weights([mode(10.0, 1.0), mode(12.0, 1.0), mode(80.0, 1.0)], posterior)
-    assert weights == pytest.approx([1 / (1 + math.exp(-1)), 1 / (1 + math.e), 0.0])
-    weights = ttv.mode_weights([mode(10.0, 1.0), mode(10.0, 2.0)], posterior)
-    assert weights == pytest.approx([1 / 257, 256 / 257])
+    first = log_evidence(10.0, 1.0)
+    assert first - log_evidence(12.0, 1.0) == pytest.approx(1.0)
+    assert log_evidence(10.0, 2.0) - first == pytest.approx(8 * math.log(2))
+
+
+def test_a_mode_whose_weight_is_not_measured_gets_a_unit_and_a_word(prepared: Campaign) -> None:
+    (one,) = prepared.settings["modes"]
+    other = {**one, "params": [14.0, *TRUTH[1:]], "weight": 1e-9, "trusted": False}
+    other["weight_error"] = None
+    settings = {**prepared.settings, "modes": [one, other]}
+    units = ttv.plan(replace(prepared, settings=settings, units_per_generation=8), Progress())
+    masses = [np.mean([point[0] for point in unit.settings["start"]]) for unit in units]
+    assert [mass > 13.0 for mass in masses] == [False] * 7 + [True]
+    lines = ttv.preparation(replace(prepared, settings=settings))
+    assert "(not measured)" in lines[2]
+    assert any("too few effective draws" in line for line in lines)
 
 
 def test_cost_counts_calls_and_exact_bytes(prepared: Campaign) -> None:
@@ -201,8 +218,8 @@ def test_descriptions_name_what_matters(prepared: Campaign) -> None:
     lines = ttv.preparation(prepared)
     assert lines[0] == "Step: 0.5 days."
     assert "Mode of 100 % of the posterior" in lines[1]
-    assert "found by only one of 24 fits" in lines[2]
-    assert "starts = 96" in lines[2]
+    assert "found by only one of 96 fits" in lines[2]
+    assert "starts = 384" in lines[2]
 
 
 def test_a_mode_found_twice_needs_no_warning(prepared: Campaign) -> None:

@@ -1,0 +1,135 @@
+"""Choose the integration step of a campaign by measurement, and say how good it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.ttv.likelihood import Posterior
+from apps.ttv.model import TimingModel
+from apps.ttv.settings import Problem
+from apps.ttv.table import TransitTable
+from boinc_project.errors import InputError
+
+TOLERANCE = 0.1
+"""Largest shift of any transit that a step may cause, in the table's smallest sigma."""
+
+# A step is looked at together with two neighbours: a step resonance is narrow (Rauch & Holman 1999,
+# AJ 117, 1087), so a step that is good only by itself sits beside one.
+_NEIGHBOURS = (0.985, 1.0, 1.015)
+_STEPS_PER_PERIOD = (10.0, 640.0)
+# A modified kick takes 10 to 25 % of a step's time more.
+_KICK_COST = 1.2
+_DAY = 86400.0
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step, and what it was measured to do.
+
+    Attributes
+    ----------
+    dt : float
+        Days.
+    modified_kick : bool
+        See `apps.ttv.settings.ModelSettings`.
+    error : float
+        Largest shift of any measured transit against a step of a quarter, seconds; neighbouring
+        steps included.
+    error_sigma : float
+        The same in units of the table's smallest sigma.
+    """
+
+    dt: float
+    modified_kick: bool
+    error: float
+    error_sigma: float
+
+
+def choose_dt(
+    problem: Problem,
+    points: Array,
+    table: TransitTable,
+    *,
+    tolerance: float = TOLERANCE,
+    modified_kick: bool | None = None,
+) -> Step:
+    """Return the cheapest step, of a series of factors sqrt(2), that is fine enough.
+
+    Parameters
+    ----------
+    problem : Problem
+        Model and priors, with the campaign's engine; its own dt is not used.
+    points : ndarray
+        float64 (n, n_dim), where to measure: the modes' parameters. The worst of them counts.
+    table : TransitTable
+        The measured transits.
+    tolerance : float
+        In units of the table's smallest sigma.
+    modified_kick : bool, optional
+        Only steps with or without it; both are tried if it is not given and the engine has it.
+
+    Raises
+    ------
+    InputError
+        If no step down to 1/640 of the shortest period is fine enough.
+    """
+    model = TimingModel(problem)
+    shortest = min(orbit.period for point in points.tolist() for orbit in model.orbits(point))
+    kinds = (False, True) if problem.model.engine == "batch" else (False,)
+    kinds = kinds if modified_kick is None else (modified_kick,)
+    found = [
+        step
+        for kick in kinds
+        if (step := _longest(_with(problem, kick), points, table, shortest, tolerance)) is not None
+    ]
+    if not found:
+        raise InputError(
+            f"Even {_STEPS_PER_PERIOD[1]:.0f} steps per period of {shortest:.4g} days move a "
+            f"transit by more than {tolerance:g} sigma: the planets are too close for this model."
+        )
+    return min(found, key=lambda step: (_KICK_COST if step.modified_kick else 1.0) / step.dt)
+
+
+def measure_step(problem: Problem, points: Array, table: TransitTable) -> Step:
+    """Measure the step that the problem has; its error is infinite if a step has no model."""
+    error = _error(problem, points, table, problem.model.dt)
+    sigma = error / (table.smallest_sigma * _DAY)
+    return Step(problem.model.dt, problem.model.modified_kick, error, sigma)
+
+
+def _longest(
+    problem: Problem, points: Array, table: TransitTable, shortest: float, tolerance: float
+) -> Step | None:
+    steps = _STEPS_PER_PERIOD[0]
+    while steps <= _STEPS_PER_PERIOD[1]:
+        dt = float(f"{shortest / steps:.6g}")
+        error = _error(problem, points, table, dt)
+        sigma = error / (table.smallest_sigma * _DAY)
+        if sigma < tolerance:
+            kick = problem.model.modified_kick
+            return Step(dt, kick, float(f"{error:.4g}"), float(f"{sigma:.4g}"))
+        steps *= math.sqrt(2.0)
+    return None
+
+
+def _error(problem: Problem, points: Array, table: TransitTable, dt: float) -> float:
+    """Return the largest shift of a transit with a step or its neighbours, seconds."""
+    reference = _times(problem, points, table, dt / 4.0)
+    shifts = [np.abs(_times(problem, points, table, dt * f) - reference) for f in _NEIGHBOURS]
+    # NaN where there is no model.
+    worst = float(np.max(shifts)) * _DAY
+    return worst if math.isfinite(worst) else math.inf
+
+
+def _times(problem: Problem, points: Array, table: TransitTable, dt: float) -> Array:
+    return Posterior(problem, table, dt).engine.observed_times(points)[0]
+
+
+def _with(problem: Problem, kick: bool) -> Problem:
+    return replace(problem, model=replace(problem.model, modified_kick=kick))
