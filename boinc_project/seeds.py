@@ -19,6 +19,8 @@ class Stream(IntEnum):
     """Choosing the walkers' starting points (by the work generator)."""
     CHAIN = 1
     """Proposals and acceptances (by the app)."""
+    PRIOR = 2
+    """A nested run's first points (by the app)."""
 
 
 def unit_seed(campaign_seed: int, *, generation: int, index: int) -> np.random.SeedSequence:

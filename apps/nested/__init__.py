@@ -1,0 +1,3 @@
+"""Nested sampling in segments: what the app ``ttv_nested`` is made of."""
+
+from __future__ import annotations

@@ -1,0 +1,139 @@
+"""The unit cube: from uniform numbers to the parameters of a prior, and the likelihood there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.ttv.likelihood import Posterior
+from apps.ttv.model import IntegrationFailed
+from apps.ttv.priors import Prior, Uniform
+from apps.ttv.settings import Problem
+
+Floats = NDArray[np.float64]
+
+_TWO_PI = 2.0 * math.pi
+
+
+class Target(Protocol):
+    """What nested sampling needs to know of a posterior."""
+
+    n_dim: int
+    periodic: tuple[int, ...]
+    """Coordinates of the cube whose ends are one place."""
+
+    def log_likelihoods(self, cube: Floats) -> Floats:
+        """Return the log-likelihoods of points of the cube, (n, n_dim) -> (n,).
+
+        -inf where there is no model; never NaN.
+        """
+        ...
+
+
+class PriorTransform:
+    """Turns independent uniform numbers into parameters distributed as the prior.
+
+    Every free parameter has the coordinate of its own place. Where the prior is on a planet's
+    eccentricity, the coordinate of e cos w stands for e, and that of e sin w for w, uniform over
+    the circle; so the density in the plane needs no Jacobian.
+
+    Parameters
+    ----------
+    problem : Problem
+        The posterior's definition.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        names = problem.parameter_names
+        self._plain = [
+            (place, parameter.prior)
+            for place, parameter in enumerate(problem.free)
+            if parameter.prior is not None
+        ]
+        self._eccentric = [
+            (names.index(f"{planet}.ecosw"), names.index(f"{planet}.esinw"), prior.prior)
+            for planet, prior in problem.eccentricities.items()
+        ]
+        self.periodic = _periodic(problem, [places[1] for places in self._eccentric])
+
+    def __call__(self, cube: Floats) -> Floats:
+        """Return the parameters of points of the cube, (n, n_dim) -> (n, n_dim)."""
+        values = np.empty_like(cube)
+        for place, prior in self._plain:
+            values[:, place] = quantiles(prior, cube[:, place])
+        for along, across, prior in self._eccentric:
+            e = quantiles(prior, cube[:, along])
+            omega = _TWO_PI * cube[:, across]
+            values[:, along], values[:, across] = e * np.cos(omega), e * np.sin(omega)
+        return values
+
+
+def quantiles(prior: Prior, p: Floats) -> Floats:
+    """Return the values that are exceeded with probabilities 1 - `p`, (n,) -> (n,)."""
+    if isinstance(prior, Uniform):
+        return np.clip(prior.low + p * (prior.high - prior.low), prior.low, prior.high)
+    return np.array([prior.quantile(one) for one in p.tolist()], dtype=np.float64)
+
+
+class CubeLikelihood:
+    """A timing model's likelihood over the unit cube, and counts of what happened.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Its own count of failures is used.
+    poll : Callable
+        Called before every batch; may raise to leave it.
+
+    Attributes
+    ----------
+    n_call : int
+        Points evaluated so far.
+    """
+
+    def __init__(self, posterior: Posterior, poll: Callable[[], None] = lambda: None) -> None:
+        self.posterior = posterior
+        self.transform = PriorTransform(posterior.problem)
+        self.n_dim = posterior.problem.n_dim
+        self.periodic = self.transform.periodic
+        self.n_call = 0
+        self._poll = poll
+
+    def log_likelihoods(self, cube: Floats) -> Floats:
+        """Return the log-likelihoods of points of the cube; -inf where there is no model."""
+        values = np.empty(len(cube))
+        for place, point in enumerate(self.transform(cube).tolist()):
+            self._poll()
+            values[place] = self._one(point)
+        self.n_call += len(cube)
+        return values
+
+    def _one(self, point: list[float]) -> float:
+        try:
+            return self.posterior.log_likelihood(point)
+        except IntegrationFailed as failure:
+            self.posterior.failures[failure.kind.value] += 1
+            return -math.inf
+
+
+def _periodic(problem: Problem, omegas: list[int]) -> tuple[int, ...]:
+    """Return the coordinates whose two ends give one and the same model.
+
+    They are arguments of periapsis, nodes that are free over the whole circle, and a conjunction
+    time that is free over one period, if that is fixed; with a free period the ends do not meet.
+    """
+    fixed = {one.name: one.fixed for one in problem.parameters if one.fixed is not None}
+    found = list(omegas)
+    for place, parameter in enumerate(problem.free):
+        planet, _, element = parameter.name.partition(".")
+        turn = {"node": 360.0, "t0": fixed.get(f"{planet}.period")}.get(element)
+        prior = parameter.prior
+        if turn is not None and isinstance(prior, Uniform):
+            width = prior.high - prior.low
+            if math.isclose(width, turn, rel_tol=1e-9):
+                found.append(place)
+    return tuple(sorted(found))

@@ -1,0 +1,160 @@
+"""The schema of a nested sampling unit's settings.
+
+::
+
+    {"model": ..., "parameters": ...,          as for ttv_mcmc: see `apps.ttv.settings`
+     "sampler": {"n_live": 250, "dlogz": 0.01, "segment": 125, "method": "rwalk", "walks": 40,
+                 "batch": 16, "max_segments": 200}}
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from apps.ttv.settings import Problem
+from boinc_project.errors import UnitError
+
+METHODS = ("rwalk",)
+"""How a new point inside a likelihood contour is found; see `apps.nested.walk`."""
+MIN_LIVE = 32
+MAX_LIVE = 10_000
+MAX_SEGMENTS = 100_000
+MAX_WALKS = 10_000
+MAX_DEAD = 2_000_000
+"""Largest number of dead points of a unit: what an output holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class NestedSettings:
+    """How a nested run is made.
+
+    Attributes
+    ----------
+    n_live : int
+        Live points.
+    dlogz : float
+        The run ends at the first segment boundary where the rest is worth less: the logarithm of
+        the evidence would grow by less than this if all live points were as good as the best.
+    segment : int
+        Iterations of a segment.
+    method : str
+        One of `METHODS`.
+    walks : int
+        Steps of the random walk that leads to a new point.
+    batch : int
+        Walks that are advanced together.
+    max_segments : int
+        Segments after which the run ends, whatever is left.
+    """
+
+    n_live: int
+    dlogz: float
+    segment: int
+    method: str
+    walks: int
+    batch: int
+    max_segments: int
+
+    @property
+    def max_dead(self) -> int:
+        """Largest number of dead points before the final live points are added."""
+        return self.segment * self.max_segments
+
+    @property
+    def max_call(self) -> int:
+        """Most likelihood calls that a run of these settings can take after its first points.
+
+        Every iteration takes a walk; each segment may leave a batch of walks unused; and of a
+        batch, proposed for one contour, some points fall below a later one. The worst case of
+        that is not bounded, but a share of ``batch / n_live`` is twice what is expected.
+        """
+        walks = self.max_segments * (self.segment * (1.0 + self.batch / self.n_live) + self.batch)
+        return math.ceil(walks) * (self.walks + 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NestedUnit:
+    """All settings of a unit.
+
+    Attributes
+    ----------
+    problem : Problem
+        Model and priors.
+    sampler : NestedSettings
+        How the run is made.
+    """
+
+    problem: Problem
+    sampler: NestedSettings
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> NestedUnit:
+        """Read a unit's settings.
+
+        Raises
+        ------
+        UnitError
+            Naming the key that is missing, unknown or of a wrong type.
+        """
+        for key in settings:
+            if key not in ("model", "parameters", "sampler"):
+                raise UnitError(f"settings has an unknown key {key!r}.", key=key)
+        problem = Problem.from_mapping(settings)
+        return cls(problem, parse_sampler(settings.get("sampler"), problem.n_dim))
+
+
+def least_live(n_dim: int) -> int:
+    """Return the fewest live points that are allowed.
+
+    Ellipsoids are fitted to them: with four points a dimension, the error of a covariance is a
+    quarter of it, which costs efficiency but not correctness.
+    """
+    return max(MIN_LIVE, 4 * n_dim)
+
+
+def parse_sampler(raw: Any, n_dim: int) -> NestedSettings:
+    """Read ``settings["sampler"]``.
+
+    Raises
+    ------
+    UnitError
+        Naming the key that is missing, unknown, of a wrong type or out of range.
+    """
+    where = "settings.sampler"
+    if not isinstance(raw, Mapping):
+        raise UnitError(f"{where} is missing or not a table.")
+    known = set(NestedSettings.__dataclass_fields__)
+    for key in raw:
+        if key not in known:
+            raise UnitError(f"{where} has an unknown key {key!r}.", key=key)
+    n_live = _integer(raw, "n_live", least_live(n_dim), MAX_LIVE)
+    dlogz = raw.get("dlogz")
+    if type(dlogz) not in (int, float) or not 0.0 < dlogz < 100.0:  # type: ignore[operator]
+        raise UnitError(f"{where}.dlogz is not a number greater than 0, at most 100.", key="dlogz")
+    if raw.get("method") not in METHODS:
+        raise UnitError(f"{where}.method is {raw.get('method')!r}, not {' or '.join(METHODS)}.")
+    settings = NestedSettings(
+        n_live=n_live,
+        dlogz=float(dlogz),  # type: ignore[arg-type]
+        segment=_integer(raw, "segment", 1, n_live),
+        method=str(raw["method"]),
+        walks=_integer(raw, "walks", 2, MAX_WALKS),
+        # Points of a batch are proposed for one contour: a larger batch wastes too many.
+        batch=_integer(raw, "batch", 1, max(1, n_live // 4)),
+        max_segments=_integer(raw, "max_segments", 1, MAX_SEGMENTS),
+    )
+    if settings.max_dead > MAX_DEAD:
+        raise UnitError(f"{where}: segment times max_segments is more than {MAX_DEAD}.")
+    return settings
+
+
+def _integer(raw: Mapping[str, Any], key: str, low: int, high: int) -> int:
+    value = raw.get(key)
+    if type(value) is not int or not low <= value <= high:
+        raise UnitError(
+            f"settings.sampler.{key} is not a whole number from {low} to {high}.", key=key
+        )
+    return value
