@@ -6,6 +6,7 @@ It can be killed at any moment and started again, and the output is the same, bi
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 
 from apps.nested import checkpoint
 from apps.nested.cube import CubeLikelihood
-from apps.nested.run import NestedRun, NestedSampler, Segment, is_complete, left_over
+from apps.nested.run import NestedRun, NestedSampler, Segment, is_complete, log_left
 from apps.nested.settings import NestedSettings, NestedUnit
 from apps.runtime.checkpoint import CheckpointFile
 from apps.runtime.errors import QuitRequested
@@ -72,7 +73,7 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
         _count(found, target)
     else:
         sys.stderr.write(f"Resumed after segment {found.n_segment}.\n")
-        target.n_call = found.n_call
+        target.n_call = found.calls[-1]
         posterior.failures.update(found.failures)
     _compute(found, sampler, target, runtime, file)
     write_nested_output(output, _output(unit, settings, found, runtime))
@@ -154,7 +155,8 @@ def _compute(
 
 
 def _count(found: NestedRun, target: CubeLikelihood) -> None:
-    found.n_call, found.failures = target.n_call, target.posterior.failures.copy()
+    found.calls.append(target.n_call)
+    found.failures = target.posterior.failures.copy()
 
 
 def _fraction(found: NestedRun, settings: NestedSettings) -> float:
@@ -165,10 +167,11 @@ def _fraction(found: NestedRun, settings: NestedSettings) -> float:
     """
     if not found.n_segment:
         return 0.0
-    ahead = max(0.0, np.log(np.expm1(left_over(found)) / np.expm1(settings.dlogz)))
+    left = log_left(np.concatenate(found.dead_logl), found.live_logl, found.n_drawn)
+    ahead = max(0.0, left - math.log(math.expm1(settings.dlogz)))
     behind = found.n_segment * settings.segment / settings.n_live
     by_number = found.n_segment / settings.max_segments
-    return float(max(by_number, behind / (behind + ahead)))
+    return max(by_number, behind / (behind + ahead))
 
 
 def _output(unit: Unit, settings: NestedUnit, found: NestedRun, runtime: Runtime) -> NestedOutput:
@@ -184,7 +187,7 @@ def _output(unit: Unit, settings: NestedUnit, found: NestedRun, runtime: Runtime
         live_u=found.live_u,
         live_logl=found.live_logl,
         scales=np.array(found.scales),
-        n_likelihood=found.n_call,
+        calls=np.array(found.calls, dtype=np.int64),
         n_drawn=found.n_drawn,
         segment=settings.sampler.segment,
         failures=dict(found.failures),

@@ -37,6 +37,11 @@ class StopRule:
     """Smallest tail effective sample size of any parameter."""
     max_units: int = 64
     """Units after which the campaign ends, converged or not."""
+    logz_error: float | None = None
+    """Largest standard error of the log evidence. Given for nested runs only, whose rule is this
+    and `ess`; the other limits then say nothing."""
+    ess: float | None = None
+    """Smallest effective number of weighted draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ class Campaign:
     seed : int
         Root of the campaign's seed tree.
     settings : Mapping[str, Any]
-        What every unit's settings share, app-specific; for ``ttv_mcmc`` see `apps.ttv.settings`.
+        What every unit's settings share, app-specific; see `apps.ttv.settings` and
+        `apps.nested.settings`.
     inputs : Mapping[str, bytes]
         Input files that all units share, by logical name (``transits.csv``).
     units_per_generation : int

@@ -29,7 +29,7 @@ NESTED_OUTPUT_FORMAT = 1
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_COUNTS = ("app_version", "n_likelihood", "n_drawn", "segment")
+_COUNTS = ("app_version", "n_drawn", "segment")
 _TEXTS = ("unit_digest", "platform", "app_digest")
 
 
@@ -59,8 +59,8 @@ class NestedOutput:
         float64 (n_live, n_dim) and (n_live,), the live points at the end.
     scales : ndarray
         float64 (n_segment + 1,), length of the walks' steps at every segment's boundary.
-    n_likelihood : int
-        Likelihood calls made for this run.
+    calls : ndarray
+        int64 (n_segment + 1,), likelihood calls made up to every segment's boundary.
     n_drawn : int
         Points of the prior drawn to begin with; all but n_live of them had no model.
     segment : int
@@ -80,10 +80,15 @@ class NestedOutput:
     live_u: Floats
     live_logl: Floats
     scales: Floats
-    n_likelihood: int
+    calls: Ints
     n_drawn: int
     segment: int
     failures: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def n_likelihood(self) -> int:
+        """Likelihood calls made for this run."""
+        return int(self.calls[-1])
 
     @property
     def n_segment(self) -> int:
@@ -149,7 +154,7 @@ def content_digest(output: NestedOutput) -> str:
     digest = hashlib.sha256()
     plain_hdf5.feed_texts(digest, (output.unit_digest, *output.parameter_names))
     plain_hdf5.feed_arrays(digest, plain_hdf5.packed(_values(output), _shape(DEFAULT_LIMITS)))
-    counts = (output.n_likelihood, output.n_drawn, output.segment)
+    counts = (output.n_drawn, output.segment)
     kinds = (f"{kind}={output.failures[kind]}" for kind in sorted(output.failures))
     plain_hdf5.feed_texts(digest, (*(str(count) for count in counts), *kinds))
     return digest.hexdigest()
@@ -203,6 +208,7 @@ def _shape(limits: NestedLimits) -> Shape:
             "live_u": Dataset("<f8", (live, dim)),
             "live_logl": Dataset("<f8", (live,)),
             "scales": Dataset("<f8", (limits.max_segment + 1,)),
+            "calls": Dataset("<i8", (limits.max_segment + 1,)),
         },
     )
 
@@ -213,7 +219,7 @@ def _check_consistent(output: NestedOutput) -> None:
         raise OutputError("The points are not arrays of points and parameters.")
     if not output.dead_logl.shape == output.dead_slot.shape == dead[:1]:
         raise OutputError("The arrays of the output do not fit together.")
-    if output.live_logl.shape != live[:1] or output.scales.ndim != 1:
+    if output.live_logl.shape != live[:1] or output.scales.shape != output.calls.shape:
         raise OutputError("The arrays of the output do not fit together.")
     if not ((output.dead_slot >= 0) & (output.dead_slot < live[0])).all():
         raise OutputError("The output has a dead point that was no live point.")
@@ -224,8 +230,8 @@ def _check_consistent(output: NestedOutput) -> None:
         (output.platform, output.app_digest, *output.failures),
         output.parameter_names,
         (
-            *(output.app_version, output.n_likelihood, output.n_drawn, output.segment),
-            *output.failures.values(),
+            *(output.app_version, output.n_drawn, output.segment, *output.failures.values()),
+            *output.calls.tolist(),
         ),
     )
     if output.segment < 1 or output.n_segment * output.segment != dead[0]:

@@ -60,7 +60,7 @@ def load_campaign(path: Path) -> Campaign:
         inputs=inputs,
         units_per_generation=per_generation,
         quorum=_quorum(root),
-        stop=_stop(root, max_units),
+        stop=app.read_stop(root, max_units),
         published=_published(root, app.published_names(settings)),
         source=source.text,
     )
@@ -151,19 +151,6 @@ def _quorum(root: TomlTable) -> Quorum:
             "delay_bound", f"delay_bound = {days:g} days is out of range: write 0.001 to 180"
         )
     return Quorum(min_quorum, target, error, total, success, days * SECONDS_PER_DAY)
-
-
-def _stop(root: TomlTable, max_units: int) -> StopRule:
-    base = StopRule()
-    table = root.optional_table("stop", ("rhat", "ess_bulk", "ess_tail"))
-    rhat = table.number("rhat", default=base.rhat)
-    if not 1 < rhat <= 1.2:
-        table.fail(
-            "rhat", f"rhat = {rhat:g} is out of range: write more than 1, at most 1.2 (good: 1.01)"
-        )
-    bulk = table.positive("ess_bulk", default=base.ess_bulk)
-    tail = table.positive("ess_tail", default=base.ess_tail)
-    return StopRule(rhat, bulk, tail, max_units)
 
 
 def _published(root: TomlTable, names: Collection[str]) -> tuple[Published, ...]:

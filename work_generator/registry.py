@@ -7,13 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from boinc_project.campaign import Campaign, Progress
+from boinc_project.campaign import Campaign, Progress, StopRule
 from boinc_project.errors import ConfigError
 from boinc_project.unit import Unit
 from work_generator.estimate import Cost
 from work_generator.toml_source import TomlTable
 
-_MODULES = {"ttv_mcmc": "work_generator.ttv"}
+_MODULES = {"ttv_mcmc": "work_generator.ttv", "ttv_nested": "work_generator.nested"}
 
 
 class AppPlanner(Protocol):
@@ -26,6 +26,9 @@ class AppPlanner(Protocol):
         self, root: TomlTable, directory: Path
     ) -> tuple[dict[str, Any], dict[str, bytes]]:
         """Read those sections: the campaign's settings and its shared input files."""
+
+    def read_stop(self, root: TomlTable, max_units: int) -> StopRule:
+        """Read [stop]: when a posterior of this app is good enough."""
 
     def published_names(self, settings: Mapping[str, Any]) -> Collection[str]:
         """Return the quantities that published values may be given for."""

@@ -91,7 +91,7 @@ def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Dec
     """
     issued = sum(progress.issued)
     if progress.converged:
-        return Complete(StopReason.CONVERGED, f"The posterior met the stop rule: {_rule(rule)}.")
+        return Complete(StopReason.CONVERGED, f"The posterior met the stop rule: {rule_text(rule)}.")
     if progress.open_units:
         return Wait(progress.open_units)
     if issued and progress.draws is None:
@@ -101,7 +101,7 @@ def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Dec
     if issued >= rule.max_units:
         return Complete(
             StopReason.BUDGET,
-            f"All {issued} units allowed are done and the stop rule is not met ({_rule(rule)}): "
+            f"All {issued} units allowed are done and the stop rule is not met ({rule_text(rule)}): "
             "raise max_units, or see the product for what is missing.",
         )
     generation = len(progress.issued)
@@ -109,7 +109,11 @@ def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Dec
     return TopUp(generation, size)
 
 
-def _rule(rule: StopRule) -> str:
+def rule_text(rule: StopRule) -> str:
+    """Return a stop rule in words, without a full stop."""
+    if rule.logz_error is not None:
+        size = "" if rule.ess is None else f", ESS at least {rule.ess:g}"
+        return f"error of log Z at most {rule.logz_error:g}{size}"
     return (
         f"R-hat at most {rule.rhat:g}, bulk ESS at least {rule.ess_bulk:g}, "
         f"tail ESS at least {rule.ess_tail:g}"

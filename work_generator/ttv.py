@@ -30,7 +30,7 @@ from work_generator.proposals import proposal
 from work_generator.reference import speed
 from work_generator.starts import starting_points
 from work_generator.steps import Step, choose_dt, measure_step
-from work_generator.ttv_file import MAX_STEPS, SECTIONS, posterior_of, read_sections
+from work_generator.ttv_file import MAX_STEPS, SECTIONS, posterior_of, read_sections, read_stop
 
 __all__ = [
     "SECTIONS",
@@ -43,6 +43,7 @@ __all__ = [
     "prepare",
     "published_names",
     "read_sections",
+    "read_stop",
     "resized",
     "seconds_per_call",
 ]
@@ -87,21 +88,28 @@ def published_names(settings: Mapping[str, Any]) -> list[str]:
 
 def describe(campaign: Campaign) -> list[str]:
     """Say what the campaign computes, in a few lines for people."""
+    sampler = campaign.settings["sampler"]
+    length = f"{sampler['n_step']} steps, every {sampler['thin']}th kept"
+    if sampler["n_step"] is None:
+        length = f"as many steps as {sizing.TARGET_SECONDS / 60:.0f} minutes allow"
+    return [
+        describe_problem(campaign),
+        f"Each unit: {sampler['n_walker']} walkers, {length}.",
+    ]
+
+
+def describe_problem(campaign: Campaign) -> str:
+    """Return which planets, transits and parameters a campaign is about, in one line."""
     posterior = posterior_of(campaign.settings, campaign.inputs)
     problem, table = posterior.problem, posterior.table
     planets = [
         planet.name if planet.observed else f"{planet.name} (unseen)"
         for planet in problem.model.planets
     ]
-    sampler = campaign.settings["sampler"]
-    length = f"{sampler['n_step']} steps, every {sampler['thin']}th kept"
-    if sampler["n_step"] is None:
-        length = f"as many steps as {sizing.TARGET_SECONDS / 60:.0f} minutes allow"
-    return [
+    return (
         f"Planets: {', '.join(planets)}. Transits: {table.n_transit} in "
-        f"{(table.last - table.first) / 365.25:.1f} years. Free parameters: {problem.n_dim}.",
-        f"Each unit: {sampler['n_walker']} walkers, {length}.",
-    ]
+        f"{(table.last - table.first) / 365.25:.1f} years. Free parameters: {problem.n_dim}."
+    )
 
 
 def preparation(campaign: Campaign) -> list[str]:
@@ -249,7 +257,7 @@ def _find_modes(campaign: Campaign, progress: Callable[[int, int], None] | None)
     rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
     n_start = campaign.settings["starts"]
     modes = find_modes(first.problem, first.table, rng, progress, n_start=n_start)
-    step = _step(campaign.settings["model"], first, modes)
+    step = step_for(campaign.settings["model"], first, modes)
     model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
     settings = {
         **campaign.settings,
@@ -275,7 +283,7 @@ def _find_modes(campaign: Campaign, progress: Callable[[int, int], None] | None)
     return replace(campaign, settings=settings)
 
 
-def _step(model: Mapping[str, Any], first: Posterior, modes: list[Mode]) -> Step:
+def step_for(model: Mapping[str, Any], first: Posterior, modes: list[Mode]) -> Step:
     """Choose the step where the file leaves it open, and measure it in any case."""
     logs = [pilot.log_laplace(mode, first) for mode in modes]
     # The step must be fine enough for every mode that a chain is likely to visit.
@@ -307,11 +315,7 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     inputs = {
         name: hashlib.sha256(data).hexdigest() for name, data in sorted(campaign.inputs.items())
     }
-    shared = {
-        key: campaign.settings[key]
-        for key in ("model", "parameters", "noise")
-        if key in campaign.settings
-    }
+    shared = problem_settings(campaign)
     shared["sampler"] = _sampler(prepared, campaign, progress)
     units = []
     for index in range(max(0, n_unit)):
@@ -333,26 +337,43 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     return units
 
 
+def problem_settings(campaign: Campaign) -> dict[str, Any]:
+    """Return the part of a unit's settings that defines its posterior."""
+    keys = ("model", "parameters", "noise")
+    return {key: campaign.settings[key] for key in keys if key in campaign.settings}
+
+
 def cost(campaign: Campaign, unit: Unit) -> Cost:
     """Return what one unit costs, in counts that do not depend on a machine."""
     model, sampler = campaign.settings["model"], campaign.settings["sampler"]
     n_walker, n_draw = sampler["n_walker"], sampler["n_step"] // sampler["thin"]
     n_dim = len(unit.settings["start"][0])
     n_call = likelihood_calls(n_walker=n_walker, n_step=sampler["n_step"])
-    steps = planet_steps(
-        n_planet=len(model["planets"]),
-        span_days=model["end"] - model["epoch"],
-        dt_days=model["dt"],
-    )
     return Cost(
         n_call=n_call,
-        fpops=n_call * RUN_TIME[model["engine"]].flop(steps),
+        fpops=n_call * fpops_per_call(model),
         bytes_down=len(unit.to_bytes()),
         bytes_shared=sum(len(data) for data in campaign.inputs.values()),
         bytes_up=n_draw * _bytes_per_draw(n_walker, n_dim) + 8 * n_walker + _OUTPUT_OVERHEAD,
         memory=_MEMORY,
         disk=_DISK,
     )
+
+
+def fpops_per_call(model: Mapping[str, Any]) -> float:
+    """Return the operations of one likelihood call, by the measure of BOINC's own benchmark.
+
+    Parameters
+    ----------
+    model : Mapping
+        A campaign's model settings, with its step.
+    """
+    steps = planet_steps(
+        n_planet=len(model["planets"]),
+        span_days=model["end"] - model["epoch"],
+        dt_days=model["dt"],
+    )
+    return RUN_TIME[model["engine"]].flop(steps)
 
 
 def seconds_per_call(campaign: Campaign) -> float:

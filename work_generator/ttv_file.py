@@ -12,6 +12,7 @@ from typing import Any
 from apps.ttv import settings as unit_settings
 from apps.ttv.likelihood import Posterior
 from apps.ttv.table import TABLE_FILE, parse_table
+from boinc_project.campaign import StopRule
 from boinc_project.errors import UnitError
 from work_generator.modes import default_starts
 from work_generator.noise import read_noise
@@ -77,6 +78,25 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     InputError
         See `work_generator.campaign_file.load_campaign`.
     """
+    settings, inputs, n_dim = read_problem(root, directory)
+    return {**settings, "sampler": _sampler(root, n_dim)}, inputs
+
+
+def read_problem(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dict[str, bytes], int]:
+    """Read star, data, planets, model and noise: what every app for transit timing needs.
+
+    Returns
+    -------
+    settings, inputs
+        As of `read_sections`, without the sampler.
+    n_dim : int
+        Number of free parameters.
+
+    Raises
+    ------
+    InputError
+        See `work_generator.campaign_file.load_campaign`.
+    """
     star = root.table(
         "star", ("mass",), example='[star] with mass = { value = 1.0, unit = "Msun" }'
     )
@@ -97,7 +117,6 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     settings: dict[str, Any] = {
         "model": {"star_mass": star_mass, **_model(root, planets, table)},
         "parameters": parameters,
-        "sampler": _sampler(root, n_dim),
     }
     if noise is not None:
         settings["noise"] = noise
@@ -109,7 +128,21 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     settings["starts"] = root.optional_table("model", MODEL_KEYS).integer(
         "starts", low=1, high=10_000, default=default_starts(posterior.problem, posterior.table)
     )
-    return settings, inputs
+    return settings, inputs, n_dim
+
+
+def read_stop(root: TomlTable, max_units: int) -> StopRule:
+    """Read [stop]: convergence of chains."""
+    base = StopRule()
+    table = root.optional_table("stop", ("rhat", "ess_bulk", "ess_tail"))
+    rhat = table.number("rhat", default=base.rhat)
+    if not 1 < rhat <= 1.2:
+        table.fail(
+            "rhat", f"rhat = {rhat:g} is out of range: write more than 1, at most 1.2 (good: 1.01)"
+        )
+    bulk = table.positive("ess_bulk", default=base.ess_bulk)
+    tail = table.positive("ess_tail", default=base.ess_tail)
+    return StopRule(rhat, bulk, tail, max_units)
 
 
 def posterior_of(settings: Mapping[str, Any], inputs: Mapping[str, bytes]) -> Posterior:

@@ -22,7 +22,7 @@ CHECKPOINT_FILE = "checkpoint"
 def to_bytes(run: NestedRun) -> bytes:
     """Return the run as the bytes of an npz archive."""
     n_dim = run.live_u.shape[1]
-    counts = {"n_drawn": run.n_drawn, "n_call": run.n_call, "failures": run.failures}
+    counts = {"n_drawn": run.n_drawn, "failures": run.failures}
     buffer = io.BytesIO()
     np.savez(
         buffer,
@@ -32,6 +32,7 @@ def to_bytes(run: NestedRun) -> bytes:
         dead_logl=np.array(run.dead_logl).reshape(-1),
         dead_slot=np.array(run.dead_slot, dtype=np.int64).reshape(-1),
         scales=np.array(run.scales),
+        calls=np.array(run.calls, dtype=np.int64),
         counts=np.frombuffer(json.dumps(counts).encode(), dtype=np.uint8),
     )
     return buffer.getvalue()
@@ -66,6 +67,7 @@ def _run(
         "dead_logl": (n_dead,),
         "dead_slot": (n_dead,),
         "scales": (n_segment + 1,),
+        "calls": (n_segment + 1,),
     }
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
@@ -80,7 +82,7 @@ def _run(
         live_logl=arrays["live_logl"],
         n_drawn=int(counts["n_drawn"]),
         scales=arrays["scales"].tolist(),
-        n_call=int(counts["n_call"]),
+        calls=arrays["calls"].tolist(),
         failures=Counter(counts["failures"]),
         **dead,
     )

@@ -76,8 +76,8 @@ class NestedRun:
         Dead points by segment; see `Segment`.
     scales : list[float]
         Length of the walks' steps at the beginning of every segment, and after the last.
-    n_call : int
-        Likelihood calls so far.
+    calls : list[int]
+        Likelihood calls up to the beginning of every segment, and after the last.
     failures : Counter
         Points without a model so far, by kind.
     """
@@ -89,7 +89,7 @@ class NestedRun:
     dead_logl: list[Floats] = field(default_factory=list)
     dead_slot: list[Ints] = field(default_factory=list)
     scales: list[float] = field(default_factory=lambda: [FIRST_SCALE])
-    n_call: int = 0
+    calls: list[int] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -213,26 +213,35 @@ class NestedSampler:
 
 
 def is_complete(run: NestedRun, settings: NestedSettings) -> bool:
-    """Whether nothing more than `dlogz` is left, or no more segments are allowed."""
+    """Whether no more than `dlogz` is to come, or no more segments are allowed."""
     if run.n_segment >= settings.max_segments:
         return True
-    return run.n_segment > 0 and left_over(run) < settings.dlogz
+    if not run.n_segment:
+        return False
+    left = log_left(np.concatenate(run.dead_logl), run.live_logl, run.n_drawn)
+    return left < math.log(math.expm1(settings.dlogz))
 
 
-def left_over(run: NestedRun) -> float:
-    """Return by how much log Z would grow if every live point were as likely as the best.
+def log_left(dead_logl: Floats, live_logl: Floats, n_drawn: int) -> float:
+    """Return the logarithm of what is left, at most, over the evidence that is found.
 
-    Volumes are the expected ones: they shrink by a factor exp(-1 / n_live) an iteration.
+    What is left is the volume inside the last contour times the best live point's likelihood. If
+    that is r, the log evidence grows by no more than log(1 + r). Volumes are the expected ones:
+    they shrink by a factor exp(-1 / n_live) an iteration.
+
+    Parameters
+    ----------
+    dead_logl, live_logl : ndarray
+        Log-likelihoods of the dead points, in the order of their deaths, and of the live ones.
+    n_drawn : int
+        See `NestedRun`.
     """
-    dead = np.concatenate(run.dead_logl)
-    n_live = len(run.live_logl)
-    log_volume = math.log(n_live / run.n_drawn) - np.arange(len(dead) + 1) / n_live
-    log_shell = log_volume[:-1] + math.log(-math.expm1(-1.0 / n_live))
-    terms = dead + log_shell
+    n_live = len(live_logl)
+    log_volume = math.log(n_live / n_drawn) - np.arange(len(dead_logl) + 1) / n_live
+    terms = dead_logl + log_volume[:-1] + math.log(-math.expm1(-1.0 / n_live))
     peak = float(terms.max())
     log_z = peak + math.log(math.fsum(np.exp(terms - peak).tolist()))
-    rest = float(run.live_logl.max() + log_volume[-1]) - log_z
-    return rest + math.log1p(math.exp(-rest)) if rest > 0 else math.log1p(math.exp(rest))
+    return float(live_logl.max() + log_volume[-1]) - log_z
 
 
 def _not_called(point: Floats) -> float:

@@ -1,0 +1,216 @@
+"""Plan a campaign of nested runs: which of them, and how long they may take.
+
+Runs of one campaign differ in nothing but their seeds, so that all of them together are one run with
+as many live points as they have in sum. No run needs a starting point. What is looked for before the
+first unit is sent is the best fit, because the step of the integration is chosen there, and because
+the expected length of a run follows from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from apps.nested.settings import MAX_DEAD, parse_sampler
+from apps.ttv.likelihood import Posterior
+from boinc_project.campaign import Campaign, Progress
+from boinc_project.errors import InputError
+from boinc_project.unit import Unit
+from work_generator.estimate import Cost, measure
+from work_generator.modes import Mode, choose_dt, find_modes
+from work_generator.nested_file import SECTIONS, read_sections, read_stop
+from work_generator.ttv import describe_problem, fpops_per_call, published_names
+from work_generator.ttv_file import posterior_of
+
+__all__ = [
+    "SECTIONS",
+    "cost",
+    "describe",
+    "is_prepared",
+    "plan",
+    "preparation",
+    "prepare",
+    "published_names",
+    "read_sections",
+    "read_stop",
+    "seconds_per_call",
+]
+
+MIN_APP_VERSION = 100
+"""The first version of ``ttv_nested``."""
+
+# Python, numpy, scipy, h5py and TTVFast take 170 MB on Linux; points are small beside that.
+_MEMORY = 4.0e8
+# The slot holds links, checkpoints and the output. The app itself lies in the project's directory,
+# but its launcher may unpack beside it: 300 MB.
+_DISK = 8.0e8
+# HDF5's own structures and the attributes around the arrays.
+_OUTPUT_OVERHEAD = 32_768
+# Share of a walk's steps that stay in the cube and cost a call, as runs show it.
+_INSIDE = 0.85
+# The limit of a run, over its expected length: a posterior far wider than its best fit's curvature
+# says makes runs shorter, one with a needle elsewhere longer.
+_LIMIT_RATIO = 2.0
+_LIMIT_MARGIN = 20.0  # units of n_live iterations
+
+
+def describe(campaign: Campaign) -> list[str]:
+    """Say what the campaign computes, in a few lines for people."""
+    sampler = campaign.settings["sampler"]
+    return [
+        describe_problem(campaign),
+        f"Each unit: a nested run with {sampler['n_live']} live points, walks of "
+        f"{sampler['walks']} steps, until {sampler['dlogz']:g} of log Z is left.",
+    ]
+
+
+def preparation(campaign: Campaign) -> list[str]:
+    """Say which step and which best fit were found, in a few lines for people."""
+    best = _best(campaign)
+    n_transit = posterior_of(campaign.settings, campaign.inputs).table.n_transit
+    return [
+        f"Step: {campaign.settings['model']['dt']:g} days.",
+        f"Best fit: chi2 {best['chi2']:.1f} for {n_transit} transits.",
+        f"Expected length of a run: {best['e_folds'] - math.log(_dlogz(campaign)):.0f} times its "
+        "live points.",
+    ]
+
+
+def is_prepared(campaign: Campaign) -> bool:
+    """Whether the step and a best fit have been found."""
+    return campaign.settings["model"]["dt"] is not None and "best" in campaign.settings
+
+
+def prepare(campaign: Campaign, progress: Callable[[int, int], None] | None = None) -> Campaign:
+    """Find the best fit, and the step if the campaign file says ``"auto"``.
+
+    The result follows from the campaign and its seed; a prepared campaign is returned as it is.
+
+    Raises
+    ------
+    InputError
+        If no model fits, or no step is fine enough.
+    """
+    if is_prepared(campaign):
+        return campaign
+    first = posterior_of(campaign.settings, campaign.inputs)
+    rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
+    modes = find_modes(
+        first.problem, first.table, rng, progress, n_start=campaign.settings["starts"]
+    )
+    model = dict(campaign.settings["model"])
+    if model["dt"] is None:
+        model["dt"] = choose_dt(first.problem, modes[0].params.tolist(), first.table)
+    best = {
+        "params": modes[0].params.tolist(),
+        "chi2": modes[0].chi2,
+        "e_folds": expected_e_folds(modes, first),
+    }
+    return replace(campaign, settings={**campaign.settings, "model": model, "best": best})
+
+
+def expected_e_folds(modes: Sequence[Mode], posterior: Posterior) -> float:
+    """Return log(L_max / Z), in Laplace's approximation (MacKay 2003, chapter 27).
+
+    A run that leaves no more than dlogz out ends at a volume of dlogz * Z / L_max: it shrinks the
+    prior by a factor e as often as this, and -log(dlogz) times more.
+
+    Raises
+    ------
+    InputError
+        If the best fit lies outside of the priors.
+    """
+    best = -0.5 * min(mode.chi2 for mode in modes)
+    terms = []
+    for mode in modes:
+        _, log_determinant = np.linalg.slogdet(mode.covariance)
+        log_prior = posterior.log_prior(mode.params.tolist())
+        volume = 0.5 * (len(mode.params) * math.log(2.0 * math.pi) + float(log_determinant))
+        terms.append(-0.5 * mode.chi2 - best + log_prior + volume)
+    peak = max(terms)
+    if not math.isfinite(peak):
+        raise InputError("The best fit lies outside of the priors: widen them.")
+    log_ratio = peak + math.log(math.fsum(math.exp(term - peak) for term in terms))
+    return max(0.0, -log_ratio)
+
+
+def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
+    """Return the units of the next generation: runs like those before, with seeds of their own.
+
+    Raises
+    ------
+    InputError
+        If the campaign is not prepared.
+    """
+    sampler = {**campaign.settings["sampler"], "max_segments": _max_segments(campaign)}
+    n_unit = min(campaign.units_per_generation, campaign.stop.max_units - sum(progress.issued))
+    inputs = {
+        name: hashlib.sha256(data).hexdigest() for name, data in sorted(campaign.inputs.items())
+    }
+    settings = {key: campaign.settings[key] for key in ("model", "parameters")}
+    return [
+        Unit(
+            app=campaign.app,
+            min_app_version=MIN_APP_VERSION,
+            campaign=campaign.name,
+            campaign_seed=campaign.seed,
+            generation=len(progress.issued),
+            index=index,
+            settings={**settings, "sampler": sampler},
+            inputs=inputs,
+        )
+        for index in range(max(0, n_unit))
+    ]
+
+
+def cost(campaign: Campaign, unit: Unit) -> Cost:
+    """Return what one unit is expected to cost, in counts that do not depend on a machine.
+
+    How many calls a run takes is not known before it is done; its output may be as large as the
+    limit of its segments allows.
+    """
+    n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
+    sampler = parse_sampler(unit.settings["sampler"], n_dim)
+    iterations = sampler.n_live * (_best(campaign)["e_folds"] - math.log(sampler.dlogz))
+    # Half of a batch falls behind, on average, by the time that its points are used.
+    wasted = 1.0 + 0.5 * sampler.batch / sampler.n_live + 0.5 * sampler.batch / sampler.segment
+    n_call = math.ceil(iterations * wasted * sampler.walks * _INSIDE) + 2 * sampler.n_live
+    points = sampler.max_dead + sampler.n_live
+    return Cost(
+        n_call=n_call,
+        fpops=n_call * fpops_per_call(campaign.settings["model"]),
+        bytes_down=len(unit.to_bytes()),
+        bytes_shared=sum(len(data) for data in campaign.inputs.values()),
+        bytes_up=8 * (points * (n_dim + 2) + sampler.max_segments + 1) + _OUTPUT_OVERHEAD,
+        memory=_MEMORY,
+        disk=_DISK,
+    )
+
+
+def seconds_per_call(campaign: Campaign) -> float:
+    """Measure the likelihood around the best fit on this machine, CPU seconds per call."""
+    point = _best(campaign)["params"]
+    posterior = posterior_of(campaign.settings, campaign.inputs)
+    return measure(lambda: posterior(point))
+
+
+def _best(campaign: Campaign) -> dict[str, Any]:
+    if not is_prepared(campaign):
+        raise InputError(f"The campaign {campaign.name} is not prepared yet.", name=campaign.name)
+    return dict(campaign.settings["best"])
+
+
+def _dlogz(campaign: Campaign) -> float:
+    return float(campaign.settings["sampler"]["dlogz"])
+
+
+def _max_segments(campaign: Campaign) -> int:
+    sampler = campaign.settings["sampler"]
+    expected = _best(campaign)["e_folds"] - math.log(sampler["dlogz"])
+    iterations = (_LIMIT_RATIO * expected + _LIMIT_MARGIN) * sampler["n_live"]
+    return min(math.ceil(iterations / sampler["segment"]), MAX_DEAD // sampler["segment"])

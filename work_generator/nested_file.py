@@ -1,0 +1,62 @@
+"""The sections of a campaign file that are about nested sampling, and the settings they become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from apps.nested.settings import MAX_LIVE, MAX_WALKS, METHODS, least_live
+from boinc_project.campaign import StopRule
+from work_generator.toml_source import TomlTable
+from work_generator.ttv_file import SECTIONS, read_problem
+
+__all__ = ["SECTIONS", "read_sections", "read_stop"]
+
+SAMPLER_KEYS = ("n_live", "dlogz", "segment", "method", "walks", "batch")
+DEFAULT_DLOGZ = 0.01
+"""A hundredth: far below the error of any evidence that a campaign reaches."""
+DEFAULT_ERROR = 0.1
+DEFAULT_ESS = 2000.0
+"""Quantiles of 2.5 % are then known to a seventh of themselves."""
+
+
+def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Read star, data, planets, model and sampler; see `work_generator.ttv_file.read_sections`."""
+    settings, inputs, n_dim = read_problem(root, directory)
+    return {**settings, "sampler": _sampler(root, n_dim)}, inputs
+
+
+def read_stop(root: TomlTable, max_units: int) -> StopRule:
+    """Read [stop]: how well evidence and posterior are to be known."""
+    table = root.optional_table("stop", ("logz_error", "ess"))
+    error = table.positive("logz_error", default=DEFAULT_ERROR)
+    ess = table.positive("ess", default=DEFAULT_ESS)
+    return StopRule(max_units=max_units, logz_error=error, ess=ess)
+
+
+def _sampler(root: TomlTable, n_dim: int) -> dict[str, Any]:
+    table = root.optional_table("sampler", SAMPLER_KEYS)
+    n_live = table.integer("n_live", low=1, high=MAX_LIVE, default=max(250, least_live(n_dim)))
+    if n_live < least_live(n_dim):
+        table.fail(
+            "n_live",
+            f"n_live = {n_live} is too few for {n_dim} free parameters: "
+            f"write {least_live(n_dim)} or more",
+        )
+    dlogz = table.positive("dlogz", default=DEFAULT_DLOGZ)
+    if dlogz > 1:
+        table.fail("dlogz", f"dlogz = {dlogz:g} leaves too much out: write 1 or less (good: 0.01)")
+    method = table.text("method", example=METHODS[0], default=METHODS[0])
+    if method not in METHODS:
+        table.fail("method", f'there is no method "{method}": write one of {", ".join(METHODS)}')
+    return {
+        "n_live": n_live,
+        "dlogz": dlogz,
+        # Half the live points: the bounds are then fitted anew whenever a third of them is new.
+        "segment": table.integer("segment", low=1, high=n_live, default=max(1, n_live // 2)),
+        "method": method,
+        # dynesty's rule, n_dim + 20, and as many again: curved ridges need longer walks.
+        "walks": table.integer("walks", low=2, high=MAX_WALKS, default=2 * (n_dim + 20)),
+        # Larger batches waste more points: half of batch / n_live of them.
+        "batch": table.integer("batch", low=1, high=n_live // 4, default=min(32, n_live // 8)),
+    }
