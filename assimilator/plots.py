@@ -27,7 +27,7 @@ MAX_CORNER_DRAWS = 6000
 """More only take time: a bin of a 2-d histogram then already holds 1 % of them to 13 %."""
 RANK_BINS = 20
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 10.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -47,19 +47,19 @@ Floats = NDArray[np.float64]
 
 def oc_plot(curves: Sequence[TimingCurve], title: str) -> bytes:
     """Plot observed minus calculated times, the posterior's bands, and what is left over."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.5, 4.3 * len(curves) + 1.1))
         axes = figure.subplots(
             2 * len(curves), 1, sharex=True, squeeze=False, height_ratios=[3, 1] * len(curves)
         )[:, 0]
-        _margins(figure, left=0.85, right=0.2, bottom=0.9, top=0.8, hspace=0.28)
+        margins(figure, left=0.85, right=0.2, bottom=0.9, top=0.8, hspace=0.28)
         for k, curve in enumerate(curves):
             _draw_curve(axes[2 * k], axes[2 * k + 1], curve)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, ncols=4, loc="lower center", fontsize=9.5)
         axes[-1].set_xlabel(r"transit time, BKJD (BJD$_\mathrm{TDB}$ − 2454833, days)")
         figure.suptitle(title, x=0.01, ha="left", fontsize=13)
-        return _png(figure)
+        return png(figure)
 
 
 def corner_plot(quantities: Sequence[Quantity], title: str) -> bytes:
@@ -71,7 +71,7 @@ def corner_plot(quantities: Sequence[Quantity], title: str) -> bytes:
     chosen = np.unique(np.linspace(0, len(columns) - 1, MAX_CORNER_DRAWS).astype(int))
     size = max(4.5, 1.35 * len(shown) + 1.3)
     with mpl.rc_context(
-        {**_STYLE, "axes.titleweight": "normal", "axes.titlelocation": "center", "font.size": 9.5}
+        {**STYLE, "axes.titleweight": "normal", "axes.titlelocation": "center", "font.size": 9.5}
     ):
         figure = Figure(figsize=(size, size))
         FigureCanvasAgg(figure)
@@ -91,7 +91,7 @@ def corner_plot(quantities: Sequence[Quantity], title: str) -> bytes:
             label_kwargs={"fontsize": 9.5},
             labelpad=0.12,
         )
-        _margins(figure, left=1.25, right=0.15, bottom=1.25, top=0.15)  # two-line labels
+        margins(figure, left=1.25, right=0.15, bottom=1.25, top=0.15)  # two-line labels
         for axes in figure.axes:
             axes.tick_params(labelsize=7.5)
         figure.text(0.98, 0.97, title, ha="right", va="top", fontsize=15, fontweight="bold")
@@ -104,7 +104,7 @@ def corner_plot(quantities: Sequence[Quantity], title: str) -> bytes:
             fontsize=11,
             color=GREY,
         )
-        return _png(figure)
+        return png(figure)
 
 
 def rank_plot(quantities: Sequence[Quantity], title: str) -> bytes:
@@ -115,10 +115,10 @@ def rank_plot(quantities: Sequence[Quantity], title: str) -> bytes:
     shown = [quantity for quantity in quantities if np.ptp(quantity.values) > 0]
     n_column = min(3, len(shown))
     n_row = math.ceil(len(shown) / n_column)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3.4 * n_column, 2.0 * n_row + 1.2))
         axes = figure.subplots(n_row, n_column, sharex=True, sharey=True, squeeze=False)
-        _margins(figure, left=0.85, right=0.2, bottom=0.7, top=0.9, hspace=0.35, wspace=0.08)
+        margins(figure, left=0.85, right=0.2, bottom=0.7, top=0.9, hspace=0.35, wspace=0.08)
         for place, quantity in enumerate(shown):
             _draw_ranks(axes.flat[place], quantity)
         for empty in axes.flat[len(shown) :]:
@@ -126,7 +126,7 @@ def rank_plot(quantities: Sequence[Quantity], title: str) -> bytes:
         figure.supxlabel("rank among all draws, per cent", fontsize=10.5)
         figure.supylabel("draws, relative to equal shares", fontsize=10.5)
         figure.suptitle(title, x=0.01, ha="left", fontsize=13)
-        return _png(figure)
+        return png(figure)
 
 
 def _draw_curve(top: Any, bottom: Any, curve: TimingCurve) -> None:
@@ -184,7 +184,7 @@ def _label(symbol: str, unit: str) -> str:
     return f"{symbol} ({unit})" if unit else symbol
 
 
-def _margins(
+def margins(
     figure: Figure, *, left: float, right: float, bottom: float, top: float, **gaps: float
 ) -> None:
     """Set the margins in inches; a solver for the layout would take longer than the drawing."""
@@ -198,7 +198,8 @@ def _margins(
     )
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG file."""
     FigureCanvasAgg(figure)
     stream = io.BytesIO()
     # No metadata: equal plots are equal bytes.

@@ -22,6 +22,7 @@ from boinc_project import __version__
 
 FORMAT = 1
 CREATOR = "openastro-at-home"
+WARNING = "Chains with equal sub_chain are walkers of one ensemble, not independent."
 
 Floats = NDArray[np.float64]
 
@@ -118,14 +119,16 @@ def write_netcdf(
         {
             "posterior": posterior,
             "sample_stats": statistics,
-            "observed_data": _observed(table, attributes),
+            "observed_data": observed_data(table, attributes),
         }
     )
     tree.attrs.update(attributes)
     tree.to_netcdf(path, engine="h5netcdf")
 
 
-def common_attributes(campaign: str, app: str, digest: str, created_at: str) -> dict[str, str]:
+def common_attributes(
+    campaign: str, app: str, digest: str, created_at: str, *, warning: str = WARNING
+) -> dict[str, str]:
     """Return the attributes of both files; those that ArviZ's schema asks for among them."""
     return {
         "created_at": created_at,
@@ -137,11 +140,12 @@ def common_attributes(campaign: str, app: str, digest: str, created_at: str) -> 
         "campaign": campaign,
         "app": app,
         "posterior_digest": digest,
-        "warning": "Chains with equal sub_chain are walkers of one ensemble, not independent.",
+        "warning": warning,
     }
 
 
-def _observed(table: TransitTable, attributes: Mapping[str, str]) -> Any:
+def observed_data(table: TransitTable, attributes: Mapping[str, Any]) -> Any:
+    """Return the measured transits as a dataset of ArviZ's group ``observed_data``."""
     import xarray as xr
 
     planets = table.planets

@@ -148,8 +148,8 @@ class Product:
         if self.n_draw:
             self._write_draws(part)
             self._write_plots(part)
-        _write_json(part / PROVENANCE_FILE, self.provenance())
-        _write_json(part / SUMMARY_FILE, self.summary())
+        write_json(part / PROVENANCE_FILE, self.provenance())
+        write_json(part / SUMMARY_FILE, self.summary())
         files.publish(part, last=SUMMARY_FILE)
 
     def _write_draws(self, directory: Path) -> None:
@@ -186,5 +186,6 @@ class Product:
             (directory / name).write_bytes(data)
 
 
-def _write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Write plain JSON values; NaN is refused."""
     path.write_text(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")

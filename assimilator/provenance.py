@@ -1,7 +1,7 @@
 """Provenance: all that is needed to know where a posterior comes from, and to compute it again.
 
 ``python -m assimilator.provenance provenance.json UNIT DIRECTORY`` lays the sealed input of a unit
-into a directory; ``python -m apps.main ttv_mcmc --slot DIRECTORY`` computes it again.
+into a directory; ``python -m apps.main APP --slot DIRECTORY`` computes it again.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from assimilator.outputs import Canonical, Rejected
 from boinc_project import __version__
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
-from boinc_project.ttv_output import TtvOutput, content_digest
 from boinc_project.unit import Unit, seal
 
 PROVENANCE_FILE = "provenance.json"
@@ -26,14 +25,48 @@ FORMAT = 1
 
 HOW_TO_RECOMPUTE = (
     "python -m assimilator.provenance provenance.json UNIT DIRECTORY",
-    "python -m apps.main ttv_mcmc --slot DIRECTORY",
+    "python -m apps.main {app} --slot DIRECTORY",
 )
 """The commands that compute a unit again; on the platform named beside it, the output's
 ``content_digest`` comes out equal, and elsewhere equal up to rounding."""
 
 
-def unit_entry(canonical: Canonical, output: TtvOutput) -> dict[str, Any]:
-    """Return the entry of one unit: the unit itself, and who computed it with what."""
+class Output(Protocol):
+    """What every app's output says of itself."""
+
+    @property
+    def app_version(self) -> int:
+        """100 * major + minor."""
+
+    @property
+    def platform(self) -> str:
+        """BOINC's name of the platform."""
+
+    @property
+    def app_digest(self) -> str:
+        """SHA-256 over the app's own files."""
+
+    @property
+    def n_likelihood(self) -> int:
+        """Likelihood calls."""
+
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """Points without a model, by kind."""
+
+
+def unit_entry(canonical: Canonical, output: Output, content_digest: str) -> dict[str, Any]:
+    """Return the entry of one unit: the unit itself, and who computed it with what.
+
+    Parameters
+    ----------
+    canonical : Canonical
+        The output's place in the campaign.
+    output : Output
+        What it says of itself.
+    content_digest : str
+        SHA-256 of what was computed.
+    """
     unit = canonical.unit
     return {
         "name": unit.name,
@@ -51,7 +84,7 @@ def unit_entry(canonical: Canonical, output: TtvOutput) -> dict[str, Any]:
         "app_version": output.app_version,
         "platform": output.platform,
         "app_digest": output.app_digest,
-        "content_digest": content_digest(output),
+        "content_digest": content_digest,
         "n_likelihood": output.n_likelihood,
         "failures": dict(sorted(output.failures.items())),
         "unit": asdict(unit),
@@ -78,7 +111,7 @@ def provenance(
             name: base64.b64encode(data).decode("ascii")
             for name, data in sorted(campaign.inputs.items())
         },
-        "how_to_recompute": list(HOW_TO_RECOMPUTE),
+        "how_to_recompute": [line.format(app=campaign.app) for line in HOW_TO_RECOMPUTE],
         "units": list(units),
         "rejected": [asdict(one) for one in sorted(rejected, key=lambda one: one.result)],
     }

@@ -4,12 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from assimilator.outputs import Canonical, Rejected
-from assimilator.product import Product
 from boinc_project.campaign import Campaign
 from boinc_project.errors import UnitError
+
+
+class Product(Protocol):
+    """What every app's product offers to those who keep and show it."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether it meets the campaign's stop rule."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What keeps it from that, one sentence each."""
+
+    @property
+    def draws(self) -> NDArray[np.float64]:
+        """Draws of the free parameters, float64 (n_draw, n_dim)."""
+
+    @property
+    def n_draw(self) -> int:
+        """Number of draws."""
+
+    @property
+    def n_unit(self) -> int:
+        """Number of canonical outputs it was made of."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was merged, in hexadecimal."""
+
+    def summary(self) -> dict[str, Any]:
+        """Return the summary as plain JSON values."""
+
+    def provenance(self) -> dict[str, Any]:
+        """Return where it comes from, as plain JSON values."""
+
+    def write(self, directory: Path) -> None:
+        """Write all files into `directory`; each appears whole or not at all."""
 
 
 class AppAssimilator(Protocol):
@@ -35,9 +75,9 @@ def get(app: str) -> AppAssimilator:
     UnitError
         If no module merges this app's outputs.
     """
-    from assimilator import ttv
+    from assimilator import nested, ttv
 
-    modules: Mapping[str, AppAssimilator] = {"ttv_mcmc": ttv}
+    modules: Mapping[str, AppAssimilator] = {"ttv_mcmc": ttv, "ttv_nested": nested}
     if app not in modules:
         raise UnitError(f"There is no assimilator for the app {app!r}.", app=app)
     return modules[app]

@@ -17,7 +17,7 @@ from assimilator.quantities import quantities
 from assimilator.sub_chain import SubChain
 from boinc_project.campaign import Campaign
 from boinc_project.errors import OutputError
-from boinc_project.ttv_output import TtvOutput, read_ttv_output
+from boinc_project.ttv_output import TtvOutput, content_digest, read_ttv_output
 
 
 def merge(
@@ -73,7 +73,10 @@ def merge(
             _key(one): output.accepted / output.n_step
             for one, output in zip(ordered, read, strict=True)
         },
-        units=tuple(unit_entry(one, output) for one, output in zip(ordered, read, strict=True)),
+        units=tuple(
+            unit_entry(one, output, content_digest(output))
+            for one, output in zip(ordered, read, strict=True)
+        ),
         rejected=tuple(rejected),
         created_at=created_at,
     )

@@ -88,8 +88,16 @@ class AppValidator(Protocol):
         """Recompute a random part; None where the app has no audit."""
         ...
 
-    def credit(self, unit: Unit) -> float:
-        """Return the cobblestones that a valid result of `unit` earns."""
+    def credit(self, unit: Unit, output: Path, /) -> float:
+        """Return the cobblestones that a valid result of `unit` earns.
+
+        Parameters
+        ----------
+        unit : Unit
+            What was asked for.
+        output : Path
+            The canonical output, for apps whose work is counted there.
+        """
         ...
 
 
@@ -101,9 +109,9 @@ def get(app: str) -> AppValidator:
     UnitError
         If no module judges this app's outputs.
     """
-    from validator import ttv
+    from validator import nested, ttv
 
-    modules: Mapping[str, AppValidator] = {"ttv_mcmc": ttv}
+    modules: Mapping[str, AppValidator] = {"ttv_mcmc": ttv, "ttv_nested": nested}
     if app not in modules:
         raise UnitError(f"There is no validator for the app {app!r}.", app=app)
     return modules[app]

@@ -129,14 +129,22 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
     return valid("Its statistics agree with those of the other result.", **found.numbers())
 
 
-def credit(unit: Unit) -> float:
+def credit(unit: Unit, output: Path) -> float:
     """Return the cobblestones of a valid result, from the likelihood calls the unit asks for.
+
+    Parameters
+    ----------
+    unit : Unit
+        The unit.
+    output : Path
+        Not looked at: what a chain costs is known before it is computed.
 
     Raises
     ------
     UnitError
         If the unit's settings are not usable.
     """
+    del output
     settings = TtvSettings.from_mapping(unit.settings)
     model, sampler = settings.problem.model, settings.sampler
     return cobblestones(

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from assimilator.product import Product
+from assimilator.registry import Product
 from boinc_project.campaign import Campaign
 from boinc_project.unit import Unit
 from server.cli.posterior_table import posterior_report

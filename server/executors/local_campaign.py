@@ -16,7 +16,7 @@ from typing import Protocol
 from apps.runtime.platforms import platform_name
 from assimilator import registry as assimilators
 from assimilator.outputs import Canonical, Rejected
-from assimilator.product import Product
+from assimilator.registry import Product
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.unit import Unit, seal

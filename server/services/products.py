@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from assimilator import registry
 from assimilator.outputs import Canonical, Rejected
-from assimilator.product import Product
+from assimilator.registry import Product
 from boinc_project.campaign import Campaign
 from boinc_project.states import AssimilateState, CampaignState, ErrorMask, ValidateState
 from server.models import AppVersion, CampaignRow, Event, ProductRow, Result, Workunit

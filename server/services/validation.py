@@ -129,7 +129,10 @@ def judge(case: Case) -> tuple[Decision, float]:
         inputs=case.inputs,
         canonical=case.canonical,
     )
-    return decision, app.credit(case.unit)
+    # Nobody is given credit as long as no output is canonical.
+    if decision.canonical is None:
+        return decision, 0.0
+    return decision, app.credit(case.unit, case.outputs[decision.canonical])
 
 
 def validation_done(case: Case, decision: Decision, credit: float, now: float) -> ValidationDone:

@@ -38,7 +38,7 @@ def test_two_equal_outputs_are_valid_and_earn_the_units_credit(work: TtvShop) ->
     assert state.canonical == 0
     assert state.assimilate_state is AssimilateState.READY
     assert [one.validate_state for one in state.results] == [ValidateState.VALID] * 2
-    credit = ttv.credit(case.unit)
+    credit = ttv.credit(case.unit, Path())
     for host in (first, second):
         total, of_user, average = work.credit_of(host)
         assert total == of_user == pytest.approx(credit)
@@ -125,7 +125,7 @@ def test_a_latecomer_gets_the_canonical_credit(work: TtvShop) -> None:
     assert work.validate() == 1
     state = work.shop.state(workunit)
     assert state.result(instances[2]).validate_state is ValidateState.VALID
-    assert work.credit_of(late)[0] == pytest.approx(ttv.credit(case.unit))
+    assert work.credit_of(late)[0] == pytest.approx(ttv.credit(case.unit, Path()))
 
 
 def test_a_missing_output_is_waited_for_and_may_still_come(work: TtvShop) -> None:

@@ -1,0 +1,280 @@
+"""The assimilator of ``ttv_nested``: canonical outputs in, one product out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2, kstwo
+
+from apps.nested.cube import PriorTransform
+from apps.nested.run import log_left
+from apps.ttv.settings import Problem
+from apps.ttv.table import TABLE_FILE, parse_table
+from assimilator.diagnostics import QUANTILES, Estimate, Marginal
+from assimilator.nested_modes import find_modes, systematic
+from assimilator.nested_product import Evidence, NestedProduct, Posterior, SubRun
+from assimilator.outputs import Canonical, Rejected
+from assimilator.provenance import unit_entry
+from assimilator.quantities import Quantity, quantities
+from boinc_project.campaign import Campaign, StopRule
+from boinc_project.errors import OutputError
+from boinc_project.nested_output import NestedOutput, content_digest, read_nested_output
+from boinc_project.nested_weights import (
+    Points,
+    Weighted,
+    information,
+    insertion_ranks,
+    merge_points,
+    resampled,
+    weigh,
+)
+
+N_RESAMPLED = 100
+"""Resampled runs that errors come from: an error is then known to 7 %."""
+
+MIN_RUNS = 4
+"""Fewer independent runs are no evidence, however good their numbers: whether runs agree is the only
+sign of a mode that some of them missed."""
+
+MIN_PROBABILITY = 1e-4
+"""Probability below which runs are said to disagree, or walks to be too short: of honest campaigns,
+one in 5000 is then told to go on that need not."""
+
+MAX_DRAWS = 20_000
+"""Equally weighted draws that are written at most."""
+
+_SEED = 20180101
+"""Of the resampling: part of the method, so that equal outputs give equal products."""
+
+Floats = NDArray[np.float64]
+
+
+def merge(
+    campaign: Campaign,
+    outputs: Sequence[Canonical],
+    *,
+    created_at: datetime,
+    rejected: Sequence[Rejected] = (),
+) -> NestedProduct:
+    """Merge the canonical outputs of a campaign; their order does not matter.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        Prepared: its settings are those of its units.
+    outputs : Sequence[Canonical]
+        Any number, also none; one for each unit.
+    created_at : datetime
+        Aware; written into the product, and the only thing that may differ between two merges.
+    rejected : Sequence[Rejected]
+        For the provenance.
+
+    Raises
+    ------
+    OutputError
+        If an output cannot be read, or is not of its unit.
+    UnitError
+        If the campaign's settings or its table are not usable.
+    """
+    problem = Problem.from_mapping(campaign.settings)
+    ordered = sorted(outputs, key=lambda one: _key(one))
+    read = [_read(one, problem) for one in ordered]
+    runs = tuple(
+        sub_run(_key(one), output, float(one.unit.settings["sampler"]["dlogz"]))
+        for one, output in zip(ordered, read, strict=True)
+    )
+    posterior, found, marginals = None, (), {}
+    if read:
+        posterior, found, marginals = _posterior(problem, read, runs)
+    return NestedProduct(
+        campaign=campaign,
+        problem=problem,
+        table=parse_table(campaign.inputs[TABLE_FILE]),
+        posterior=posterior,
+        runs=runs,
+        quantities=found,
+        marginals=marginals,
+        missing=missing(None if posterior is None else posterior.evidence, runs, campaign.stop),
+        units=tuple(
+            unit_entry(one, output, content_digest(output))
+            for one, output in zip(ordered, read, strict=True)
+        ),
+        rejected=tuple(rejected),
+        created_at=created_at,
+    )
+
+
+def missing(
+    evidence: Evidence | None, runs: Sequence[SubRun], rule: StopRule
+) -> tuple[str, ...]:
+    """Return what keeps a product from meeting its stop rule, one sentence each.
+
+    A number that cannot be computed counts as not reached: NaN never passes.
+    """
+    if evidence is None:
+        return ("No output has been merged yet.",)
+    found = []
+    n_run = len(runs)
+    if n_run < MIN_RUNS:
+        word = "run is" if n_run == 1 else "runs are"
+        found.append(f"Only {n_run} {word} merged: agreement needs at least {MIN_RUNS}.")
+    elif not evidence.scatter_p >= MIN_PROBABILITY:
+        found.append(
+            "The evidences of the runs scatter more than their errors allow "
+            f"(probability {evidence.scatter_p:.1g}): raise n_live, or walks."
+        )
+    if not evidence.insertion_p >= MIN_PROBABILITY:
+        found.append(
+            "New points are not spread evenly among the live ones "
+            f"(probability {evidence.insertion_p:.1g}): the walks are too short; raise walks."
+        )
+    short = [run for run in runs if run.remark]
+    if short:
+        found.append(f"{len(short)} runs reached the limit of their length before they were done.")
+    error, limit = evidence.logz.mcse, rule.logz_error
+    if limit is not None and not error <= limit:
+        more = math.ceil(n_run * ((error / limit) ** 2 - 1.0)) if math.isfinite(error) else 0
+        found.append(
+            f"The error of log Z is {error:.3f}; the stop rule asks for at most {limit:g}: "
+            f"about {more} more runs like these {n_run}."
+        )
+    if rule.ess is not None and not evidence.ess >= rule.ess:
+        more = math.ceil(n_run * (rule.ess / evidence.ess - 1.0))
+        found.append(
+            f"ESS is {evidence.ess:.0f}; the stop rule asks for at least {rule.ess:g}: "
+            f"about {more} more runs like these {n_run}."
+        )
+    return tuple(found)
+
+
+def sub_run(key: tuple[int, int, str], output: NestedOutput, dlogz: float) -> SubRun:
+    """Return what one run says by itself."""
+    points = merge_points([output])
+    again = resampled(points, np.random.default_rng(_SEED), N_RESAMPLED)
+    left = log_left(output.dead_logl, output.live_logl, output.n_drawn)
+    cut = left > math.log(math.expm1(dlogz)) + 1e-6
+    return SubRun(
+        key=key,
+        logz=Estimate(weigh(points).logz, _scatter([one.logz for one in again])),
+        n_dead=len(output.dead_logl),
+        n_live=len(output.live_logl),
+        n_likelihood=output.n_likelihood,
+        insertion_p=insertion_probability([insertion_ranks(output)]),
+        remark="It reached the limit of its length before it was done." if cut else "",
+    )
+
+
+def insertion_probability(ranks: Sequence[Floats]) -> float:
+    """Return the probability of ranks as uneven as these, by Kolmogorov and Smirnov's test.
+
+    Ranks of one batch of walks follow from one set of live points, but for the few that have been
+    replaced meanwhile; the test takes them as independent.
+    """
+    merged = np.sort(np.concatenate(ranks))
+    n = len(merged)
+    steps = np.arange(n + 1) / n
+    distance = max(float((steps[1:] - merged).max()), float((merged - steps[:-1]).max()))
+    return float(kstwo.sf(distance, n))
+
+
+def weighted_marginal(values: Floats, weighted: Weighted, again: Sequence[Weighted]) -> Marginal:
+    """Summarise one quantity of all weighted points, with errors from resampled runs."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+
+    def numbers(weights: Floats) -> Floats:
+        mean = float(weights @ values)
+        sd = math.sqrt(float(weights @ np.square(values - mean)))
+        edges = np.cumsum(weights[order])
+        marks = np.array(list(QUANTILES.values())) * edges[-1]
+        places = np.minimum(np.searchsorted(edges, marks), len(ordered) - 1)
+        return np.array([mean, sd, *ordered[places]])
+
+    best = numbers(weighted.weights)
+    errors = np.array([numbers(one.weights) for one in again]).std(axis=0, ddof=1)
+    estimates = [Estimate(float(v), float(e)) for v, e in zip(best, errors, strict=True)]
+    return Marginal(
+        mean=estimates[0],
+        sd=estimates[1],
+        quantiles=dict(zip(QUANTILES, estimates[2:], strict=True)),
+        rhat=math.nan,
+        ess_bulk=math.nan,
+        ess_tail=math.nan,
+    )
+
+
+def _posterior(
+    problem: Problem, read: Sequence[NestedOutput], runs: Sequence[SubRun]
+) -> tuple[Posterior, tuple[Quantity, ...], dict[str, Marginal]]:
+    points = merge_points(read)
+    weighted = weigh(points)
+    again = resampled(points, np.random.default_rng(_SEED), N_RESAMPLED)
+    values = PriorTransform(problem)(points.cube)
+    n_draw = max(1, min(MAX_DRAWS, int(weighted.ess)))
+    # In an order that says nothing, so that any part of the draws is a sample, too.
+    chosen = np.random.default_rng(_SEED).permutation(systematic(weighted.weights, n_draw))
+    posterior = Posterior(
+        points=points,
+        weighted=weighted,
+        values=values,
+        chosen=chosen,
+        evidence=_evidence(points, weighted, again, read, runs),
+        modes=find_modes(values, points.logl, weighted, again),
+        resampled_logz=np.array([one.logz for one in again]),
+    )
+    shape = (1, -1, 1, problem.n_dim)
+    found = quantities(problem, values[chosen].reshape(shape))
+    everywhere = quantities(problem, values.reshape(shape))
+    marginals = {
+        one.name: weighted_marginal(one.values.reshape(-1), weighted, again) for one in everywhere
+    }
+    return posterior, found, marginals
+
+
+def _evidence(
+    points: Points,
+    weighted: Weighted,
+    again: Sequence[Weighted],
+    read: Sequence[NestedOutput],
+    runs: Sequence[SubRun],
+) -> Evidence:
+    return Evidence(
+        logz=Estimate(weighted.logz, _scatter([one.logz for one in again])),
+        information=information(points, weighted),
+        ess=weighted.ess,
+        n_live=points.n_thread,
+        n_likelihood=sum(output.n_likelihood for output in read),
+        insertion_p=insertion_probability([insertion_ranks(output) for output in read]),
+        scatter_p=_scatter_probability(runs),
+    )
+
+
+def _scatter_probability(runs: Sequence[SubRun]) -> float:
+    """Return the probability that the runs' evidences scatter so much by chance; NaN for one."""
+    if len(runs) < 2:
+        return math.nan
+    values = np.array([run.logz.value for run in runs])
+    # One error for all: those of single runs are known to 7 % only, and the runs are alike.
+    variance = float(np.mean([run.logz.mcse**2 for run in runs]))
+    return float(chi2.sf(float(((values - values.mean()) ** 2).sum()) / variance, len(runs) - 1))
+
+
+def _scatter(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1))
+
+
+def _key(output: Canonical) -> tuple[int, int, str]:
+    return output.unit.generation, output.unit.index, output.unit.digest
+
+
+def _read(canonical: Canonical, problem: Problem) -> NestedOutput:
+    output = read_nested_output(canonical.path)
+    if output.unit_digest != canonical.unit.digest:
+        raise OutputError(f"The output {canonical.path.name} is not of {canonical.unit.name}.")
+    if output.parameter_names != problem.parameter_names:
+        raise OutputError(f"The output {canonical.path.name} has other parameters.")
+    return output

@@ -1,0 +1,122 @@
+"""Separate modes among the weighted points of nested runs, each with its share of the evidence.
+
+Runs visit every mode in proportion to its part of the prior, so nothing has to be counted or
+approximated: a mode's share is the sum of its points' weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from boinc_project.nested_weights import Weighted
+
+N_CLUSTERED = 2000
+"""Equally weighted points that are clustered: a mode of one per cent then has 20 of them."""
+
+N_NEIGHBOUR = 12
+"""Nearest neighbours that a point is linked to (PolyChord clusters so, too: Handley, Hobson & Lasenby
+2015, MNRAS 453, 4384). Fewer break one mode into pieces by chance, more bridge the gap to a mode of
+fewer points: with this many, modes below 0.6 % of the posterior are not told apart."""
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class NestedMode:
+    """One mode.
+
+    Attributes
+    ----------
+    share, share_error : float
+        Its part of the evidence, and the standard error of that.
+    logz, logz_error : float
+        Logarithm of its own part of the evidence.
+    logl_max : float
+        Log-likelihood of its best point.
+    centre : tuple[float, ...]
+        Means of the free parameters in it.
+    """
+
+    share: float
+    share_error: float
+    logz: float
+    logz_error: float
+    logl_max: float
+    centre: tuple[float, ...]
+
+
+def find_modes(
+    values: Floats, logl: Floats, weighted: Weighted, resampled: Sequence[Weighted]
+) -> tuple[NestedMode, ...]:
+    """Return the modes, the one with most of the evidence first.
+
+    Parameters
+    ----------
+    values : ndarray
+        float64 (n, n_dim), the free parameters of all points.
+    logl : ndarray
+        float64 (n,).
+    weighted : Weighted
+        Their weights.
+    resampled : Sequence[Weighted]
+        Weights of resampled runs, for the errors.
+    """
+    labels = mode_labels(values, weighted.weights)
+    n_mode = int(labels.max()) + 1
+    shares = np.bincount(labels, weights=weighted.weights, minlength=n_mode)
+    again = np.array([np.bincount(labels, one.weights, minlength=n_mode) for one in resampled])
+    found = []
+    for mode in np.argsort(-shares, kind="stable").tolist():
+        inside = labels == mode
+        # A resampled run may have no point of a small mode.
+        with np.errstate(divide="ignore"):
+            logs = np.array([one.logz for one in resampled]) + np.log(again[:, mode])
+        part = weighted.weights[inside] / shares[mode]
+        found.append(
+            NestedMode(
+                share=float(shares[mode]),
+                share_error=float(again[:, mode].std(ddof=1)),
+                logz=weighted.logz + float(np.log(shares[mode])),
+                logz_error=float(logs.std(ddof=1)) if np.isfinite(logs).all() else float("nan"),
+                logl_max=float(logl[inside].max()),
+                centre=tuple((part @ values[inside]).tolist()),
+            )
+        )
+    return tuple(found)
+
+
+def mode_labels(values: Floats, weights: Floats) -> Ints:
+    """Return the number of the mode that each point belongs to, int64 (n,).
+
+    Equally weighted points are linked to their nearest neighbours, in units of the posterior's
+    spread; what hangs together is a mode. Every other point belongs to the mode of the nearest one
+    of them.
+    """
+    chosen = np.unique(systematic(weights, N_CLUSTERED))
+    centre = weights @ values
+    scale = np.sqrt(weights @ np.square(values - centre))
+    places = (values - centre) / np.where(scale > 0.0, scale, 1.0)
+    tree = cKDTree(places[chosen])
+    n = len(chosen)
+    k = min(N_NEIGHBOUR + 1, n)
+    near = tree.query(places[chosen], k=k)[1].reshape(n, k)
+    rows = np.repeat(np.arange(n), k)
+    graph = coo_matrix((np.ones(n * k), (rows, near.reshape(-1))), shape=(n, n))
+    _, labels = connected_components(graph, directed=False)
+    nearest = tree.query(places)[1]
+    return np.asarray(labels[nearest], dtype=np.int64)
+
+
+def systematic(weights: Floats, n: int) -> Ints:
+    """Return `n` places, each as often as its weight says, to within one; without chance."""
+    edges = np.cumsum(weights)
+    marks = (np.arange(n) + 0.5) / n * edges[-1]
+    return np.asarray(np.searchsorted(edges, marks), dtype=np.int64)

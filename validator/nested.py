@@ -1,0 +1,410 @@
+"""The validator of ``ttv_nested``: check an output, compare two, price a result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.nested.cube import CubeLikelihood
+from apps.nested.run import MAX_BLOCKS, log_left
+from apps.nested.settings import NestedUnit
+from apps.ttv.likelihood import Posterior
+from apps.ttv.table import TABLE_FILE, parse_table
+from apps.ttv_nested import replay
+from boinc_project.errors import OutputError, UnitError
+from boinc_project.nested_output import NestedOutput, content_digest, read_nested_output
+from boinc_project.nested_weights import (
+    Points,
+    Weighted,
+    merge_points,
+    resampled,
+    weigh,
+)
+from boinc_project.seeds import Stream, step_bits, stream_key
+from boinc_project.unit import Unit, file_digest
+from validator.credit import cobblestones, ttv_call_flop
+from validator.registry import Audit
+from validator.verdict import Verdict, inconclusive, invalid, valid
+
+N_RECOMPUTED = 64
+"""Points whose log-likelihood is computed again: an output of which a share f is wrong passes with
+probability (1 - f)^64, 4 % at f = 0.05. Of the prior's points said to have no model, as many."""
+
+LOGL_TOLERANCE = 1e-3
+"""Largest difference of a log-likelihood from the recomputed one: a point's weight is then right to
+0.1 %. Rounding on unlike platforms stays below 1e-6 near the peak; far below it, where residuals are
+thousands of standard errors, it grows with them."""
+
+RELATIVE_TOLERANCE = 1e-6
+"""The same for every unit that a log-likelihood lies below the best one. Such points have no weight:
+exp(-1000) at the place where this doubles `LOGL_TOLERANCE`."""
+
+POINT_TOLERANCE = 1e-3
+"""Largest difference of corresponding points of two outputs that follow one another, in standard
+deviations of the final live points. Rounding differs by 1e-16 of the cube, a final live set may be
+as narrow as 1e-9 of it; points of runs that have parted differ by about 1."""
+
+REPLAY_BUDGET = 20_000
+"""Likelihood calls to spend on computing the first segment again. Units whose first segment takes
+more are left to the audit. An honest host is misjudged only if rounding on its platform turned an
+acceptance over: at differences of 1e-7 in the log-likelihood, in less than 1e-3 of such units."""
+
+REPLAY_TOLERANCE = 1e-9
+"""Largest difference of a point of the first segment from the recomputed one, in units of the cube,
+which the first points fill. Rounding differs by 1e-15 of it."""
+
+MAX_COPIES = 0.5
+"""Largest share of points that are copies of others. A walk none of whose steps was accepted returns
+the point that it began with; a run of which that is most of the points has not been sampled."""
+
+MIN_ESS = 100.0
+"""Effective draws that either output must have before two that have parted are compared: errors of
+errors are then known to 10 %, so that `MAX_DEVIATION` means what it says."""
+
+MAX_DEVIATION = 5.0
+"""Largest deviation between two outputs, in standard errors. For a normal distribution, each of the
+1 + 2 n_dim numbers compared exceeds it with probability 6e-7: for 20 parameters, one honest pair in
+40,000 is refused. That errors of walks are up to 1.2 times larger makes it one in 900."""
+
+MAX_CALL_RATIO = 1.25
+"""Largest ratio of the likelihood calls of two outputs that have parted. A run's length scatters as
+sqrt(H / n_live) of H, below 5 % for any that is worth the name, and steps outside of the cube less."""
+
+N_RESAMPLED = 60
+"""Resampled runs for an error: it is then known to 9 %."""
+
+audit: Audit | None = None
+"""`validator.registry.Audit` for this app: not there yet; `apps.ttv_nested.replay` is what it needs."""
+
+
+def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
+    """Judge one output by itself: structure, identity, order, values, a sample and the beginning.
+
+    Raises
+    ------
+    UnitError
+        If the unit or its inputs are not usable; the output cannot be judged then.
+    """
+    settings = NestedUnit.from_mapping(unit.settings)
+    posterior = Posterior(settings.problem, parse_table(_input(unit, inputs)))
+    try:
+        output = read_nested_output(path)
+    except OutputError as error:
+        return invalid(error.message)
+    case = _Case(unit, settings, CubeLikelihood(posterior), output)
+    for complaint in _COMPLAINTS:
+        reason = complaint(case)
+        if reason:
+            return invalid(reason)
+    weighted = weigh(merge_points([output]))
+    return valid(
+        "Its check passed.",
+        log_z=weighted.logz,
+        ess=weighted.ess,
+        log_likelihood_max=float(output.live_logl.max()),
+        n_likelihood=float(output.n_likelihood),
+    )
+
+
+def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
+    """Compare two outputs: by digest, else point by point, else by evidence and moments.
+
+    Raises
+    ------
+    OutputError
+        If one of them cannot be read.
+    """
+    # In the order of their digests: the same numbers whichever comes first.
+    (digest_a, a), (digest_b, b) = sorted(
+        ((content_digest(one), one) for one in map(read_nested_output, (path_a, path_b))),
+        key=lambda pair: pair[0],
+    )
+    if {a.unit_digest, b.unit_digest} != {unit.digest}:
+        return invalid("The outputs are not both of this unit.")
+    if digest_a == digest_b:
+        return valid("Its numbers equal those of the other result, bit for bit.")
+    if a.live_u.shape != b.live_u.shape or a.parameter_names != b.parameter_names:
+        return invalid("The two outputs have different shapes.")
+    if not (_finite(a) and _finite(b)):
+        return invalid("An output has numbers that are not finite.")
+    distance = _distance(a, b)
+    if distance <= POINT_TOLERANCE:
+        return valid("It follows the other result point by point.", distance=distance)
+    return _compare_statistics(a, b)
+
+
+def credit(unit: Unit, output: Path) -> float:
+    """Return the cobblestones of a valid result, from the likelihood calls that it counts.
+
+    How many a run takes is not known before it is done: what counts is the number in the output
+    that a quorum agreed on, and no more than the unit allows.
+
+    Parameters
+    ----------
+    unit : Unit
+        The unit.
+    output : Path
+        Its canonical output.
+
+    Raises
+    ------
+    UnitError
+        If the unit's settings are not usable.
+    OutputError
+        If the output cannot be read.
+    """
+    settings = NestedUnit.from_mapping(unit.settings)
+    model, found = settings.problem.model, read_nested_output(output)
+    most = found.calls[0] + settings.sampler.max_call
+    calls = min(found.n_likelihood, int(most))
+    one = ttv_call_flop(
+        n_planet=len(model.planets), span_days=model.end - model.epoch, dt_days=model.dt
+    )
+    return cobblestones(calls * one)
+
+
+@dataclass(slots=True, eq=False)
+class _Case:
+    """An output, and all that it is judged by."""
+
+    unit: Unit
+    settings: NestedUnit
+    target: CubeLikelihood
+    output: NestedOutput
+
+
+def _input(unit: Unit, inputs: Mapping[str, Path]) -> bytes:
+    if TABLE_FILE not in inputs:
+        raise UnitError(f"The input file {TABLE_FILE} is missing.", name=TABLE_FILE)
+    path = inputs[TABLE_FILE]
+    if file_digest(path) != unit.inputs.get(TABLE_FILE):
+        raise UnitError(f"The input file {TABLE_FILE} does not match its digest.", name=TABLE_FILE)
+    return path.read_bytes()
+
+
+def _finite(output: NestedOutput) -> bool:
+    arrays = (
+        *(output.dead_u, output.dead_logl, output.live_u, output.live_logl),
+        output.scales,
+    )
+    return all(bool(np.isfinite(one).all()) for one in arrays)
+
+
+def _distance(a: NestedOutput, b: NestedOutput) -> float:
+    """Return the largest difference of corresponding points; infinite if none correspond."""
+    if a.dead_u.shape != b.dead_u.shape or a.n_drawn != b.n_drawn:
+        return math.inf
+    if not (np.array_equal(a.dead_slot, b.dead_slot) and np.array_equal(a.calls, b.calls)):
+        return math.inf
+    scale = np.minimum(a.live_u.std(axis=0), b.live_u.std(axis=0))
+    apart = np.maximum(
+        np.abs(a.dead_u - b.dead_u).max(axis=0), np.abs(a.live_u - b.live_u).max(axis=0)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(apart == 0.0, 0.0, apart / scale)
+    return max(float(np.max(ratio)), _logl_distance(a, b))
+
+
+def _logl_distance(a: NestedOutput, b: NestedOutput) -> float:
+    """Return the largest difference of corresponding log-likelihoods, over what is tolerated.
+
+    In units of `POINT_TOLERANCE`, so that one limit serves for both.
+    """
+    left, right = (np.concatenate([one.dead_logl, one.live_logl]) for one in (a, b))
+    allowed = LOGL_TOLERANCE + RELATIVE_TOLERANCE * (left.max() - left)
+    return POINT_TOLERANCE * float((np.abs(left - right) / allowed).max())
+
+
+def _compare_statistics(a: NestedOutput, b: NestedOutput) -> Verdict:
+    ratio = max(a.n_likelihood, b.n_likelihood) / min(a.n_likelihood, b.n_likelihood)
+    if ratio > MAX_CALL_RATIO:
+        return invalid("The two outputs count very different likelihood calls.", call_ratio=ratio)
+    points = [merge_points([one]) for one in (a, b)]
+    weighted = [weigh(one) for one in points]
+    ess = min(one.ess for one in weighted)
+    if not ess >= MIN_ESS:
+        return inconclusive(
+            "Too little evidence: the outputs differ, and their statistics rest on "
+            f"{ess:.1f} effectively independent draws; {MIN_ESS:.0f} are needed.",
+            ess=ess,
+        )
+    values, errors = zip(
+        *(_numbers(one, w) for one, w in zip(points, weighted, strict=True)), strict=True
+    )
+    z = (values[0] - values[1]) / np.sqrt(np.square(errors).sum(axis=0))
+    if not np.isfinite(z).all():
+        return inconclusive("The errors of the outputs' statistics cannot be computed.", ess=ess)
+    worst = int(np.abs(z).argmax())
+    numbers = {"z_max": float(abs(z[worst])), "z_log_z": float(z[0]), "ess": ess}
+    if abs(float(z[worst])) > MAX_DEVIATION:
+        what = _titles(a.parameter_names)[worst]
+        return invalid(
+            f"The two outputs disagree: {what} by {abs(z[worst]):.1f} standard errors.", **numbers
+        )
+    return valid("Its evidence and moments agree with those of the other result.", **numbers)
+
+
+def _titles(names: tuple[str, ...]) -> list[str]:
+    return ["log Z", *(f"mean of {name}" for name in names), *(f"spread of {name}" for name in names)]
+
+
+def _numbers(points: Points, weighted: Weighted) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return log Z, and mean and deviation of every coordinate, with their errors."""
+    # The seed is part of the method: equal outputs always get equal verdicts.
+    again = resampled(points, np.random.default_rng(1), N_RESAMPLED)
+    drawn = np.array([_moments(points, one) for one in again])
+    return _moments(points, weighted), drawn.std(axis=0, ddof=1)
+
+
+def _moments(points: Points, weighted: Weighted) -> NDArray[np.float64]:
+    mean = weighted.weights @ points.cube
+    spread = np.sqrt(weighted.weights @ np.square(points.cube - mean))
+    return np.concatenate([[weighted.logz], mean, spread])
+
+
+def _identity(case: _Case) -> str:
+    output, sampler = case.output, case.settings.sampler
+    if output.unit_digest != case.unit.digest:
+        return "The output belongs to another unit."
+    if output.app_version < case.unit.min_app_version:
+        return "The output was computed by an app version older than the unit allows."
+    if output.parameter_names != case.settings.problem.parameter_names:
+        return "The output has other parameters than the unit."
+    wanted = (sampler.n_live, case.settings.problem.n_dim)
+    if output.live_u.shape != wanted:
+        return f"The output has live points of shape {output.live_u.shape}, not {wanted}."
+    if output.segment != sampler.segment or output.n_segment > sampler.max_segments:
+        return "The output has other segments than the unit."
+    return ""
+
+
+def _values(case: _Case) -> str:
+    output = case.output
+    if not _finite(output):
+        return "The output has numbers that are not finite."
+    cube = np.concatenate([output.dead_u, output.live_u])
+    if not ((cube > 0.0) & (cube < 1.0)).all():
+        return "The output has points outside the prior."
+    if not (output.scales > 0.0).all():
+        return "The output has walks of no length."
+    copies = 1.0 - len(np.unique(cube, axis=0)) / len(cube)
+    return "The output has too many copies of points." if copies > MAX_COPIES else ""
+
+
+def _order(case: _Case) -> str:
+    """Return a complaint unless points died from the worst to the best, above their births."""
+    output = case.output
+    if (np.diff(output.dead_logl) < 0.0).any() or output.live_logl.min() < output.dead_logl[-1]:
+        return "The output's points did not die in the order of their likelihoods."
+    born_above = (output.dead_logl > output.dead_birth).all()
+    if not (born_above and (output.live_logl > output.live_birth).all()):
+        return "The output has a point below the contour that it was drawn in."
+    return ""
+
+
+def _end(case: _Case) -> str:
+    """Return a complaint unless the run ended where the unit says, no earlier and no later."""
+    output, sampler = case.output, case.settings.sampler
+    limit = math.log(math.expm1(sampler.dlogz))
+    # Rounding may differ by a hair at the very limit.
+    slack = 1e-6
+    left = log_left(output.dead_logl, output.live_logl, output.n_drawn)
+    if output.n_segment < sampler.max_segments and left > limit + slack:
+        return "The output's run ended too early."
+    if output.n_segment > 1:
+        before = len(output.dead_logl) - output.segment
+        live = output.live_at(before)[1]
+        if log_left(output.dead_logl[:before], live, output.n_drawn) < limit - slack:
+            return "The output's run ended too late."
+    return ""
+
+
+def _counts(case: _Case) -> str:
+    output, sampler = case.output, case.settings.sampler
+    blocks = -(-output.n_drawn // sampler.n_live)
+    spent = np.diff(output.calls)
+    # A walk takes at most one call a step, and one more if no step is accepted; at least one.
+    if output.calls[0] != blocks * sampler.n_live or (spent < sampler.segment).any():
+        return "The output's count of likelihood calls does not fit its points."
+    if sum(output.failures.values()) > output.n_likelihood:
+        return "The output counts more failures than likelihood calls."
+    if sum(output.failures.values()) < output.n_drawn - sampler.n_live:
+        return "The output counts fewer failures than points without a model."
+    return ""
+
+
+def _likelihoods(case: _Case) -> str:
+    """Return a complaint unless a sample of log-likelihoods comes out again.
+
+    The sample follows from the output's own digest: the same for everyone who looks, and changed by
+    every change of the output. It is no audit: nobody's secret chooses it.
+    """
+    output = case.output
+    rng = np.random.default_rng(int(content_digest(output), 16))
+    cube = np.concatenate([output.dead_u, output.live_u])
+    logl = np.concatenate([output.dead_logl, output.live_logl])
+    chosen = rng.choice(len(logl), size=min(N_RECOMPUTED, len(logl)), replace=False)
+    again = case.target.log_likelihoods(cube[chosen])
+    allowed = LOGL_TOLERANCE + RELATIVE_TOLERANCE * (logl.max() - logl[chosen])
+    if not (np.abs(again - logl[chosen]) <= allowed).all():
+        return "The output's log-likelihoods are not those of its points."
+    return ""
+
+
+def _beginning(case: _Case) -> str:
+    """Return a complaint unless the first live points are those that the unit's seed draws."""
+    output = case.output
+    if output.n_drawn > MAX_BLOCKS * len(output.live_u):
+        return "The output drew more points of the prior than the app does."
+    drawn = _prior_points(case.unit, output.n_drawn, output.live_u.shape)
+    first, _ = output.live_at(0)
+    places = {point.tobytes(): place for place, point in enumerate(drawn)}
+    found = [places.get(point.tobytes(), -1) for point in first]
+    if min(found) < 0 or (np.diff(found) <= 0).any() or found[-1] != output.n_drawn - 1:
+        return "The output's first points are not those that the unit's seed draws."
+    others = np.setdiff1d(np.arange(output.n_drawn), found)
+    rng = np.random.default_rng(int(content_digest(output), 16))
+    chosen = rng.choice(others, size=min(N_RECOMPUTED, len(others)), replace=False)
+    if len(chosen) and (case.target.log_likelihoods(drawn[chosen]) > -math.inf).any():
+        return "The output leaves out points of the prior that have a model."
+    return ""
+
+
+def _prior_points(unit: Unit, n: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the first points that a unit's seed draws from the prior, (n, n_dim)."""
+    key = stream_key(unit.seed, Stream.PRIOR)
+    blocks = range(-(-n // shape[0]))
+    drawn = [np.random.Generator(step_bits(key, block)).random(shape) for block in blocks]
+    return np.concatenate(drawn)[:n]
+
+
+def _first_segment(case: _Case) -> str:
+    """Return a complaint unless the first segment comes out again, point by point."""
+    output = case.output
+    if output.calls[1] - output.calls[0] > REPLAY_BUDGET:
+        return ""
+    again = replay(case.unit, case.target.posterior.table, output, 0)
+    dead = slice(0, output.segment)
+    same = np.array_equal(again.dead_slot, output.dead_slot[dead])
+    near = (np.abs(again.dead_u - output.dead_u[dead]) <= REPLAY_TOLERANCE).all()
+    live = (np.abs(again.live_u - output.live_at(output.segment)[0]) <= REPLAY_TOLERANCE).all()
+    if not (same and near and live):
+        return "The output's first segment is not what its beginning leads to."
+    return ""
+
+
+_COMPLAINTS: tuple[Callable[[_Case], str], ...] = (
+    _identity,
+    _values,
+    _order,
+    _counts,
+    _end,
+    _likelihoods,
+    _beginning,
+    _first_segment,
+)
