@@ -30,7 +30,8 @@ from apps.runtime.platforms import platform_name
 from boinc_project.unit import file_digest
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCK = ROOT / "requirements" / "freeze.txt"
+LOCKS = ROOT / "requirements"
+DEFAULT_LOCK = "freeze"
 RECIPE = ROOT / "packaging"
 
 
@@ -66,18 +67,19 @@ def build(app: str, out: Path, work: Path, *, force: bool = False) -> Path:
     """
     constants = app_constants(ROOT / "apps" / f"{app}.py")
     version = constants["APP_VERSION"]
+    lock = lock_of(app, constants)
     platform = platform_name()
     name = f"{app}_{version}_{platform}"
     directory = out / name
     python = find_python()
-    if not force and is_current(directory, python):
+    if not force and is_current(directory, python, lock):
         print(f"{name} is up to date in {directory}")
         return directory
     require_programs()
     print(f"Freezing {name} with {python.program} ...", flush=True)
     started = time.monotonic()
-    program = freezing_environment(python, LOCK, work / "environment")
-    bundle = freeze(app, root=ROOT, program=program, work=work / app)
+    program = freezing_environment(python, lock, work / f"environment-{lock.stem}")
+    bundle = freeze(app, root=ROOT, program=program, lock=lock, work=work / app)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     launcher = directory / name
@@ -103,7 +105,7 @@ def build(app: str, out: Path, work: Path, *, force: bool = False) -> Path:
     record = {
         "app_digest": bundle.digest,
         "python": ".".join(map(str, python.version)),
-        "stamp": stamp(bundle.modules, python),
+        "stamp": stamp(bundle.modules, python, lock),
         "modules": list(bundle.modules),
         "tree_bytes": tree_bytes(bundle.tree),
         "archive_bytes": archive.stat().st_size,
@@ -135,7 +137,21 @@ def app_constants(path: Path) -> dict[str, Any]:
     return found
 
 
-def stamp(modules: Iterable[str], python: Python) -> str:
+def lock_of(app: str, constants: Mapping[str, Any]) -> Path:
+    """Return the locked requirements that an app is frozen from: its own, if it names some.
+
+    Raises
+    ------
+    BuildError
+        If there is no such file.
+    """
+    path = LOCKS / f"{constants.get('FROZEN_FROM', DEFAULT_LOCK)}.txt"
+    if not path.is_file():
+        raise BuildError(f"apps/{app}.py names the requirements {path}, which do not exist.")
+    return path
+
+
+def stamp(modules: Iterable[str], python: Python, lock: Path) -> str:
     """Return the digest of all that decides what an app version is.
 
     Of the project's sources only the frozen ones count; a change that brings in another module has
@@ -143,7 +159,7 @@ def stamp(modules: Iterable[str], python: Python) -> str:
     """
     recipe = [path for path in RECIPE.iterdir() if path.suffix in {".py", ".spec"}]
     recipe += [ROOT / "setup.py", *(ROOT / "apps").rglob("kernel/*.[ch]")]
-    paths = [LOCK, *sorted(recipe), *(ROOT / module for module in sorted(modules))]
+    paths = [lock, *sorted(recipe), *(ROOT / module for module in sorted(modules))]
     total = hashlib.sha256(repr(python).encode())
     for path in paths:
         digest = file_digest(path) if path.exists() else "missing"
@@ -151,7 +167,7 @@ def stamp(modules: Iterable[str], python: Python) -> str:
     return total.hexdigest()
 
 
-def is_current(directory: Path, python: Python) -> bool:
+def is_current(directory: Path, python: Python, lock: Path) -> bool:
     """Tell whether the build in `directory` is whole and made from what is here now."""
     try:
         record = json.loads((directory / "build.json").read_text("utf-8"))
@@ -159,7 +175,7 @@ def is_current(directory: Path, python: Python) -> bool:
         whole = all(
             file_digest(directory / entry["name"]) == entry["sha256"] for entry in manifest["files"]
         )
-        return whole and bool(record["stamp"] == stamp(record["modules"], python))
+        return whole and bool(record["stamp"] == stamp(record["modules"], python, lock))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -38,7 +38,7 @@ class Bundle:
     modules: tuple[str, ...]
 
 
-def freeze(app: str, *, root: Path, program: Path, work: Path) -> Bundle:
+def freeze(app: str, *, root: Path, program: Path, lock: Path, work: Path) -> Bundle:
     """Freeze an app with the Python of the freezing environment.
 
     Raises
@@ -57,6 +57,7 @@ def freeze(app: str, *, root: Path, program: Path, work: Path) -> Bundle:
             *(program, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"),
             *("--distpath", work / "dist", "--workpath", work / "work"),
             *(root / "packaging" / "app.spec", "--", "--app", app, "--sources", sources),
+            *("--lock", lock),
         ],
         cwd=work,
         # A fixed hash seed and date make two builds of the same sources equal, byte for byte.

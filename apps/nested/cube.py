@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.ttv import exact
 from apps.ttv.likelihood import Posterior
-from apps.ttv.model import IntegrationFailed
-from apps.ttv.priors import Prior, Uniform
+from apps.ttv.priors import LogUniform, Prior, Uniform
 from apps.ttv.settings import Problem
 
 Floats = NDArray[np.float64]
@@ -75,8 +75,12 @@ class PriorTransform:
 def quantiles(prior: Prior, p: Floats) -> Floats:
     """Return the values that are exceeded with probabilities 1 - `p`, (n,) -> (n,)."""
     if isinstance(prior, Uniform):
-        return np.clip(prior.low + p * (prior.high - prior.low), prior.low, prior.high)
-    return np.array([prior.quantile(one) for one in p.tolist()], dtype=np.float64)
+        found = prior.low + p * (prior.high - prior.low)
+    elif isinstance(prior, LogUniform):
+        found = exact.exp(math.log(prior.low) + p * math.log(prior.high / prior.low))
+    else:
+        return np.array([prior.quantile(one) for one in p.tolist()], dtype=np.float64)
+    return np.clip(found, prior.low, prior.high)
 
 
 class CubeLikelihood:
@@ -105,19 +109,9 @@ class CubeLikelihood:
 
     def log_likelihoods(self, cube: Floats) -> Floats:
         """Return the log-likelihoods of points of the cube; -inf where there is no model."""
-        values = np.empty(len(cube))
-        for place, point in enumerate(self.transform(cube).tolist()):
-            self._poll()
-            values[place] = self._one(point)
+        self._poll()
         self.n_call += len(cube)
-        return values
-
-    def _one(self, point: list[float]) -> float:
-        try:
-            return self.posterior.log_likelihood(point)
-        except IntegrationFailed as failure:
-            self.posterior.failures[failure.kind.value] += 1
-            return -math.inf
+        return self.posterior.log_likelihoods(self.transform(cube))
 
 
 def _periodic(problem: Problem, omegas: list[int]) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apps.ttv.fields import integer_of, only_keys, positive_of, table_of
 from apps.ttv.settings import Problem
 from boinc_project.errors import UnitError
 
@@ -23,6 +24,7 @@ MIN_LIVE = 32
 MAX_LIVE = 10_000
 MAX_SEGMENTS = 100_000
 MAX_WALKS = 10_000
+MAX_DLOGZ = 100.0
 MAX_DEAD = 2_000_000
 """Largest number of dead points of a unit: what an output holds."""
 
@@ -99,11 +101,9 @@ class NestedUnit:
         UnitError
             Naming the key that is missing, unknown or of a wrong type.
         """
-        for key in settings:
-            if key not in ("model", "parameters", "sampler"):
-                raise UnitError(f"settings has an unknown key {key!r}.", key=key)
+        only_keys(settings, {"model", "noise", "parameters", "sampler"}, "settings")
         problem = Problem.from_mapping(settings)
-        return cls(problem, parse_sampler(settings.get("sampler"), problem.n_dim))
+        return cls(problem, parse_sampler(table_of(settings, "sampler", "settings"), problem.n_dim))
 
 
 def least_live(n_dim: int) -> int:
@@ -115,7 +115,7 @@ def least_live(n_dim: int) -> int:
     return max(MIN_LIVE, 4 * n_dim)
 
 
-def parse_sampler(raw: Any, n_dim: int) -> NestedSettings:
+def parse_sampler(raw: Mapping[str, Any], n_dim: int) -> NestedSettings:
     """Read ``settings["sampler"]``.
 
     Raises
@@ -124,37 +124,23 @@ def parse_sampler(raw: Any, n_dim: int) -> NestedSettings:
         Naming the key that is missing, unknown, of a wrong type or out of range.
     """
     where = "settings.sampler"
-    if not isinstance(raw, Mapping):
-        raise UnitError(f"{where} is missing or not a table.")
-    known = set(NestedSettings.__dataclass_fields__)
-    for key in raw:
-        if key not in known:
-            raise UnitError(f"{where} has an unknown key {key!r}.", key=key)
-    n_live = _integer(raw, "n_live", least_live(n_dim), MAX_LIVE)
-    dlogz = raw.get("dlogz")
-    if type(dlogz) not in (int, float) or not 0.0 < dlogz < 100.0:  # type: ignore[operator]
-        raise UnitError(f"{where}.dlogz is not a number greater than 0, at most 100.", key="dlogz")
+    only_keys(raw, set(NestedSettings.__dataclass_fields__), where)
+    n_live = integer_of(raw, "n_live", where, least_live(n_dim), MAX_LIVE)
+    dlogz = positive_of(raw, "dlogz", where)
+    if dlogz > MAX_DLOGZ:
+        raise UnitError(f"{where}.dlogz is larger than {MAX_DLOGZ:g}.", key="dlogz")
     if raw.get("method") not in METHODS:
         raise UnitError(f"{where}.method is {raw.get('method')!r}, not {' or '.join(METHODS)}.")
     settings = NestedSettings(
         n_live=n_live,
-        dlogz=float(dlogz),  # type: ignore[arg-type]
-        segment=_integer(raw, "segment", 1, n_live),
+        dlogz=dlogz,
+        segment=integer_of(raw, "segment", where, 1, n_live),
         method=str(raw["method"]),
-        walks=_integer(raw, "walks", 2, MAX_WALKS),
+        walks=integer_of(raw, "walks", where, 2, MAX_WALKS),
         # Points of a batch are proposed for one contour: a larger batch wastes too many.
-        batch=_integer(raw, "batch", 1, max(1, n_live // 4)),
-        max_segments=_integer(raw, "max_segments", 1, MAX_SEGMENTS),
+        batch=integer_of(raw, "batch", where, 1, max(1, n_live // 4)),
+        max_segments=integer_of(raw, "max_segments", where, 1, MAX_SEGMENTS),
     )
     if settings.max_dead > MAX_DEAD:
         raise UnitError(f"{where}: segment times max_segments is more than {MAX_DEAD}.")
     return settings
-
-
-def _integer(raw: Mapping[str, Any], key: str, low: int, high: int) -> int:
-    value = raw.get(key)
-    if type(value) is not int or not low <= value <= high:
-        raise UnitError(
-            f"settings.sampler.{key} is not a whole number from {low} to {high}.", key=key
-        )
-    return value

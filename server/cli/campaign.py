@@ -220,6 +220,7 @@ def _forecast(prepared: Campaign, prices: Prices, fleet: Fleet) -> Forecast:
 def _description(campaign: Campaign) -> list[str]:
     """Return what a campaign is, in a few lines."""
     from work_generator import registry
+    from work_generator.stop import rule_text
 
     quorum = campaign.quorum
     return [
@@ -227,8 +228,7 @@ def _description(campaign: Campaign) -> list[str]:
         *registry.get(campaign.app).describe(campaign),
         f"Units: {campaign.units_per_generation} in a generation, at most "
         f"{campaign.stop.max_units}; {quorum.min_quorum} agreeing results each.",
-        f"Stops at R-hat {campaign.stop.rhat:g}, bulk ESS {campaign.stop.ess_bulk:g}, "
-        f"tail ESS {campaign.stop.ess_tail:g}. Seed {campaign.seed}.",
+        f"Stops at {rule_text(campaign.stop)}. Seed {campaign.seed}.",
     ]
 
 

@@ -34,7 +34,7 @@ class Bars:
     def preparing(self, done: int, total: int) -> None:
         """See `server.executors.local_campaign.Listener`."""
         if self._task is None:
-            self._task = self._progress.add_task("Finding where the chains begin", total=total)
+            self._task = self._progress.add_task("Finding the best fit", total=total)
         self._progress.update(self._task, completed=done, total=total)
 
     def begins(self, generation: int, units: Sequence[Unit], undone: Sequence[Unit]) -> None:

@@ -67,13 +67,16 @@ def posterior_report(
     title = f"{summary.get('title') or summary.get('campaign') or 'Posterior'}"
     return Group(
         Text(title, "bold"),
-        posterior_table(shown, sources),
+        posterior_table(shown, sources, chains=view.has_chains),
         *(Text(f"[{number}] {source}") for number, source in enumerate(sources, 1)),
+        *evidence_lines(view),
         *verdict_lines(view, converged=summary.get("converged") is True),
     )
 
 
-def posterior_table(parameters: Sequence[ParameterView], sources: Sequence[str]) -> Table:
+def posterior_table(
+    parameters: Sequence[ParameterView], sources: Sequence[str], *, chains: bool = True
+) -> Table:
     """Return the table alone: median with 68 % interval, literature, diagnostics.
 
     Narrow terminals fold the cells; nothing is cut off.
@@ -84,12 +87,14 @@ def posterior_table(parameters: Sequence[ParameterView], sources: Sequence[str])
         One row each.
     sources : Sequence[str]
         The papers that numbers in brackets stand for.
+    chains : bool
+        Whether to show the diagnostics of chains, which nested runs do not have.
     """
     table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False)
     table.add_column("Quantity", overflow="fold", min_width=12)
     table.add_column("Posterior (median, 68 %)", overflow="fold", min_width=12)
     table.add_column("Published", overflow="fold", min_width=12)
-    for name in ("R-hat", "Bulk ESS", "Tail ESS"):
+    for name in ("R-hat", "Bulk ESS", "Tail ESS") if chains else ():
         table.add_column(name, justify="right", overflow="fold", min_width=5)
     for one in parameters:
         unit = SHORT_UNITS.get(one.unit, one.unit)
@@ -98,11 +103,33 @@ def posterior_table(parameters: Sequence[ParameterView], sources: Sequence[str])
             Text(one.label),
             Text(f"{interval(one.median, one.plus, one.minus)} {unit}".rstrip()),
             Text("\n".join(published)),
-            Text(_number(one.rhat, "{:.3f}")),
-            Text(_number(one.ess_bulk, "{:.0f}")),
-            Text(_number(one.ess_tail, "{:.0f}")),
+            *(_diagnostics(one) if chains else ()),
         )
     return table
+
+
+def evidence_lines(view: PosteriorView) -> list[Text]:
+    """Return evidence and modes of nested runs; nothing for chains."""
+    found = view.evidence
+    if found is None:
+        return []
+    error = _number(found.logz_error, "{:.2f}")
+    lines = [
+        Text(
+            f"log Z = {_number(found.logz, '{:.2f}')} ± {error}, information "
+            f"{_number(found.information, '{:.1f}')} nats"
+        )
+    ]
+    if len(found.modes) > 1:
+        lines += [
+            Text(
+                f"  mode {place}: {100 * mode.share:.3g} ± "
+                f"{_number(None if mode.share_error is None else 100 * mode.share_error, '{:.2g}')}"
+                " % of the evidence"
+            )
+            for place, mode in enumerate(found.modes, 1)
+        ]
+    return lines
 
 
 def verdict_lines(view: PosteriorView, *, converged: bool) -> list[Text]:
@@ -151,6 +178,14 @@ def _number(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
 
 
+def _diagnostics(one: ParameterView) -> tuple[Text, Text, Text]:
+    return (
+        Text(_number(one.rhat, "{:.3f}")),
+        Text(_number(one.ess_bulk, "{:.0f}")),
+        Text(_number(one.ess_tail, "{:.0f}")),
+    )
+
+
 def _kind(one: ParameterView) -> str:
     return one.name.rpartition(".")[2]
 
@@ -165,5 +200,6 @@ def _stop_rule(summary: Mapping[str, Any]) -> StopRule:
     rule = summary.get("stop_rule")
     if not isinstance(rule, dict):
         return StopRule()
-    known = {key: rule[key] for key in ("rhat", "ess_bulk", "ess_tail") if key in rule}
+    keys = ("rhat", "ess_bulk", "ess_tail", "logz_error", "ess")
+    known = {key: rule[key] for key in keys if key in rule}
     return StopRule(**known)

@@ -82,12 +82,55 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True)
+class ModeView:
+    """One mode of a nested run, with its part of the evidence, and the best of its points."""
+
+    share: float
+    share_error: float | None
+    logz: float
+    logz_error: float | None
+    log_likelihood_max: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """What nested runs know beside a posterior; chains do not have it.
+
+    Attributes
+    ----------
+    logz, logz_error : float or None
+        Natural logarithm of the evidence, and its standard error.
+    information : float or None
+        From the prior to the posterior, nats.
+    ess : float or None
+        Effective number of weighted draws.
+    modes : tuple[ModeView, ...]
+        The one with most of the evidence first.
+    """
+
+    logz: float | None
+    logz_error: float | None
+    information: float | None
+    ess: float | None
+    modes: tuple[ModeView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PosteriorView:
-    """Table, stop rule, and what is missing in the assimilator's own words."""
+    """Table, stop rule, and what is missing in the assimilator's own words.
+
+    `evidence` is None for chains, and for nested runs before the first is merged.
+    """
 
     parameters: tuple[ParameterView, ...]
     criteria: tuple[Criterion, ...]
     missing: tuple[str, ...]
+    evidence: EvidenceView | None = None
+
+    @property
+    def has_chains(self) -> bool:
+        """Whether there are diagnostics of chains to show."""
+        return any(criterion.name == "R-hat" for criterion in self.criteria)
 
 
 def read_posterior(summary: Mapping[str, Any], stop: StopRule) -> PosteriorView:
@@ -102,12 +145,48 @@ def read_posterior(summary: Mapping[str, Any], stop: StopRule) -> PosteriorView:
     """
     return PosteriorView(
         parameters=tuple(_parameter(item) for item in _list(summary, "parameters")),
-        criteria=(
+        criteria=_criteria(summary, stop),
+        missing=_sentences(summary.get("missing")),
+        evidence=_evidence(summary),
+    )
+
+
+def _criteria(summary: Mapping[str, Any], stop: StopRule) -> tuple[Criterion, ...]:
+    if stop.logz_error is None:
+        return (
             _criterion("R-hat", "largest", _map(summary, "rhat_max"), stop.rhat, at_least=False),
             _criterion("Bulk ESS", "smallest", _map(summary, "ess_bulk_min"), stop.ess_bulk),
             _criterion("Tail ESS", "smallest", _map(summary, "ess_tail_min"), stop.ess_tail),
+        )
+    found = _map(summary, "evidence")
+    error = {"value": _map(found, "logz").get("mcse")}
+    size = {"value": found.get("ess")}
+    return (
+        _criterion("Error of log Z", "all runs", error, stop.logz_error, at_least=False),
+        _criterion("ESS", "all runs", size, stop.ess or 0.0),
+    )
+
+
+def _evidence(summary: Mapping[str, Any]) -> EvidenceView | None:
+    found = _map(summary, "evidence")
+    if not found:
+        return None
+    logz = _map(found, "logz")
+    return EvidenceView(
+        logz=_optional(logz.get("value")),
+        logz_error=_optional(logz.get("mcse")),
+        information=_optional(found.get("information")),
+        ess=_optional(found.get("ess")),
+        modes=tuple(
+            ModeView(
+                share=_value(mode, "share"),
+                share_error=_optional(_map(mode, "share").get("mcse")),
+                logz=_value(mode, "logz"),
+                logz_error=_optional(_map(mode, "logz").get("mcse")),
+                log_likelihood_max=_optional(mode.get("log_likelihood_max")),
+            )
+            for mode in _list(summary, "modes")
         ),
-        missing=_sentences(summary.get("missing")),
     )
 
 

@@ -95,6 +95,7 @@ def _product(product: ProductSummary) -> dict[str, Any]:
         "missing": list(posterior.missing),
         "criteria": [_criterion(criterion) for criterion in posterior.criteria],
         "parameters": [asdict(parameter) for parameter in posterior.parameters],
+        "evidence": None if posterior.evidence is None else asdict(posterior.evidence),
     }
 
 
