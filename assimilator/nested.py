@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.stats import chi2, kstwo
 from apps.nested.cube import PriorTransform
 from apps.nested.run import log_left
 from apps.ttv.settings import Problem
-from apps.ttv.table import TABLE_FILE, parse_table
+from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
 from assimilator.diagnostics import QUANTILES, Estimate, Marginal
 from assimilator.nested_modes import find_modes, systematic
 from assimilator.nested_product import Evidence, NestedProduct, Posterior, SubRun
@@ -24,7 +25,6 @@ from boinc_project.campaign import Campaign, StopRule
 from boinc_project.errors import OutputError
 from boinc_project.nested_output import NestedOutput, content_digest, read_nested_output
 from boinc_project.nested_weights import (
-    Points,
     Weighted,
     information,
     insertion_ranks,
@@ -81,19 +81,21 @@ def merge(
         If the campaign's settings or its table are not usable.
     """
     problem = Problem.from_mapping(campaign.settings)
+    table = parse_table(campaign.inputs[TABLE_FILE])
+    constant = log_constant(problem, table)
     ordered = sorted(outputs, key=lambda one: _key(one))
     read = [_read(one, problem) for one in ordered]
     runs = tuple(
-        sub_run(_key(one), output, float(one.unit.settings["sampler"]["dlogz"]))
+        sub_run(_key(one), output, float(one.unit.settings["sampler"]["dlogz"]), constant)
         for one, output in zip(ordered, read, strict=True)
     )
     posterior, found, marginals = None, (), {}
     if read:
-        posterior, found, marginals = _posterior(problem, read, runs)
+        posterior, found, marginals = _posterior(problem, read, runs, constant)
     return NestedProduct(
         campaign=campaign,
         problem=problem,
-        table=parse_table(campaign.inputs[TABLE_FILE]),
+        table=table,
         posterior=posterior,
         runs=runs,
         quantities=found,
@@ -151,15 +153,43 @@ def missing(
     return tuple(found)
 
 
-def sub_run(key: tuple[int, int, str], output: NestedOutput, dlogz: float) -> SubRun:
-    """Return what one run says by itself."""
+def log_constant(problem: Problem, table: TransitTable) -> float:
+    """Return what the likelihood leaves out because it depends on no parameter.
+
+    With it, evidences of models with unlike noise can be compared, too; see `apps.ttv.noise`.
+    """
+    log_sigmas = sum(float(np.log(planet.sigmas).sum()) for planet in table.planets)
+    if problem.noise.kind == "student_t":
+        nu = problem.noise.degrees
+        one = math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu) - 0.5 * math.log(nu * math.pi)
+    else:
+        one = -0.5 * math.log(2.0 * math.pi)
+    return table.n_transit * one - log_sigmas
+
+
+def sub_run(
+    key: tuple[int, int, str], output: NestedOutput, dlogz: float, constant: float
+) -> SubRun:
+    """Return what one run says by itself.
+
+    Parameters
+    ----------
+    key : tuple
+        Generation, index and digest of its unit.
+    output : NestedOutput
+        The run.
+    dlogz : float
+        What the unit allows to be left out.
+    constant : float
+        See `log_constant`.
+    """
     points = merge_points([output])
     again = resampled(points, np.random.default_rng(_SEED), N_RESAMPLED)
     left = log_left(output.dead_logl, output.live_logl, output.n_drawn)
     cut = left > math.log(math.expm1(dlogz)) + 1e-6
     return SubRun(
         key=key,
-        logz=Estimate(weigh(points).logz, _scatter([one.logz for one in again])),
+        logz=Estimate(weigh(points).logz + constant, _scatter([one.logz for one in again])),
         n_dead=len(output.dead_logl),
         n_live=len(output.live_logl),
         n_likelihood=output.n_likelihood,
@@ -208,11 +238,13 @@ def weighted_marginal(values: Floats, weighted: Weighted, again: Sequence[Weight
 
 
 def _posterior(
-    problem: Problem, read: Sequence[NestedOutput], runs: Sequence[SubRun]
+    problem: Problem, read: Sequence[NestedOutput], runs: Sequence[SubRun], constant: float
 ) -> tuple[Posterior, tuple[Quantity, ...], dict[str, Marginal]]:
     points = merge_points(read)
     weighted = weigh(points)
+    nats = information(points, weighted)
     again = resampled(points, np.random.default_rng(_SEED), N_RESAMPLED)
+    weighted, *again = (replace(one, logz=one.logz + constant) for one in (weighted, *again))
     values = PriorTransform(problem)(points.cube)
     n_draw = max(1, min(MAX_DRAWS, int(weighted.ess)))
     # In an order that says nothing, so that any part of the draws is a sample, too.
@@ -222,7 +254,7 @@ def _posterior(
         weighted=weighted,
         values=values,
         chosen=chosen,
-        evidence=_evidence(points, weighted, again, read, runs),
+        evidence=_evidence(weighted, again, nats, read, runs),
         modes=find_modes(values, points.logl, weighted, again),
         resampled_logz=np.array([one.logz for one in again]),
     )
@@ -236,17 +268,17 @@ def _posterior(
 
 
 def _evidence(
-    points: Points,
     weighted: Weighted,
     again: Sequence[Weighted],
+    nats: float,
     read: Sequence[NestedOutput],
     runs: Sequence[SubRun],
 ) -> Evidence:
     return Evidence(
         logz=Estimate(weighted.logz, _scatter([one.logz for one in again])),
-        information=information(points, weighted),
+        information=nats,
         ess=weighted.ess,
-        n_live=points.n_thread,
+        n_live=sum(run.n_live for run in runs),
         n_likelihood=sum(output.n_likelihood for output in read),
         insertion_p=insertion_probability([insertion_ranks(output) for output in read]),
         scatter_p=_scatter_probability(runs),

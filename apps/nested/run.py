@@ -38,6 +38,8 @@ MAX_BLOCKS = 400
 """Blocks of `n_live` points of the prior to look for points that have a model: below a quarter of a
 per cent, the prior does not describe the problem."""
 
+_FLAT = "All points are equally likely: the data say nothing about the model."
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
@@ -168,6 +170,8 @@ class NestedSampler:
         UnitError
             If all live points are equally likely: nothing can be learned from such data.
         """
+        if not np.ptp(live_logl) > 0.0:
+            raise UnitError(_FLAT)
         rng = np.random.Generator(step_bits(self._chain_key, number))
         sampler = self._dynesty(live_u, live_logl, scale, rng)
         # Leave the phase in which dynesty draws from the whole cube: bound the points now.
@@ -178,7 +182,7 @@ class NestedSampler:
             for one in islice(iterations, self.settings.segment)
         ]
         if len(dead) < self.settings.segment:
-            raise UnitError("All points are equally likely: the data say nothing about the model.")
+            raise UnitError(_FLAT)
         return Segment(
             dead_u=np.array([u for u, _, _ in dead]),
             dead_logl=np.array([logl for _, logl, _ in dead]),

@@ -1,0 +1,84 @@
+"""Targets over the unit cube whose evidence is known, and nested runs of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from apps.nested.run import NestedRun, NestedSampler, is_complete
+from apps.nested.settings import NestedSettings
+from boinc_project.nested_output import NestedOutput
+from boinc_project.seeds import Stream, stream_key, unit_seed
+
+LIKELY = Callable[[np.ndarray], np.ndarray]
+
+
+class Likely:
+    """A target of any function of points of the cube."""
+
+    def __init__(self, n_dim: int, function: LIKELY, periodic: tuple[int, ...] = ()) -> None:
+        self.n_dim, self.periodic, self._function = n_dim, periodic, function
+        self.n_call = 0
+
+    def log_likelihoods(self, cube: np.ndarray) -> np.ndarray:
+        self.n_call += len(cube)
+        return self._function(cube)
+
+
+def gaussian(n_dim: int, sigma: float, centre: float = 0.5) -> Likely:
+    """A normalised Gaussian far from the walls: its evidence is 1."""
+    constant = -n_dim * math.log(sigma * math.sqrt(2.0 * math.pi))
+    return Likely(n_dim, lambda u: constant - 0.5 * (((u - centre) / sigma) ** 2).sum(axis=1))
+
+
+def settings(**changes: object) -> NestedSettings:
+    values = {
+        "n_live": 100,
+        "dlogz": 0.05,
+        "segment": 50,
+        "method": "rwalk",
+        "walks": 25,
+        "batch": 8,
+        "max_segments": 1000,
+    }
+    return NestedSettings(**(values | changes))  # type: ignore[arg-type]
+
+
+def sampler(target: Likely, chosen: NestedSettings, index: int = 0, seed: int = 1) -> NestedSampler:
+    own = unit_seed(seed, generation=0, index=index)
+    return NestedSampler(
+        chosen, stream_key(own, Stream.PRIOR), stream_key(own, Stream.CHAIN), target
+    )
+
+
+def run(target: Likely, chosen: NestedSettings, index: int = 0, seed: int = 1) -> NestedOutput:
+    """Return a whole run."""
+    nested = sampler(target, chosen, index, seed)
+    found = nested.begin()
+    found.calls.append(target.n_call)
+    while not is_complete(found, chosen):
+        nested.advance(found)
+        found.calls.append(target.n_call)
+    return output_of(found, chosen)
+
+
+def output_of(found: NestedRun, chosen: NestedSettings) -> NestedOutput:
+    return NestedOutput(
+        unit_digest="ab" * 32,
+        app_version=100,
+        platform="x86_64-pc-linux-gnu",
+        app_digest="",
+        parameter_names=tuple(f"p{k}" for k in range(found.live_u.shape[1])),
+        dead_u=np.concatenate(found.dead_u),
+        dead_logl=np.concatenate(found.dead_logl),
+        dead_slot=np.concatenate(found.dead_slot),
+        live_u=found.live_u,
+        live_logl=found.live_logl,
+        scales=np.array(found.scales),
+        calls=np.array(found.calls, dtype=np.int64),
+        n_drawn=found.n_drawn,
+        segment=chosen.segment,
+        failures=dict(found.failures),
+    )
