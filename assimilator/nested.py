@@ -16,6 +16,7 @@ from apps.nested.run import log_left
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
 from assimilator.diagnostics import QUANTILES, Estimate, Marginal
+from assimilator.nested_errors import MIN_RUNS, Resampling, resample
 from assimilator.nested_modes import find_modes, systematic
 from assimilator.nested_product import Evidence, NestedProduct, Posterior, SubRun
 from assimilator.outputs import Canonical, Rejected
@@ -29,16 +30,8 @@ from boinc_project.nested_weights import (
     information,
     insertion_ranks,
     merge_points,
-    resampled,
     weigh,
 )
-
-N_RESAMPLED = 100
-"""Resampled runs that errors come from: an error is then known to 7 %."""
-
-MIN_RUNS = 4
-"""Fewer independent runs are no evidence, however good their numbers: whether runs agree is the only
-sign of a mode that some of them missed."""
 
 MIN_PROBABILITY = 1e-4
 """Probability below which runs are said to disagree, or walks to be too short: of honest campaigns,
@@ -48,7 +41,7 @@ MAX_DRAWS = 20_000
 """Equally weighted draws that are written at most."""
 
 _SEED = 20180101
-"""Of the resampling: part of the method, so that equal outputs give equal products."""
+"""Of the draws' order: part of the method, so that equal outputs give equal products."""
 
 Floats = NDArray[np.float64]
 
@@ -184,12 +177,12 @@ def sub_run(
         See `log_constant`.
     """
     points = merge_points([output])
-    again = resampled(points, np.random.default_rng(_SEED), N_RESAMPLED)
+    again = resample(points)
     left = log_left(output.dead_logl, output.live_logl, output.n_drawn)
     cut = left > math.log(math.expm1(dlogz)) + 1e-6
     return SubRun(
         key=key,
-        logz=Estimate(weigh(points).logz + constant, _scatter([one.logz for one in again])),
+        logz=Estimate(weigh(points).logz + constant, _logz_error(again)),
         n_dead=len(output.dead_logl),
         n_live=len(output.live_logl),
         n_likelihood=output.n_likelihood,
@@ -211,12 +204,14 @@ def insertion_probability(ranks: Sequence[Floats]) -> float:
     return float(kstwo.sf(distance, n))
 
 
-def weighted_marginal(values: Floats, weighted: Weighted, again: Sequence[Weighted]) -> Marginal:
-    """Summarise one quantity of all weighted points, with errors from resampled runs."""
+def weighted_marginal(values: Floats, weighted: Weighted, again: Resampling) -> Marginal:
+    """Summarise one quantity of all weighted points, with errors from resampled runs; see
+    `Resampling.error`."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
 
-    def numbers(weights: Floats) -> Floats:
+    def numbers(one: Weighted) -> Floats:
+        weights = one.weights
         mean = float(weights @ values)
         sd = math.sqrt(float(weights @ np.square(values - mean)))
         edges = np.cumsum(weights[order])
@@ -224,8 +219,7 @@ def weighted_marginal(values: Floats, weighted: Weighted, again: Sequence[Weight
         places = np.minimum(np.searchsorted(edges, marks), len(ordered) - 1)
         return np.array([mean, sd, *ordered[places]])
 
-    best = numbers(weighted.weights)
-    errors = np.array([numbers(one.weights) for one in again]).std(axis=0, ddof=1)
+    best, errors = numbers(weighted), again.error(numbers)
     estimates = [Estimate(float(v), float(e)) for v, e in zip(best, errors, strict=True)]
     return Marginal(
         mean=estimates[0],
@@ -243,8 +237,8 @@ def _posterior(
     points = merge_points(read)
     weighted = weigh(points)
     nats = information(points, weighted)
-    again = resampled(points, np.random.default_rng(_SEED), N_RESAMPLED)
-    weighted, *again = (replace(one, logz=one.logz + constant) for one in (weighted, *again))
+    weighted = replace(weighted, logz=weighted.logz + constant)
+    again = resample(points, constant)
     values = PriorTransform(problem)(points.cube)
     n_draw = max(1, min(MAX_DRAWS, int(weighted.ess)))
     # In an order that says nothing, so that any part of the draws is a sample, too.
@@ -256,7 +250,6 @@ def _posterior(
         chosen=chosen,
         evidence=_evidence(weighted, again, nats, read, runs),
         modes=find_modes(values, points.logl, weighted, again),
-        resampled_logz=np.array([one.logz for one in again]),
     )
     shape = (1, -1, 1, problem.n_dim)
     found = quantities(problem, values[chosen].reshape(shape))
@@ -269,13 +262,13 @@ def _posterior(
 
 def _evidence(
     weighted: Weighted,
-    again: Sequence[Weighted],
+    again: Resampling,
     nats: float,
     read: Sequence[NestedOutput],
     runs: Sequence[SubRun],
 ) -> Evidence:
     return Evidence(
-        logz=Estimate(weighted.logz, _scatter([one.logz for one in again])),
+        logz=Estimate(weighted.logz, _logz_error(again)),
         information=nats,
         ess=weighted.ess,
         n_live=sum(run.n_live for run in runs),
@@ -295,8 +288,8 @@ def _scatter_probability(runs: Sequence[SubRun]) -> float:
     return float(chi2.sf(float(((values - values.mean()) ** 2).sum()) / variance, len(runs) - 1))
 
 
-def _scatter(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1))
+def _logz_error(again: Resampling) -> float:
+    return float(again.error(lambda one: np.array([one.logz]))[0])
 
 
 def _key(output: Canonical) -> tuple[int, int, str]:

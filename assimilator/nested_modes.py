@@ -6,7 +6,6 @@ approximated: a mode's share is the sum of its points' weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from assimilator.nested_errors import Resampling
 from boinc_project.nested_weights import Weighted
 
 N_CLUSTERED = 2000
@@ -54,7 +54,7 @@ class NestedMode:
 
 
 def find_modes(
-    values: Floats, logl: Floats, weighted: Weighted, resampled: Sequence[Weighted]
+    values: Floats, logl: Floats, weighted: Weighted, again: Resampling
 ) -> tuple[NestedMode, ...]:
     """Return the modes, the one with most of the evidence first.
 
@@ -66,26 +66,32 @@ def find_modes(
         float64 (n,).
     weighted : Weighted
         Their weights.
-    resampled : Sequence[Weighted]
-        Weights of resampled runs, for the errors.
+    again : Resampling
+        Runs like those at hand, for the errors.
     """
     labels = mode_labels(values, weighted.weights)
     n_mode = int(labels.max()) + 1
-    shares = np.bincount(labels, weights=weighted.weights, minlength=n_mode)
-    again = np.array([np.bincount(labels, one.weights, minlength=n_mode) for one in resampled])
+
+    def shares_of(one: Weighted) -> Floats:
+        return np.bincount(labels, weights=one.weights, minlength=n_mode)
+
+    def evidences_of(one: Weighted) -> Floats:
+        # A resampled run may have no point of a small mode.
+        with np.errstate(divide="ignore"):
+            return np.asarray(one.logz + np.log(shares_of(one)))
+
+    shares, share_errors = shares_of(weighted), again.error(shares_of)
+    evidences, evidence_errors = evidences_of(weighted), again.error(evidences_of)
     found = []
     for mode in np.argsort(-shares, kind="stable").tolist():
         inside = labels == mode
-        # A resampled run may have no point of a small mode.
-        with np.errstate(divide="ignore"):
-            logs = np.array([one.logz for one in resampled]) + np.log(again[:, mode])
         part = weighted.weights[inside] / shares[mode]
         found.append(
             NestedMode(
                 share=float(shares[mode]),
-                share_error=float(again[:, mode].std(ddof=1)),
-                logz=weighted.logz + float(np.log(shares[mode])),
-                logz_error=float(logs.std(ddof=1)) if np.isfinite(logs).all() else float("nan"),
+                share_error=float(share_errors[mode]),
+                logz=float(evidences[mode]),
+                logz_error=float(evidence_errors[mode]),
                 logl_max=float(logl[inside].max()),
                 centre=tuple((part @ values[inside]).tolist()),
             )

@@ -107,8 +107,6 @@ class Posterior:
         And what is known of it.
     modes : tuple[NestedMode, ...]
         The one with most of the evidence first.
-    resampled_logz : ndarray
-        float64 (n,), evidences of resampled runs.
     """
 
     points: Points
@@ -117,7 +115,6 @@ class Posterior:
     chosen: NDArray[np.int64]
     evidence: Evidence
     modes: tuple[NestedMode, ...]
-    resampled_logz: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

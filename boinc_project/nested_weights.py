@@ -140,28 +140,34 @@ def weigh(points: Points) -> Weighted:
     return _weigh(points.logl, start + np.cumsum(shrinkage), start)
 
 
-def resampled(points: Points, rng: np.random.Generator, n: int) -> list[Weighted]:
-    """Return the weights of runs made of threads drawn with replacement.
+def resampled(
+    points: Points, rng: np.random.Generator, n: int, *, whole_runs: bool = False
+) -> list[Weighted]:
+    """Return the weights of runs made of threads, or of whole runs, drawn with replacement.
 
-    A point's weight holds how often its thread was drawn.
+    Threads of a run share the walks' shortcomings; whole runs do not. So the scatter of the latter
+    is the larger one where walks are too short to forget where they began. A point's weight holds
+    how often its thread was drawn.
 
     Parameters
     ----------
     points : Points
         Of all runs.
     rng : Generator
-        Decides the threads.
+        Decides what is drawn.
     n : int
         Number of runs to make.
+    whole_runs : bool
+        Whether whole runs are drawn.
     """
     births = np.argsort(points.birth, kind="stable")
     born = np.searchsorted(points.birth[births], points.logl, side="left")
-    # The sums of 1/k for k up to every number of live points that can be: threads are drawn as
-    # often as there are threads.
-    harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, points.n_thread + 1))])
+    # The sums of 1/k for k up to the largest number of live points that can come together.
+    most = len(points.n_live) * max(points.n_live)
+    harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, most + 1))])
     found = []
     for _ in range(n):
-        copies = _draw_threads(points, rng)[points.thread]
+        copies = _draw_runs(points, rng) if whole_runs else _draw_threads(points, rng)
         ever = np.concatenate([[0], np.cumsum(copies[births])])[born]
         alive = ever - (np.cumsum(copies) - copies)
         shrinkage = harmonic[alive - copies] - harmonic[alive]
@@ -221,8 +227,15 @@ def _points_of(run: NestedOutput, first_thread: int) -> tuple[Floats, Floats, Fl
 
 
 def _draw_threads(points: Points, rng: np.random.Generator) -> Ints:
-    """Return how often each thread is drawn; as many of every run as it has."""
-    return np.concatenate([rng.multinomial(n, np.full(n, 1.0 / n)) for n in points.n_live])
+    """Return how often each point's thread is drawn; as many threads of every run as it has."""
+    drawn = [rng.multinomial(n, np.full(n, 1.0 / n)) for n in points.n_live]
+    return np.asarray(np.concatenate(drawn)[points.thread])
+
+
+def _draw_runs(points: Points, rng: np.random.Generator) -> Ints:
+    """Return how often each point's run is drawn."""
+    n = len(points.n_live)
+    return np.asarray(rng.multinomial(n, np.full(n, 1.0 / n))[points.run])
 
 
 def _log_start(n_live: int, n_floor: int, rng: np.random.Generator | None = None) -> float:
