@@ -14,6 +14,7 @@ from apps.nested.cube import CubeLikelihood
 from apps.nested.run import MAX_BLOCKS, log_left
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
+from apps.ttv.operations import CREDIT_FLOP_PER_PLANET_STEP, planet_steps
 from apps.ttv.table import TABLE_FILE, parse_table
 from apps.ttv_nested import replay
 from boinc_project.errors import OutputError, UnitError
@@ -27,13 +28,18 @@ from boinc_project.nested_weights import (
 )
 from boinc_project.seeds import Stream, step_bits, stream_key
 from boinc_project.unit import Unit, file_digest
-from validator.credit import cobblestones, ttv_call_flop
+from validator.credit import cobblestones
 from validator.registry import Audit
+from validator.ttv_reference import Opinion, second_opinion
 from validator.verdict import Verdict, inconclusive, invalid, valid
 
 N_RECOMPUTED = 64
 """Points whose log-likelihood is computed again: an output of which a share f is wrong passes with
 probability (1 - f)^64, 4 % at f = 0.05. Of the prior's points said to have no model, as many."""
+
+N_REFERENCE = 8
+"""Final live points that TTVFast computes too if the unit's engine is another: a fault of the engine
+is in all of them, so that few are enough."""
 
 LOGL_TOLERANCE = 1e-3
 """Largest difference of a log-likelihood from the recomputed one: a point's weight is then right to
@@ -101,11 +107,16 @@ def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
         reason = complaint(case)
         if reason:
             return invalid(reason)
+    opinion = _second_opinion(case)
+    if opinion is not None and opinion.doubt:
+        # Not the host's fault: it ran the engine that it was sent, and so did the check.
+        return inconclusive(opinion.doubt, compared=float(opinion.compared))
     weighted = weigh(merge_points([output]))
     return valid(
         "Its check passed.",
         log_z=weighted.logz,
         ess=weighted.ess,
+        second_opinions=0.0 if opinion is None else float(opinion.compared),
         log_likelihood_max=float(output.live_logl.max()),
         n_likelihood=float(output.n_likelihood),
     )
@@ -162,10 +173,10 @@ def credit(unit: Unit, output: Path) -> float:
     model, found = settings.problem.model, read_nested_output(output)
     most = found.calls[0] + settings.sampler.max_call
     calls = min(found.n_likelihood, int(most))
-    one = ttv_call_flop(
+    steps = planet_steps(
         n_planet=len(model.planets), span_days=model.end - model.epoch, dt_days=model.dt
     )
-    return cobblestones(calls * one)
+    return cobblestones(calls * steps * CREDIT_FLOP_PER_PLANET_STEP)
 
 
 @dataclass(slots=True, eq=False)
@@ -354,6 +365,16 @@ def _likelihoods(case: _Case) -> str:
     if not (np.abs(again - logl[chosen]) <= allowed).all():
         return "The output's log-likelihoods are not those of its points."
     return ""
+
+
+def _second_opinion(case: _Case) -> Opinion | None:
+    """Return what TTVFast says of some final live points; None if it is the unit's engine."""
+    problem = case.settings.problem
+    if problem.model.engine == "ttvfast":
+        return None
+    points = case.target.transform(case.output.live_u[:N_REFERENCE])
+    stated = case.output.live_logl[:N_REFERENCE] + case.target.posterior.log_priors(points)
+    return second_opinion(problem, case.target.posterior.table, points, stated)
 
 
 def _beginning(case: _Case) -> str:

@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from apps.nested.settings import MAX_DEAD, parse_sampler
+from apps.nested.settings import MAX_DEAD, MAX_LIVE, least_live, parse_sampler
 from apps.ttv.likelihood import Posterior
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.unit import Unit
+from work_generator import sizing
 from work_generator.estimate import Cost, measure
 from work_generator.modes import Mode, choose_dt, find_modes
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
@@ -31,6 +32,7 @@ __all__ = [
     "SECTIONS",
     "cost",
     "describe",
+    "fitting",
     "is_prepared",
     "plan",
     "preparation",
@@ -176,27 +178,44 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
     """
     n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
     sampler = parse_sampler(unit.settings["sampler"], n_dim)
-    iterations = sampler.n_live * (_best(campaign)["e_folds"] - math.log(sampler.dlogz))
-    # Half of a batch falls behind, on average, by the time that its points are used.
-    wasted = 1.0 + 0.5 * sampler.batch / sampler.n_live + 0.5 * sampler.batch / sampler.segment
-    n_call = math.ceil(iterations * wasted * sampler.walks * _INSIDE) + 2 * sampler.n_live
+    n_call = math.ceil(_expected_calls(campaign, sampler.n_live))
     points = sampler.max_dead + sampler.n_live
     return Cost(
         n_call=n_call,
         fpops=n_call * fpops_per_call(campaign.settings["model"]),
         bytes_down=len(unit.to_bytes()),
         bytes_shared=sum(len(data) for data in campaign.inputs.values()),
-        bytes_up=8 * (points * (n_dim + 2) + sampler.max_segments + 1) + _OUTPUT_OVERHEAD,
+        bytes_up=8 * (points * (n_dim + 2) + 2 * sampler.max_segments + 2) + _OUTPUT_OVERHEAD,
         memory=_MEMORY,
         disk=_DISK,
     )
 
 
 def seconds_per_call(campaign: Campaign) -> float:
-    """Measure the likelihood around the best fit on this machine, CPU seconds per call."""
-    point = _best(campaign)["params"]
+    """Measure the likelihood at the best fit on this machine, CPU seconds per call."""
     posterior = posterior_of(campaign.settings, campaign.inputs)
-    return measure(lambda: posterior(point))
+    n_point = campaign.settings["sampler"]["batch"]
+    points = np.tile(np.array(_best(campaign)["params"]), (n_point, 1))
+    return measure(lambda: posterior.log_likelihoods(points)) / n_point
+
+
+def fitting(campaign: Campaign, reference_seconds_per_call: float) -> str:
+    """Return what to write below [sampler] so that units take the target's time."""
+    n_live = campaign.settings["sampler"]["n_live"]
+    seconds = _expected_calls(campaign, n_live) * reference_seconds_per_call
+    n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
+    wanted = sizing.preferred(n_live * sizing.TARGET_SECONDS / seconds)
+    return f"n_live = {min(max(wanted, least_live(n_dim)), MAX_LIVE)}"
+
+
+def _expected_calls(campaign: Campaign, n_live: int) -> float:
+    """Return the likelihood calls of a run of so many live points, the rest as it is."""
+    sampler = campaign.settings["sampler"]
+    iterations = n_live * (_best(campaign)["e_folds"] - math.log(sampler["dlogz"]))
+    # Half of a batch falls behind, on average, by the time that its points are used, and half of
+    # one is left over at the end of a segment.
+    wasted = 1.0 + 0.5 * sampler["batch"] / n_live + 0.5 * sampler["batch"] / sampler["segment"]
+    return float(iterations * wasted * sampler["walks"] * _INSIDE + 2 * n_live)
 
 
 def _best(campaign: Campaign) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from apps.ttv.operations import CREDIT_FLOP_PER_PLANET_STEP
 from boinc_project.errors import UnitError
 from boinc_project.nested_output import NestedOutput, write_nested_output
 from tests.unit.validator import nested_case, ttv_case
 from tests.unit.validator.nested_case import NestedCase, case
 from validator import nested, registry
-from validator.credit import cobblestones, ttv_call_flop
+from validator.credit import cobblestones
 from validator.verdict import Verdict
 
 
@@ -276,7 +277,7 @@ def test_what_cannot_be_compared_is_refused(
 
 
 def test_credit_is_for_the_calls_that_were_counted(tmp_path: Path) -> None:
-    one = cobblestones(ttv_call_flop(n_planet=2, span_days=210.0, dt_days=0.5))
+    one = cobblestones(2 * 420 * CREDIT_FLOP_PER_PLANET_STEP)  # planets, steps
     credit = nested.credit(case().unit, case().write(tmp_path))
     assert credit == pytest.approx(case().output.n_likelihood * one)
 
@@ -285,5 +286,5 @@ def test_credit_has_the_units_limit(tmp_path: Path) -> None:
     output = case().output
     boast = replace(output, calls=np.append(output.calls[:-1], 2**62))
     credit = nested.credit(case().unit, case().write(tmp_path, boast))
-    one = cobblestones(ttv_call_flop(n_planet=2, span_days=210.0, dt_days=0.5))
+    one = cobblestones(2 * 420 * CREDIT_FLOP_PER_PLANET_STEP)  # planets, steps
     assert credit < 1e9 * one

@@ -85,7 +85,7 @@ def test_walks_leave_the_prior_inside_the_contour_invariant() -> None:
     rng = np.random.default_rng(3)
     start = rng.random((4000, 2)) * [0.6, 1.0] + [0.2, 0.0]
     walks = [one._replace(u=u) for one, u in zip(arguments(4000), start, strict=True)]
-    walks = [one._replace(axes=np.eye(2)) for one in walks]
+    walks = [one._replace(axes=np.eye(2), kwargs={"live": LIVE[:, :2]}) for one in walks]
     x = np.array([one.u[0] for one in walk_together(walks, Likely(2, slope), 8)])
     assert abs(x.mean() - 0.5) < 5 * 0.6 / np.sqrt(12 * 4000)
     assert abs(x.var() / 0.03 - 1.0) < 5 * np.sqrt(0.8 / 4000)
