@@ -139,7 +139,7 @@ def campaign(**changes: Any) -> Campaign:
         "inputs": {"transits.csv": ttv_case.table()},
         "units_per_generation": 4,
         "quorum": Quorum(),
-        "stop": StopRule(logz_error=0.25, ess=500.0, max_units=16),
+        "stop": StopRule(logz_error=0.6, ess=500.0, max_units=16),
         "published": (Published("c.mass", 20.0, 1.0, 1.0, "A paper"),),
         "source": '[campaign]\nname = "toy-nested"\n',
     }

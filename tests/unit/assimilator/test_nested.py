@@ -1,0 +1,250 @@
+"""The product of a small nested campaign: numbers, words, modes, files."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.stats import norm, t
+
+from apps.ttv.settings import Problem
+from apps.ttv.table import parse_table
+from assimilator import nested, registry
+from assimilator.diagnostics import Estimate
+from assimilator.nested_errors import resample
+from assimilator.nested_modes import find_modes, mode_labels, systematic
+from assimilator.nested_product import Evidence, NestedProduct, SubRun
+from assimilator.outputs import Canonical
+from boinc_project.campaign import StopRule
+from boinc_project.errors import OutputError
+from boinc_project.nested_weights import merge_points, weigh
+from tests import nested_targets
+from tests.nested_targets import Likely
+from tests.unit.validator import nested_case, ttv_case
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+FILES = {
+    "posterior.h5",
+    "posterior.nc",
+    "summary.json",
+    "provenance.json",
+    "oc.png",
+    "corner.png",
+    "run.png",
+}
+
+
+@pytest.fixture(scope="session")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[Canonical]:
+    directory = tmp_path_factory.mktemp("nested")
+    return [
+        Canonical(case.unit, case.write(directory, name=f"{k}.h5"), case.unit.name)
+        for k, case in enumerate(nested_case.case(k) for k in range(4))
+    ]
+
+
+@pytest.fixture(scope="session")
+def product(outputs: list[Canonical]) -> NestedProduct:
+    return nested.merge(nested_case.campaign(), outputs, created_at=NOW)
+
+
+def merge(outputs: Sequence[Canonical], **stop: float) -> NestedProduct:
+    rule = StopRule(**({"logz_error": 0.6, "ess": 500.0} | stop))  # type: ignore[arg-type]
+    return nested.merge(nested_case.campaign(stop=rule), outputs, created_at=NOW)
+
+
+def test_the_registry_knows_it() -> None:
+    assert registry.get("ttv_nested") is nested
+
+
+def test_runs_agree_and_merge(product: NestedProduct) -> None:
+    """Each run's evidence lies within 5 of its errors of the merged one's."""
+    assert product.posterior is not None
+    evidence = product.posterior.evidence
+    for run in product.runs:
+        assert abs(run.logz.value - evidence.logz.value) < 5 * run.logz.mcse
+    assert evidence.n_live == 320
+    # The larger of two errors: four runs know their own scatter to 40 % only.
+    assert evidence.logz.mcse < max(run.logz.mcse for run in product.runs)
+    assert product.converged, product.missing
+
+
+def test_the_order_of_outputs_does_not_matter(
+    product: NestedProduct, outputs: list[Canonical]
+) -> None:
+    assert merge(outputs[::-1]).summary() | {"stop_rule": 0} == product.summary() | {"stop_rule": 0}
+
+
+def test_the_truth_is_found(product: NestedProduct) -> None:
+    """Within four standard deviations of the posterior for the two that the data constrain."""
+    by_name = {one["name"]: one for one in product.summary()["parameters"]}
+    for name, truth in (("b.period", 10.0), ("b.t0", 4.0)):
+        assert abs(by_name[name]["mean"]["value"] - truth) < 4 * by_name[name]["sd"]["value"]
+    # The table's planet is eccentric, the model's is not: only the order of its mass is right.
+    assert 5 < by_name["c.mass"]["median"]["value"] < 80
+
+
+def test_every_number_has_an_error_and_no_diagnostics_of_chains(product: NestedProduct) -> None:
+    for one in product.summary()["parameters"]:
+        assert one["rhat"] is one["ess_bulk"] is one["ess_tail"] is None
+        for key in ("mean", "sd", "q05", "q16", "median", "q84", "q95"):
+            assert one[key]["mcse"] > 0
+            assert one[key]["mcse"] < one["sd"]["value"]
+        assert one["q05"]["value"] < one["median"]["value"] < one["q95"]["value"]
+
+
+def test_draws_are_a_sample_of_the_posterior(product: NestedProduct) -> None:
+    """Their mean is that of all weighted points, to within five of its own errors."""
+    for place, one in enumerate(product.summary()["parameters"][: product.problem.n_dim]):
+        error = one["sd"]["value"] / math.sqrt(product.n_draw)
+        assert abs(product.draws[:, place].mean() - one["mean"]["value"]) < 5 * error
+
+
+def test_files(product: NestedProduct, tmp_path: Path) -> None:
+    product.write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["evidence"]["logz"]["mcse"] < 0.6
+    assert summary["modes"][0]["share"]["value"] == pytest.approx(1.0)
+    with h5py.File(tmp_path / "posterior.h5") as file:
+        assert file["draws"].shape == (product.n_draw, product.problem.n_dim)
+        assert file.attrs["posterior_digest"] == product.digest
+        assert file.attrs["log_z"] == summary["evidence"]["logz"]["value"]
+        points = file["points"]
+        assert (points["birth"][()] < points["log_likelihood"][()]).all()
+        assert points["weight"][()].sum() == pytest.approx(1.0)
+        # log Z follows from the file alone.
+        log_z = np.logaddexp.reduce(points["log_likelihood"][()] + _log_shells(points))
+        assert log_z + nested_constant(product) == pytest.approx(file.attrs["log_z"], abs=0.02)
+    with xr.open_datatree(tmp_path / "posterior.nc", engine="h5netcdf") as tree:
+        assert tree["posterior"]["b.period"].shape == (1, product.n_draw)
+        assert tree["sample_stats"]["log_likelihood"].shape == (1, product.n_draw)
+
+
+def _log_shells(points: h5py.Group) -> np.ndarray:
+    volume = np.exp(points["log_volume"][()])
+    return np.log(np.append(-np.diff(volume), volume[-1]))
+
+
+def nested_constant(product: NestedProduct) -> float:
+    return nested.log_constant(product.problem, product.table)
+
+
+def test_no_outputs_give_no_posterior(tmp_path: Path) -> None:
+    empty = merge([])
+    assert (empty.n_draw, empty.n_unit, empty.converged) == (0, 0, False)
+    empty.write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"summary.json", "provenance.json"}
+    assert json.loads((tmp_path / "summary.json").read_text())["evidence"] is None
+
+
+def test_few_runs_are_no_evidence(outputs: list[Canonical]) -> None:
+    assert any("Only 2 runs are merged" in line for line in merge(outputs[:2]).missing)
+
+
+def test_what_the_stop_rule_misses_is_said(outputs: list[Canonical]) -> None:
+    missing = merge(outputs, logz_error=0.01, ess=1e6).missing
+    assert any("error of log Z" in line for line in missing)
+    assert any("ESS is" in line for line in missing)
+
+
+EVIDENCE = Evidence(Estimate(-20.0, 0.1), 12.0, 1000.0, 400, 10_000, 0.5, 0.5)
+RUN = SubRun((0, 0, "a"), Estimate(-20.0, 0.2), 100, 80, 1000, 0.5)
+RULE = StopRule(logz_error=0.2, ess=500.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"scatter_p": 1e-6}, "scatter more than their errors"),
+        ({"scatter_p": math.nan}, "scatter more than their errors"),
+        ({"insertion_p": 1e-6}, "not spread evenly"),
+        ({"logz": Estimate(-20.0, 0.4)}, "12 more runs like these 4"),
+        ({"logz": Estimate(-20.0, math.nan)}, "error of log Z"),
+        ({"ess": 250.0}, "4 more runs like these 4"),
+    ],
+)
+def test_every_part_of_the_rule_counts(change: dict[str, object], sentence: str) -> None:
+    assert nested.missing(EVIDENCE, [RUN] * 4, RULE) == ()
+    (line,) = nested.missing(replace(EVIDENCE, **change), [RUN] * 4, RULE)  # type: ignore[arg-type]
+    assert sentence in line
+
+
+def test_runs_that_were_cut_short_are_no_evidence() -> None:
+    (line,) = nested.missing(EVIDENCE, [RUN, RUN, RUN, replace(RUN, remark="cut")], RULE)
+    assert "1 runs reached the limit" in line
+
+
+def test_a_run_that_reached_its_limit_says_so(outputs: list[Canonical]) -> None:
+    output = nested_case.compute(nested_case.make_unit(max_segments=3))
+    assert nested.sub_run((0, 0, "a"), output, 0.1, 0.0).remark
+    assert not nested.sub_run((0, 0, "a"), nested_case.case().output, 0.1, 0.0).remark
+
+
+def test_an_output_of_another_unit_is_refused(outputs: list[Canonical]) -> None:
+    swapped = replace(outputs[0], path=outputs[1].path)
+    with pytest.raises(OutputError, match="is not of"):
+        merge([swapped])
+
+
+@pytest.mark.parametrize("noise", [{"kind": "gaussian"}, {"kind": "student_t", "degrees": 4.0}])
+def test_the_constant_makes_the_likelihood_a_density(noise: dict[str, object]) -> None:
+    """At perfect times, it is the product of the noise's densities at their centres."""
+    problem = Problem.from_mapping(
+        {"model": nested_case.MODEL, "parameters": nested_case.PARAMETERS, "noise": noise}
+    )
+    table = parse_table(ttv_case.table())
+    density = norm if noise["kind"] == "gaussian" else t(4.0)
+    expected = table.n_transit * density.logpdf(0.0) - table.n_transit * math.log(ttv_case.SIGMA)
+    assert nested.log_constant(problem, table) == pytest.approx(expected)
+
+
+def two_peaks(far: float, share: float) -> Likely:
+    """Two Gaussians of width 0.02 in three dimensions, the second with a share of the evidence."""
+    at = np.array([[0.3] * 3, [0.3 + far] * 3])
+
+    def log_likelihood(cube: np.ndarray) -> np.ndarray:
+        parts = -0.5 * (((cube[:, None] - at) / 0.02) ** 2).sum(axis=2)
+        return np.logaddexp(parts[:, 0] + math.log(1 - share), parts[:, 1] + math.log(share))
+
+    return Likely(3, log_likelihood)
+
+
+def test_modes_have_their_shares_of_the_evidence() -> None:
+    """A share of 20 %, to within five standard errors, whatever the number of runs that saw it."""
+    chosen = nested_targets.settings(n_live=200, segment=100, batch=16)
+    points = merge_points([nested_targets.run(two_peaks(0.4, 0.2), chosen, k) for k in range(4)])
+    weighted, again = weigh(points), resample(points)
+    large, small = find_modes(points.cube, points.logl, weighted, again)
+    assert large.share + small.share == pytest.approx(1.0)
+    assert 0.01 < small.share_error < 0.08
+    assert abs(small.share - 0.2) < 5 * small.share_error
+    np.testing.assert_allclose(small.centre, [0.7] * 3, atol=0.01)
+    assert large.logz - small.logz == pytest.approx(math.log(large.share / small.share))
+
+
+@pytest.mark.parametrize("n_dim", [1, 3, 10])
+def test_one_mode_is_not_torn_apart(n_dim: int) -> None:
+    """Gaussians and bananas, five seeds each: none of them may come out as two modes."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        points = rng.standard_normal((3000, n_dim))
+        weights = np.full(3000, 1 / 3000)
+        assert mode_labels(points, weights).max() == 0
+        points[:, -1] += 3.0 * points[:, 0] ** 2
+        assert mode_labels(points, weights).max() == 0
+
+
+def test_systematic_resampling_keeps_to_the_weights() -> None:
+    weights = np.random.default_rng(1).random(50)
+    weights /= weights.sum()
+    counts = np.bincount(systematic(weights, 1000), minlength=50)
+    assert np.abs(counts - 1000 * weights).max() <= 1.0
