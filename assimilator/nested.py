@@ -82,7 +82,9 @@ def merge(
         sub_run(_key(one), output, float(one.unit.settings["sampler"]["dlogz"]), constant)
         for one, output in zip(ordered, read, strict=True)
     )
-    posterior, found, marginals = None, (), {}
+    posterior: Posterior | None = None
+    found: tuple[Quantity, ...] = ()
+    marginals: dict[str, Marginal] = {}
     if read:
         posterior, found, marginals = _posterior(problem, read, runs, constant)
     return NestedProduct(
@@ -103,9 +105,7 @@ def merge(
     )
 
 
-def missing(
-    evidence: Evidence | None, runs: Sequence[SubRun], rule: StopRule
-) -> tuple[str, ...]:
+def missing(evidence: Evidence | None, runs: Sequence[SubRun], rule: StopRule) -> tuple[str, ...]:
     """Return what keeps a product from meeting its stop rule, one sentence each.
 
     A number that cannot be computed counts as not reached: NaN never passes.
@@ -205,8 +205,7 @@ def insertion_probability(ranks: Sequence[Floats]) -> float:
 
 
 def weighted_marginal(values: Floats, weighted: Weighted, again: Resampling) -> Marginal:
-    """Summarise one quantity of all weighted points, with errors from resampled runs; see
-    `Resampling.error`."""
+    """Summarise one quantity of all weighted points; errors are those of `Resampling.error`."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
 

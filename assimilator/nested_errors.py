@@ -1,4 +1,4 @@
-"""Errors of what nested runs say: from resampled threads and, where there are enough, whole runs."""
+"""Errors of what nested runs say: from resampled threads and, if there are enough, whole runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ N_RESAMPLED = 100
 """Resampled runs that errors come from: an error is then known to 7 %."""
 
 MIN_RUNS = 4
-"""Fewer independent runs are no evidence, however good their numbers: whether runs agree is the only
-sign of a mode that some of them missed."""
+"""Fewer independent runs are no evidence, however good their numbers: whether runs agree is the
+only sign of a mode that some of them missed."""
 
 _SEED = 20180101
 """Of the resampling: part of the method, so that equal outputs give equal products."""

@@ -21,8 +21,8 @@ N_CLUSTERED = 2000
 """Equally weighted points that are clustered: a mode of one per cent then has 20 of them."""
 
 N_NEIGHBOUR = 12
-"""Nearest neighbours that a point is linked to (PolyChord clusters so, too: Handley, Hobson & Lasenby
-2015, MNRAS 453, 4384). Fewer break one mode into pieces by chance, more bridge the gap to a mode of
+"""Nearest neighbours that a point is linked to (PolyChord clusters so, too: Handley, Hobson &
+Lasenby 2015, MNRAS 453, 4384). Fewer break one mode into pieces by chance, more bridge the gap to a mode of
 fewer points: with this many, modes below 0.6 % of the posterior are not told apart."""
 
 Floats = NDArray[np.float64]
@@ -73,7 +73,7 @@ def find_modes(
     n_mode = int(labels.max()) + 1
 
     def shares_of(one: Weighted) -> Floats:
-        return np.bincount(labels, weights=one.weights, minlength=n_mode)
+        return np.asarray(np.bincount(labels, weights=one.weights, minlength=n_mode), np.float64)
 
     def evidences_of(one: Weighted) -> Floats:
         # A resampled run may have no point of a small mode.

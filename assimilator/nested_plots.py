@@ -20,7 +20,7 @@ MAX_POINTS = 4000
 
 
 def run_plot(posterior: Posterior, runs: Sequence[SubRun], title: str) -> bytes:
-    """Plot live points, likelihood, weight and evidence against the prior's volume, and the runs."""
+    """Plot live points, likelihood, weight and evidence by the prior's volume, and the runs."""
     points, weighted = posterior.points, posterior.weighted
     x = -weighted.log_volume
     chosen = np.unique(np.linspace(0, len(x) - 1, MAX_POINTS).astype(int))

@@ -2,8 +2,8 @@
 
 Places are those of the unit cube; parameters follow from them by the unit's priors. Of every dead
 point is stored which of the live points it was (its *slot*): a point is born when the point before
-it in its slot dies, at that point's likelihood. So the births, the live points at any moment, and a
-mark to compute any segment again from follow from the same three arrays, and cannot contradict them.
+it in its slot dies, at that point's likelihood. So the births, the live points at any moment, and
+the marks to compute any segment again from follow from the same arrays, and cannot contradict them.
 
 See `boinc_project.plain_hdf5` for how it is stored, and read from strangers. Whether the *values*
 make sense is the validator's question, not the reader's.

@@ -185,7 +185,7 @@ def insertion_ranks(run: NestedOutput) -> Floats:
     """Return where each new point stands among the live points that it joins, 0 to 1.
 
     If new points are drawn from the prior inside the contour, as they must be, their ranks are
-    uniform (Fowlie, Handley & Su 2020, MNRAS 497, 5256); walks that are too short make them cluster.
+    uniform (Fowlie, Handley & Su 2020, MNRAS 497, 5256).
 
     Returns
     -------

@@ -206,9 +206,7 @@ def _read(file: h5py.File, size: int, shape: Shape) -> dict[str, Any]:
     values = _read_attributes(file, shape)
     found = values.pop("format")
     if found != shape.format:
-        raise OutputError(
-            f"The output file has format {found}; this program reads {shape.format}."
-        )
+        raise OutputError(f"The output file has format {found}; this program reads {shape.format}.")
     arrays = _read_datasets(file, size, shape)
     kinds, counts = (values.pop(name) for name in _FAILURES)
     if len(set(kinds)) != len(kinds) or len(kinds) != len(counts):

@@ -261,7 +261,11 @@ def _compare_statistics(a: NestedOutput, b: NestedOutput) -> Verdict:
 
 
 def _titles(names: tuple[str, ...]) -> list[str]:
-    return ["log Z", *(f"mean of {name}" for name in names), *(f"spread of {name}" for name in names)]
+    return [
+        "log Z",
+        *(f"mean of {name}" for name in names),
+        *(f"spread of {name}" for name in names),
+    ]
 
 
 def _numbers(points: Points, weighted: Weighted) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,16 +1,16 @@
 """Plan a campaign of nested runs: which of them, and how long they may take.
 
-Runs of one campaign differ in nothing but their seeds, so that all of them together are one run with
-as many live points as they have in sum. No run needs a starting point. What is looked for before the
-first unit is sent is the best fit, because the step of the integration is chosen there, and because
-the expected length of a run follows from it.
+Runs of one campaign differ in nothing but their seeds, so that all of them together are one run
+with as many live points as they have in sum. No run needs a starting point. What is looked for
+before the first unit is sent is the best fit, because the step of the integration is chosen there,
+and because the expected length of a run follows from it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -196,7 +196,7 @@ def seconds_per_call(campaign: Campaign) -> float:
     posterior = posterior_of(campaign.settings, campaign.inputs)
     n_point = campaign.settings["sampler"]["batch"]
     points = np.tile(np.array(_best(campaign)["params"]), (n_point, 1))
-    return measure(lambda: posterior.log_likelihoods(points)) / n_point
+    return measure(lambda: posterior.log_likelihoods(points)) / len(points)
 
 
 def fitting(campaign: Campaign, reference_seconds_per_call: float) -> str:
@@ -218,10 +218,11 @@ def _expected_calls(campaign: Campaign, n_live: int) -> float:
     return float(iterations * wasted * sampler["walks"] * _INSIDE + 2 * n_live)
 
 
-def _best(campaign: Campaign) -> dict[str, Any]:
+def _best(campaign: Campaign) -> Mapping[str, Any]:
     if not is_prepared(campaign):
         raise InputError(f"The campaign {campaign.name} is not prepared yet.", name=campaign.name)
-    return dict(campaign.settings["best"])
+    best: Mapping[str, Any] = campaign.settings["best"]
+    return best
 
 
 def _dlogz(campaign: Campaign) -> float:
@@ -232,4 +233,5 @@ def _max_segments(campaign: Campaign) -> int:
     sampler = campaign.settings["sampler"]
     expected = _best(campaign)["e_folds"] - math.log(sampler["dlogz"])
     iterations = (_LIMIT_RATIO * expected + _LIMIT_MARGIN) * sampler["n_live"]
-    return min(math.ceil(iterations / sampler["segment"]), MAX_DEAD // sampler["segment"])
+    segment = int(sampler["segment"])
+    return min(math.ceil(iterations / segment), MAX_DEAD // segment)

@@ -91,7 +91,9 @@ def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Dec
     """
     issued = sum(progress.issued)
     if progress.converged:
-        return Complete(StopReason.CONVERGED, f"The posterior met the stop rule: {rule_text(rule)}.")
+        return Complete(
+            StopReason.CONVERGED, f"The posterior met the stop rule: {rule_text(rule)}."
+        )
     if progress.open_units:
         return Wait(progress.open_units)
     if issued and progress.draws is None:
@@ -101,8 +103,8 @@ def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Dec
     if issued >= rule.max_units:
         return Complete(
             StopReason.BUDGET,
-            f"All {issued} units allowed are done and the stop rule is not met ({rule_text(rule)}): "
-            "raise max_units, or see the product for what is missing.",
+            f"All {issued} units allowed are done and the stop rule is not met "
+            f"({rule_text(rule)}): raise max_units, or see the product for what is missing.",
         )
     generation = len(progress.issued)
     size = generation_sizes(rule, units_per_generation, generation + 1)[-1]

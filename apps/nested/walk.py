@@ -162,9 +162,7 @@ def walk_together(arguments: Sequence[Any], target: Target, walks: int) -> list[
     ]
 
 
-def _differences(
-    live: Floats, periodic: list[int], n: int, rng: np.random.Generator
-) -> Floats:
+def _differences(live: Floats, periodic: list[int], n: int, rng: np.random.Generator) -> Floats:
     """Return steps along differences of two live points each, (n, n_dim).
 
     Their lengths are those of ter Braak (2006) times a random factor around 1, so that short steps

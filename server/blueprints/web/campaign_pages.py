@@ -17,7 +17,7 @@ from server.services.public_story import public_story
 PLOTS = {
     "oc.png": "Observed minus calculated transit times, with the posterior's 68 % and 95 % bands",
     "corner.png": "Marginal distributions of the parameters, one and two at a time",
-    "run.png": "The nested runs: live points, likelihood, weight and evidence by the prior's volume",
+    "run.png": "The nested runs: likelihood, weight and evidence by the prior's volume",
     "rank.png": "Rank histograms of the sub-chains: flat where they agree",
 }
 

@@ -90,7 +90,7 @@ def test_the_evidence_is_that_of_dynesty() -> None:
 
 
 def dynesty_results(run: NestedOutput) -> Results:
-    """Return a run as dynesty would hand it out, with its own volumes (`Sampler.add_live_points`)."""
+    """Return a run as dynesty would hand it out, with its own volumes."""
     n, n_dead = len(run.live_logl), len(run.dead_logl)
     order = np.argsort(run.live_logl, kind="stable")
     logl = np.concatenate([run.dead_logl, run.live_logl[order]])

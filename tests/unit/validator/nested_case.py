@@ -117,7 +117,9 @@ def other_run() -> NestedOutput:
 @cache
 def wrong_run() -> NestedOutput:
     """Return a run of a table whose errors are twice as large, which claims to be of the unit."""
-    data = ttv_case.table().replace(f",{ttv_case.SIGMA}".encode(), f",{2 * ttv_case.SIGMA}".encode())
+    data = ttv_case.table().replace(
+        f",{ttv_case.SIGMA}".encode(), f",{2 * ttv_case.SIGMA}".encode()
+    )
     return compute(make_unit(0), data)
 
 
@@ -144,5 +146,3 @@ def campaign(**changes: Any) -> Campaign:
         "source": '[campaign]\nname = "toy-nested"\n',
     }
     return Campaign(**(values | changes))
-
-

@@ -20,7 +20,9 @@ from validator.credit import cobblestones
 from validator.verdict import Verdict
 
 
-def check(directory: Path, output: NestedOutput | None = None, of: NestedCase | None = None) -> Verdict:
+def check(
+    directory: Path, output: NestedOutput | None = None, of: NestedCase | None = None
+) -> Verdict:
     of = of or case()
     return nested.check(of.unit, of.write(directory, output), of.inputs(directory))
 
