@@ -22,8 +22,8 @@ N_CLUSTERED = 2000
 
 N_NEIGHBOUR = 12
 """Nearest neighbours that a point is linked to (PolyChord clusters so, too: Handley, Hobson &
-Lasenby 2015, MNRAS 453, 4384). Fewer break one mode into pieces by chance, more bridge the gap to a mode of
-fewer points: with this many, modes below 0.6 % of the posterior are not told apart."""
+Lasenby 2015, MNRAS 453, 4384). Fewer break one mode into pieces by chance, more bridge the gap to a
+mode of fewer points: with this many, modes below 0.6 % of the posterior are not told apart."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

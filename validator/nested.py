@@ -38,17 +38,17 @@ N_RECOMPUTED = 64
 probability (1 - f)^64, 4 % at f = 0.05. Of the prior's points said to have no model, as many."""
 
 N_REFERENCE = 8
-"""Final live points that TTVFast computes too if the unit's engine is another: a fault of the engine
-is in all of them, so that few are enough."""
+"""Final live points that TTVFast computes too if the unit's engine is another: a fault of the
+engine is in all of them, so that few are enough."""
 
 LOGL_TOLERANCE = 1e-3
 """Largest difference of a log-likelihood from the recomputed one: a point's weight is then right to
-0.1 %. Rounding on unlike platforms stays below 1e-6 near the peak; far below it, where residuals are
-thousands of standard errors, it grows with them."""
+0.1 %. Rounding on unlike platforms stays below 1e-6 near the peak; far below it, where residuals
+are thousands of standard errors, it grows with them."""
 
 RELATIVE_TOLERANCE = 1e-6
-"""The same for every unit that a log-likelihood lies below the best one. Such points have no weight:
-exp(-1000) at the place where this doubles `LOGL_TOLERANCE`."""
+"""The same for every unit that a log-likelihood lies below the best one. Such points have no
+weight: exp(-1000) at the place where this doubles `LOGL_TOLERANCE`."""
 
 POINT_TOLERANCE = 1e-3
 """Largest difference of corresponding points of two outputs that follow one another, in standard
@@ -65,8 +65,8 @@ REPLAY_TOLERANCE = 1e-9
 which the first points fill. Rounding differs by 1e-15 of it."""
 
 MAX_COPIES = 0.5
-"""Largest share of points that are copies of others. A walk none of whose steps was accepted returns
-the point that it began with; a run of which that is most of the points has not been sampled."""
+"""Largest share of points that are copies of others. A walk none of whose steps was accepted
+returns the point that it began with; a run of which most points are such has not been sampled."""
 
 MIN_ESS = 100.0
 """Effective draws that either output must have before two that have parted are compared: errors of
@@ -78,14 +78,14 @@ MAX_DEVIATION = 5.0
 40,000 is refused. That errors of walks are up to 1.2 times larger makes it one in 900."""
 
 MAX_CALL_RATIO = 1.25
-"""Largest ratio of the likelihood calls of two outputs that have parted. A run's length scatters as
-sqrt(H / n_live) of H, below 5 % for any that is worth the name, and steps outside of the cube less."""
+"""Largest ratio of the likelihood calls of two outputs that have parted. A run's length scatters by
+sqrt(H / n_live) of H, below 5 % for any that is worth the name; steps out of the cube add less."""
 
 N_RESAMPLED = 60
 """Resampled runs for an error: it is then known to 9 %."""
 
 audit: Audit | None = None
-"""`validator.registry.Audit` for this app: not there yet; `apps.ttv_nested.replay` is what it needs."""
+"""`validator.registry.Audit` for this app: not there yet. `apps.ttv_nested.replay` is its tool."""
 
 
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:

@@ -23,9 +23,17 @@ from boinc_project.errors import InputError
 from boinc_project.unit import Unit
 from work_generator import sizing
 from work_generator.estimate import Cost, measure
-from work_generator.modes import Mode, choose_dt, find_modes
+from work_generator.modes import Mode, find_modes
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
-from work_generator.ttv import describe_problem, fpops_per_call, published_names
+from work_generator.pilot import log_laplace
+from work_generator.ttv import (
+    describe_problem,
+    fpops_per_call,
+    problem_settings,
+    published_names,
+    step_for,
+    step_line,
+)
 from work_generator.ttv_file import posterior_of
 
 __all__ = [
@@ -76,7 +84,7 @@ def preparation(campaign: Campaign) -> list[str]:
     best = _best(campaign)
     n_transit = posterior_of(campaign.settings, campaign.inputs).table.n_transit
     return [
-        f"Step: {campaign.settings['model']['dt']:g} days.",
+        step_line(campaign.settings),
         f"Best fit: chi2 {best['chi2']:.1f} for {n_transit} transits.",
         f"Expected length of a run: {best['e_folds'] - math.log(_dlogz(campaign)):.0f} times its "
         "live points.",
@@ -85,7 +93,9 @@ def preparation(campaign: Campaign) -> list[str]:
 
 def is_prepared(campaign: Campaign) -> bool:
     """Whether the step and a best fit have been found."""
-    return campaign.settings["model"]["dt"] is not None and "best" in campaign.settings
+    model = campaign.settings["model"]
+    stated = model["dt"] is not None and model["modified_kick"] is not None
+    return stated and "best" in campaign.settings
 
 
 def prepare(campaign: Campaign, progress: Callable[[int, int], None] | None = None) -> Campaign:
@@ -105,15 +115,16 @@ def prepare(campaign: Campaign, progress: Callable[[int, int], None] | None = No
     modes = find_modes(
         first.problem, first.table, rng, progress, n_start=campaign.settings["starts"]
     )
-    model = dict(campaign.settings["model"])
-    if model["dt"] is None:
-        model["dt"] = choose_dt(first.problem, modes[0].params.tolist(), first.table)
+    step = step_for(campaign.settings["model"], first, modes)
+    model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
     best = {
         "params": modes[0].params.tolist(),
         "chi2": modes[0].chi2,
         "e_folds": expected_e_folds(modes, first),
     }
-    return replace(campaign, settings={**campaign.settings, "model": model, "best": best})
+    error = {"seconds": step.error, "sigma": step.error_sigma}
+    settings = {**campaign.settings, "model": model, "dt_error": error, "best": best}
+    return replace(campaign, settings=settings)
 
 
 def expected_e_folds(modes: Sequence[Mode], posterior: Posterior) -> float:
@@ -127,18 +138,12 @@ def expected_e_folds(modes: Sequence[Mode], posterior: Posterior) -> float:
     InputError
         If the best fit lies outside of the priors.
     """
-    best = -0.5 * min(mode.chi2 for mode in modes)
-    terms = []
-    for mode in modes:
-        _, log_determinant = np.linalg.slogdet(mode.covariance)
-        log_prior = posterior.log_prior(mode.params.tolist())
-        volume = 0.5 * (len(mode.params) * math.log(2.0 * math.pi) + float(log_determinant))
-        terms.append(-0.5 * mode.chi2 - best + log_prior + volume)
+    best = max(-0.5 * mode.chi2 for mode in modes)
+    terms = [log_laplace(mode, posterior) for mode in modes]
     peak = max(terms)
     if not math.isfinite(peak):
         raise InputError("The best fit lies outside of the priors: widen them.")
-    log_ratio = peak + math.log(math.fsum(math.exp(term - peak) for term in terms))
-    return max(0.0, -log_ratio)
+    return max(0.0, best - peak - math.log(math.fsum(math.exp(term - peak) for term in terms)))
 
 
 def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
@@ -154,7 +159,7 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     inputs = {
         name: hashlib.sha256(data).hexdigest() for name, data in sorted(campaign.inputs.items())
     }
-    settings = {key: campaign.settings[key] for key in ("model", "parameters")}
+    settings = problem_settings(campaign)
     return [
         Unit(
             app=campaign.app,
@@ -231,7 +236,7 @@ def _dlogz(campaign: Campaign) -> float:
 
 def _max_segments(campaign: Campaign) -> int:
     sampler = campaign.settings["sampler"]
-    expected = _best(campaign)["e_folds"] - math.log(sampler["dlogz"])
-    iterations = (_LIMIT_RATIO * expected + _LIMIT_MARGIN) * sampler["n_live"]
-    segment = int(sampler["segment"])
+    expected: float = _best(campaign)["e_folds"] - math.log(sampler["dlogz"])
+    iterations: float = (_LIMIT_RATIO * expected + _LIMIT_MARGIN) * sampler["n_live"]
+    segment: int = sampler["segment"]
     return min(math.ceil(iterations / segment), MAX_DEAD // segment)

@@ -116,7 +116,7 @@ def preparation(campaign: Campaign) -> list[str]:
     """Say which modes and which step were found, in a few lines for people."""
     prepared = _prepared(campaign)
     settings = campaign.settings
-    lines = [_step_line(settings)]
+    lines = [step_line(settings)]
     for mode, stored in zip(prepared.modes, settings["modes"], strict=True):
         lines.append(_mode_line(prepared, mode, stored))
     if len(prepared.modes) > 1:
@@ -142,7 +142,8 @@ def preparation(campaign: Campaign) -> list[str]:
     return lines
 
 
-def _step_line(settings: Mapping[str, Any]) -> str:
+def step_line(settings: Mapping[str, Any]) -> str:
+    """Say which step a prepared campaign takes, and what it is worth."""
     model = settings["model"]
     kick = ", modified kick" if model["modified_kick"] else ""
     if "dt_error" not in settings:

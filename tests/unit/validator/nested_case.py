@@ -20,7 +20,7 @@ from boinc_project.unit import Unit, seal
 from tests import nested_targets
 from tests.unit.validator import ttv_case
 
-MODEL = ttv_case.MODEL | {"engine": "batch"}
+MODEL = ttv_case.MODEL | {"engine": "batch", "modified_kick": False}
 # A circular orbit for the unseen planet: what is left is one compact mode, which runs can agree on.
 CHANGED: dict[str, dict[str, Any]] = {
     "c.mass": {"prior": {"kind": "log_uniform", "low": 5.0, "high": 80.0}},
