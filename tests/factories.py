@@ -139,6 +139,34 @@ def product_summary(**changes: Any) -> dict[str, Any]:
     return summary | changes
 
 
+def nested_summary(**changes: Any) -> dict[str, Any]:
+    """Return the summary.json of a nested product."""
+    summary = product_summary()
+    for key in ("rhat_max", "ess_bulk_min", "ess_tail_min"):
+        del summary[key]
+    for one in summary["parameters"]:
+        one |= {"rhat": None, "ess_bulk": None, "ess_tail": None}
+
+    def mode(share: float, logz: float) -> dict[str, Any]:
+        return {
+            "share": {"value": share, "mcse": 0.05},
+            "logz": {"value": logz, "mcse": 0.3},
+            "log_likelihood_max": -208.0,
+        }
+
+    summary |= {
+        "missing": ["The error of log Z is 0.250; the stop rule asks for at most 0.1."],
+        "evidence": {
+            "logz": {"value": 645.2, "mcse": 0.25},
+            "information": 38.4,
+            "ess": 5120.0,
+            "n_live": 2000,
+        },
+        "modes": [mode(0.8, 645.0), mode(0.2, 643.6)],
+    }
+    return summary | changes
+
+
 class Factory:
     """Makes rows in one database.
 

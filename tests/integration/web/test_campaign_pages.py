@@ -6,8 +6,14 @@ import re
 
 import pytest
 
+from boinc_project.campaign import StopRule
 from boinc_project.states import AssimilateState, CampaignState, ErrorMask
-from tests.factories import IN_PROGRESS, product_summary
+from tests.factories import (
+    IN_PROGRESS,
+    campaign_definition,
+    nested_summary,
+    product_summary,
+)
 from tests.integration.web.conftest import People
 from tests.web_site import Site
 
@@ -59,6 +65,22 @@ def test_a_converged_posterior_says_so(site: Site) -> None:
     assert "Version 2 of" in page
     assert "not converged" not in page
     assert "The posterior met the stop rule." in page
+
+
+def test_nested_runs_show_their_evidence(site: Site) -> None:
+    definition = campaign_definition(
+        name="nested", app="ttv_nested", stop=StopRule(logz_error=0.1, ess=2000.0)
+    )
+    app = site.make.app()
+    campaign = site.make.campaign(app, name="nested", definition=definition)
+    site.make.product(campaign, summary=nested_summary())
+    page = site.browser().get("/campaigns/nested").text
+    assert "Log evidence" in page
+    assert "645.20 ±" in page
+    assert "Error of log Z" in page
+    assert "R-hat" not in page
+    answer = site.browser().get("/api/v1/campaigns/nested").get_json()
+    assert answer["product"]["evidence"]["logz"] == 645.2
 
 
 def test_a_summary_of_another_form_does_not_break_the_page(site: Site) -> None:

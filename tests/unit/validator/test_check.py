@@ -295,7 +295,7 @@ def test_without_its_table_the_validator_says_nothing(case: TtvCase, tmp_path: P
 def test_credit_follows_from_the_unit_alone(case: TtvCase) -> None:
     longer = ttv_case.make_unit(0, n_step=2 * ttv_case.N_STEP + 1 * ttv_case.THIN)
     calls, more = ttv_case.N_STEP + 1, 2 * ttv_case.N_STEP + ttv_case.THIN + 1
-    assert ttv.credit(longer) / ttv.credit(case.unit) == pytest.approx(more / calls)
+    assert ttv.credit(longer, Path()) / ttv.credit(case.unit, Path()) == pytest.approx(more / calls)
 
 
 def test_a_cobblestone_is_a_two_hundredth_of_a_gigaflops_day() -> None:

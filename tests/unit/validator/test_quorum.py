@@ -56,7 +56,7 @@ class Letters:
             raise ZeroDivisionError("division")
         return valid("They agree.") if a[0] == b[0] else invalid("They disagree.")
 
-    def credit(self, unit: Unit) -> float:
+    def credit(self, unit: Unit, output: Path) -> float:
         return 1.0
 
 

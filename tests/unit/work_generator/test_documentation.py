@@ -8,11 +8,18 @@ from pathlib import Path
 import pytest
 
 from apps.ttv.noise import KINDS
+from apps.nested.settings import METHODS
 from apps.ttv.settings import MOVES
 from boinc_project.campaign import Quorum, StopRule
 from work_generator.campaign_file import load_campaign
 from work_generator.modes import DELTA, N_START
 from work_generator.noise import NOISE_KEYS
+from work_generator.nested_file import (
+    DEFAULT_DLOGZ,
+    DEFAULT_ERROR,
+    DEFAULT_ESS,
+    SAMPLER_KEYS,
+)
 from work_generator.priors import KEYS_OF_PRIOR, PARAMETERS
 from work_generator.ttv_file import DEFAULT_MOVES, MODEL_KEYS
 
@@ -61,3 +68,12 @@ def test_the_defaults() -> None:
     assert f"within {DELTA:g} of the best" in PAGE.replace("\n", " ")
     moves = ", ".join(f"{move} = {weight}" for move, weight in DEFAULT_MOVES.items())
     assert f"`{{ {moves} }}`" in PAGE
+
+
+def test_the_page_about_nested_sampling_has_every_key() -> None:
+    section = PAGE[PAGE.index("## Nested sampling") : PAGE.index("## On this machine")]
+    for word in (*SAMPLER_KEYS, *METHODS, "logz_error", "ess"):
+        assert re.search(rf"\b{word}\b", section), word
+    assert f"dlogz = {DEFAULT_DLOGZ:g}" in section
+    assert f"logz_error = {DEFAULT_ERROR:g}" in section
+    assert f"ess = {DEFAULT_ESS:g}" in section

@@ -11,6 +11,7 @@ from rich.console import Console
 from boinc_project.campaign import StopRule
 from boinc_project.errors import InputError
 from server.cli.posterior_table import interval, posterior_report, read_summary
+from tests.factories import nested_summary
 
 
 def number(value: float) -> dict[str, float]:
@@ -142,3 +143,14 @@ def test_reading_a_summary(tmp_path: Path) -> None:
         read_summary(path)
     path.write_text('{"campaign": "x"}')
     assert read_summary(path) == {"campaign": "x"}
+
+
+def test_nested_runs_say_their_evidence() -> None:
+    stream = io.StringIO()
+    summary = nested_summary(stop_rule={"logz_error": 0.1, "ess": 2000.0, "rhat": 1.01})
+    Console(file=stream, width=100).print(posterior_report(summary))
+    text = stream.getvalue()
+    assert "log Z = 645.20 ± 0.25, information 38.4 nats" in text
+    assert "mode 2: 20 ± 5 % of the evidence" in text
+    assert "not converged: all runs Error of log Z 0.25, at most 0.1 asked for" in text
+    assert "R-hat" not in text

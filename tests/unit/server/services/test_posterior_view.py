@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from boinc_project.campaign import StopRule
 from server.services.posterior_view import Criterion, read_posterior
+from tests.factories import nested_summary, product_summary
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "scientist" / "products.md"
 
@@ -79,3 +80,30 @@ def test_a_criterion_is_met_only_by_a_number(
     value: float | None, at_least: bool, met: bool
 ) -> None:
     assert Criterion("R-hat", "largest", value, 1.01, at_least, "b.mass").met is met
+
+
+NESTED = StopRule(logz_error=0.1, ess=2000.0)
+
+
+def test_nested_runs_show_evidence_and_modes() -> None:
+    view = read_posterior(nested_summary(), NESTED)
+    assert view.evidence is not None
+    assert (view.evidence.logz, view.evidence.logz_error) == (645.2, 0.25)
+    assert [mode.share for mode in view.evidence.modes] == [0.8, 0.2]
+    error, size = view.criteria
+    assert (error.value, error.met) == (0.25, False)
+    assert (size.value, size.met) == (5120.0, True)
+    assert not view.has_chains
+
+
+def test_nested_runs_without_a_posterior_show_nothing() -> None:
+    view = read_posterior({"evidence": None, "modes": []}, NESTED)
+    assert view.evidence is None
+    assert not any(criterion.met for criterion in view.criteria)
+    assert not view.has_chains
+
+
+def test_chains_have_no_evidence() -> None:
+    view = read_posterior(product_summary(), StopRule())
+    assert view.evidence is None
+    assert view.has_chains
