@@ -56,8 +56,9 @@ def posterior(name: str, n_step: int, seed: int) -> tuple[Merged, dict[str, np.n
 
 
 def test_kepler_51_agrees_with_its_published_posterior() -> None:
-    """Medians within 0.3 published sigma, widths within 25 %, for every published quantity.
+    """Medians within 0.3 published sigma, widths within 25 %, for masses and eccentricity vectors.
 
+    Osculating periods are left out: they hold for one epoch and one choice of coordinates each.
     Published is the posterior of Libby-Roberts et al. 2020, AJ 159, 57, from the same times: 400 of
     its draws know a median to 0.06 sigma and a width to 4 %.
     """
@@ -71,7 +72,6 @@ def test_kepler_51_agrees_with_its_published_posterior() -> None:
         e = root_x**2 + root_y**2
         published = {
             "mass": rows[f"m_ratio_{planet}"] * SUN_IN_EARTHS,
-            "period": rows[f"P_{planet}"],
             "ecosw": np.sqrt(e) * root_x,
             "esinw": np.sqrt(e) * root_y,
         }

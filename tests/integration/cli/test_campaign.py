@@ -199,7 +199,7 @@ def test_plan_says_what_it_costs_and_where_to_compute(run, campaign, tmp_path) -
     done = run("--project", tmp_path / "nowhere", "campaign", "plan", campaign(), "--hosts", "7")
     assert done.returncode == 0, done.stderr
     for words in (
-        "No pilot says how many units are needed: 2 to 3.",
+        "effective draws if it does as well as the pilot",
         "which is short: 30 to 60 are good. n_step =",
         "Fleet: assumed fleet of 7 average hosts.",
         "not in the sum: electricity, paid by volunteers",
@@ -221,7 +221,8 @@ def test_plan_as_json_has_the_same_numbers(run, campaign, tmp_path) -> None:
     # The length was measured a moment before the plan measures again.
     assert 15 * 60 < unit["cpu_seconds_reference"] < 120 * 60
     assert unit["bytes_up"] < 8.1e6
-    assert (first["n_unit"], most["n_unit"], told["units"]["likely"]) == (2, 3, None)
+    assert (first["n_unit"], most["n_unit"]) == (2, 3)
+    assert told["units"]["likely"] >= 2  # from the pilot: never less than a generation
     hours = unit["cpu_seconds_reference"] / 3600
     assert most["cpu_hours_reference"] == pytest.approx(3 * hours)
     assert most["cpu_hours_volunteers"] == pytest.approx(6 * hours)
