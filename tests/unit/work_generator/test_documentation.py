@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from apps.ttv.noise import KINDS
 from apps.nested.settings import METHODS
+from apps.ttv.noise import KINDS
 from apps.ttv.settings import MOVES
 from boinc_project.campaign import Quorum, StopRule
 from work_generator.campaign_file import load_campaign
 from work_generator.modes import DELTA, N_START
-from work_generator.noise import NOISE_KEYS
 from work_generator.nested_file import (
     DEFAULT_DLOGZ,
     DEFAULT_ERROR,
     DEFAULT_ESS,
     SAMPLER_KEYS,
 )
+from work_generator.noise import NOISE_KEYS
 from work_generator.priors import KEYS_OF_PRIOR, PARAMETERS
 from work_generator.ttv_file import DEFAULT_MOVES, MODEL_KEYS
 
