@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from assimilator.diagnostics import Estimate, Marginal
@@ -91,7 +90,7 @@ def head(campaign: Campaign) -> dict[str, Any]:
         "campaign": campaign.name,
         "title": campaign.title,
         "app": campaign.app,
-        "stop_rule": asdict(campaign.stop),
+        "stop_rule": campaign.stop.limits,
     }
 
 

@@ -43,6 +43,14 @@ class StopRule:
     ess: float | None = None
     """Smallest effective number of weighted draws."""
 
+    @property
+    def limits(self) -> dict[str, float | int | None]:
+        """The limits that say something, by name: those of chains, or those of nested runs."""
+        if self.logz_error is None:
+            chains = {"rhat": self.rhat, "ess_bulk": self.ess_bulk, "ess_tail": self.ess_tail}
+            return {**chains, "max_units": self.max_units}
+        return {"logz_error": self.logz_error, "ess": self.ess, "max_units": self.max_units}
+
 
 @dataclass(frozen=True, slots=True)
 class Published:

@@ -53,7 +53,7 @@ def campaign_view(view: CampaignView) -> dict[str, Any]:
         {
             "description": view.description,
             "tasks_in_progress": view.tasks_in_progress,
-            "stop_rule": asdict(definition.stop),
+            "stop_rule": definition.stop.limits,
             "quorum": asdict(definition.quorum),
             "published": [asdict(value) for value in definition.published],
             "product": None if view.product is None else _product(view.product),
