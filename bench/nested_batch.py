@@ -1,4 +1,4 @@
-"""Likelihoods and iterations a CPU second of a nested run, by the number of walks that are advanced together.
+"""What a nested run does in a CPU second, by the number of walks that are advanced together.
 
 ``python bench/nested_batch.py [CAMPAIGN FILE]``. The step of the integration is fixed, so that no
 search for modes comes before.
