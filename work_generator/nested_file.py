@@ -16,12 +16,12 @@ SAMPLER_KEYS = ("n_live", "dlogz", "segment", "method", "walks", "batch")
 DEFAULT_DLOGZ = 0.01
 """A hundredth: far below the error of any evidence that a campaign reaches."""
 STEPS_PER_PARAMETER = 24
-"""Steps of a walk for each free parameter, where the file does not say. dynesty's own rule, 20 more
-than there are parameters, is far too few for transit times: new points then stay near old ones, and
-log Z comes out too low with errors that do not show it. On Kepler-9 (10 parameters, log Z = -163.7 by
-importance sampling) two runs with 60 steps said -179.7 and -180.9, one with 240 steps -159.2; the
-errors they claimed were 0.8. At the posterior itself, 240 steps leave no correlation that 256
-walks can see."""
+"""Steps of a walk for each free parameter, where the file does not say.
+
+dynesty's own rule, 20 more than there are parameters, is far too few for transit times: new points
+then stay near old ones, and log Z is wrong by more than its error says. On Kepler-9 (10 parameters;
+log Z = -163.7 by importance sampling) two runs with 60 steps said -179.7 and -180.9, one with 240
+steps -159.2; the errors they claimed were 0.8."""
 LEAST_WALK = 100
 DEFAULT_ERROR = 0.1
 DEFAULT_ESS = 2000.0
