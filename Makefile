@@ -51,13 +51,16 @@ demo-serve: setup ## Look at the finished demo's pages
 bench: setup ## Run the benchmarks
 	$(PYTHON_IN_VENV) bench/scheduler.py
 	$(PYTHON_IN_VENV) bench/ttv_likelihood.py
+	$(PYTHON_IN_VENV) bench/ttv_sampling.py
+	$(PYTHON_IN_VENV) bench/nested_batch.py
 
 lock: ## Lock the dependencies anew, with hashes
 	for name in app freeze freeze-nested runtime dev; do \
 		overrides=$$(ls requirements/$$name.overrides 2>/dev/null); \
+		app=; [ $$name != runtime ] || app=requirements/app.in; \
 		uv pip compile --quiet --generate-hashes --python-version 3.11 --no-header \
 			$${overrides:+--overrides $$overrides} \
-			--no-annotate -o requirements/$$name.txt requirements/$$name.in || exit 1; \
+			--no-annotate -o requirements/$$name.txt requirements/$$name.in $$app || exit 1; \
 	done
 
 clean: ## Remove what was built; projects and demos in var/ stay

@@ -67,6 +67,7 @@ def settings() -> dict[str, Any]:
             "epoch": EPOCH,
             "end": END,
             "dt": 0.5,
+            "modified_kick": False,
             "engine": "batch",
             "planets": [{"name": name, "observed": True} for name in PERIODS],
         },

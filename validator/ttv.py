@@ -43,11 +43,11 @@ DRAW_TOLERANCE = 1e-6
 follow one another draw by draw: the same chain but for rounding, which an affine proposal does not
 amplify. Two chains that differ in one accepted step are apart by about 1."""
 
-START_BUDGET = 10_000
-"""Likelihood calls to spend on following a chain from its start to its first stored draw: 10 to 20
-s of CPU. Units that store their first draw later than that are left to the audit. Following the
-chain misjudges an honest host only if rounding on its platform turned an acceptance over: with
-differences of 1e-7 in the log-probability, in less than 1e-3 of such units."""
+START_BUDGET = {"ttvfast": 10_000, "batch": 200_000}
+"""Likelihood calls to spend, by engine, on following a chain from its start to its first stored
+draw: 10 to 20 s of CPU. Units that store their first draw later than that are left to the audit.
+Following the chain misjudges an honest host only if rounding on its platform turned an acceptance
+over: with differences of 1e-7 in the log-probability, in less than 1e-3 of such units."""
 
 STALL_EXPECTED = 125.0
 """Acceptances expected in a stretch without any, above which a chain was not run but padded. Even
@@ -307,7 +307,8 @@ def _second_opinion(case: _Case) -> Opinion | None:
 def _start(case: _Case) -> str:
     """Return a complaint unless the chain follows from the unit's start and seed."""
     sampler, output = case.settings.sampler, case.output
-    if sampler.thin * sampler.n_walker > START_BUDGET:
+    budget = START_BUDGET[case.settings.problem.model.engine]
+    if sampler.thin * sampler.n_walker > budget:
         return ""
     start = case.settings.start
     log_prob = case.posterior.log_densities(start)

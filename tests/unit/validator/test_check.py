@@ -277,9 +277,20 @@ def test_a_late_first_draw_is_left_to_the_audit(
     def never(*arguments: object) -> None:
         raise AssertionError("the chain was followed")
 
-    monkeypatch.setattr(ttv, "START_BUDGET", ttv_case.N_WALKER * ttv_case.THIN - 1)
+    budget = ttv_case.N_WALKER * ttv_case.THIN
     monkeypatch.setattr(ttv, "replay", never)
+    monkeypatch.setitem(ttv.START_BUDGET, "ttvfast", budget - 1)
     assert check(case, tmp_path).is_valid
+    # No earlier than that: the chain is followed, and what cannot be followed does not pass.
+    monkeypatch.setitem(ttv.START_BUDGET, "ttvfast", budget)
+    with pytest.raises(AssertionError, match="the chain was followed"):
+        check(case, tmp_path)
+
+
+@pytest.mark.parametrize("thin", [284, 510])
+def test_units_of_the_planners_size_are_followed_from_their_start(thin: int) -> None:
+    """Thinning of units that take 45 minutes: Kepler-9's, and Kepler-51's with 64 walkers."""
+    assert thin * 64 <= ttv.START_BUDGET["batch"]
 
 
 def test_without_its_table_the_validator_says_nothing(case: TtvCase, tmp_path: Path) -> None:

@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from apps.ttv.likelihood import Posterior
+from apps import ttv_mcmc
 from apps.ttv.model import TimingModel
-from apps.ttv.sampler import Sampler
 from apps.ttv.settings import Problem, TtvSettings
 from apps.ttv.table import parse_table
 from boinc_project.campaign import Campaign, Published, Quorum, StopRule
-from boinc_project.seeds import Stream, stream_key
 from boinc_project.ttv_output import TtvOutput, write_ttv_output
 from boinc_project.unit import Unit, seal
 
@@ -111,13 +109,7 @@ _WIDTHS = {"c.mass": 2.0, "b.period": 1e-4, "b.t0": 1e-3, "c.ecosw": 3e-3, "c.es
 def compute(unit: Unit, data: bytes | None = None) -> TtvOutput:
     """Run the app's sampler on a unit; `data` instead of its own table makes a wrong posterior."""
     settings = TtvSettings.from_mapping(unit.settings)
-    posterior = Posterior(settings.problem, parse_table(table() if data is None else data))
-    sampler = Sampler(
-        settings.sampler, stream_key(unit.seed, Stream.CHAIN), posterior.log_densities
-    )
-    chain = sampler.begin(settings.start)
-    while chain.step < settings.sampler.n_step:
-        sampler.advance(chain)
+    chain = ttv_mcmc.compute(unit, parse_table(table() if data is None else data))
     return TtvOutput(
         unit_digest=unit.digest,
         app_version=100,
@@ -128,7 +120,7 @@ def compute(unit: Unit, data: bytes | None = None) -> TtvOutput:
         log_prob=np.array(chain.draws_log_prob),
         accepted=chain.accepted,
         n_likelihood=chain.n_call,
-        failures=dict(posterior.failures),
+        failures=dict(chain.failures),
         thin=settings.sampler.thin,
         n_step=settings.sampler.n_step,
     )
