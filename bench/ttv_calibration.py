@@ -6,6 +6,9 @@ the true value among draws of the posterior is uniform, for every parameter (Tal
 arXiv:1804.06788; Cook, Gelman & Rubin 2006, J. Comput. Graph. Stat. 15, 675). Transit times are
 simulated with TTVFast and sampled with the batch engine: neither engine can hide its own mistake.
 
+One generation is computed, whatever its diagnostics say: sub-chains that are too short for the
+posterior's ridges fail here, also where R-hat does not tell.
+
 The histograms are written as a picture; the last line is JSON with the smallest probability of a
 chi^2 as large as seen under uniform ranks. With a family-wise false-alarm rate of 1 %, that is to
 be above 0.01 divided by the number of parameters.
