@@ -55,7 +55,8 @@ def test_kills_leave_no_trace_in_the_output(
     project.issue(write_campaign(units=1, quorum=1, n_step=1600))
     client = new_client()
     client.start(attach_key=project.create_account("Ann", "ann@example.org", "correct horse"))
-    client.wait(lambda: any(task.fraction_done > 0 for task in client.tasks()), timeout=90)
+    # Not before there is something to lose: a task that was only begun begins again, unharmed.
+    client.wait(lambda: any(task.checkpoint_cpu_time > 0 for task in client.tasks()), timeout=90)
 
     def kill_app() -> None:
         for pid in client.app_pids():
