@@ -14,7 +14,11 @@ from boinc_project.unit import Unit
 from work_generator.estimate import Cost
 from work_generator.toml_source import TomlTable
 
-_MODULES = {"ttv_mcmc": "work_generator.ttv", "ttv_nested": "work_generator.nested"}
+_MODULES = {
+    "reprojection": "work_generator.reprojection",
+    "ttv_mcmc": "work_generator.ttv",
+    "ttv_nested": "work_generator.nested",
+}
 
 
 class AppPlanner(Protocol):

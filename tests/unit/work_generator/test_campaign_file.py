@@ -116,7 +116,7 @@ BAD = {
     "no name": (('name = "tiny"\n', ""), 1, 'name is missing: write for example name = "kepler-9"'),
     "bad name": (('"tiny"', '"Tiny Star"'), 2, 'write for example "tiny-star"'),
     "name is a number": (('name = "tiny"', "name = 9"), 2, "must be a text in quotes"),
-    "unknown app": (("ttv_mcmc", "ttv_mcm"), 4, "write one of ttv_mcmc"),
+    "unknown app": (("ttv_mcmc", "ttv_mcm"), 4, "write one of reprojection, ttv_mcmc"),
     "negative seed": (("seed = 7", "seed = -7"), 5, "write 0 to"),
     "seed as text": (("seed = 7", 'seed = "7"'), 5, "must be a whole number"),
     "empty title": (('"A tiny campaign"', '""'), 3, "one line"),
