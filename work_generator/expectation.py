@@ -46,6 +46,8 @@ def expect(campaign: Campaign, n_call: int) -> Expectation:
         Likelihoods of one unit.
     """
     most = campaign.stop.max_units
+    if campaign.stop.all_units:
+        return Expectation(most, most, most, f"All {most} units are needed, each of them once.")
     size = min(campaign.units_per_generation, most)
     per_unit = _effective(campaign.settings.get("pilot"), n_call)
     if per_unit is None:

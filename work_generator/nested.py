@@ -54,6 +54,8 @@ __all__ = [
     "units",
 ]
 
+PREPARING = "Looking for the best fit"
+CALLS = "Likelihood calls"
 MIN_APP_VERSION = 100
 """The first version of ``ttv_nested``."""
 

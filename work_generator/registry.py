@@ -26,6 +26,10 @@ class AppPlanner(Protocol):
 
     SECTIONS: tuple[str, ...]
     """Sections of a campaign file that are the app's own."""
+    PREPARING: str
+    """What `prepare` does, for people who wait for it."""
+    CALLS: str
+    """What `cost` counts, for people."""
 
     def read_sections(
         self, root: TomlTable, directory: Path
@@ -72,7 +76,10 @@ class AppPlanner(Protocol):
         """Measure one of the calls that `cost` counts on this machine, CPU seconds."""
 
     def fitting(self, campaign: Campaign, reference_seconds_per_call: float) -> str:
-        """Return what to write into the campaign file for units of the target's length."""
+        """Return what to write into the campaign file for units of the target's length.
+
+        Empty if nothing makes them so long.
+        """
 
 
 def names() -> list[str]:

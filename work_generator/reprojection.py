@@ -27,6 +27,8 @@ __all__ = [
     "published_names", "read_sections", "read_stop", "seconds_per_call", "units",
 ]  # fmt: skip
 
+PREPARING = "Looking at the images"
+CALLS = "Pixels of the grid"
 MIN_APP_VERSION = 100
 """The first version of ``reprojection``."""
 REFERENCE_SECONDS = 1.1e-7
@@ -183,8 +185,8 @@ def seconds_per_call(campaign: Campaign) -> float:
 
 
 def fitting(campaign: Campaign, reference_seconds_per_call: float) -> str:  # noqa: ARG001 - no way
-    """Return what would make units longer."""
-    return "More frames a unit (frames_per_unit) save requests, not bytes; no number of them"
+    """Return nothing: no number of frames makes a unit worth its bytes; see `preparation`."""
+    return ""
 
 
 def _unit(campaign: Campaign, index: int, group: Sequence[Mapping[str, Any]]) -> Unit:

@@ -49,6 +49,8 @@ __all__ = [
     "seconds_per_call",
 ]
 
+PREPARING = "Finding where the chains begin"
+CALLS = "Likelihood calls"
 MIN_APP_VERSION = 200
 """The first version of ``ttv_mcmc`` with the batch engine."""
 
