@@ -8,7 +8,13 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-KERNEL = Path("apps") / "ttv" / "kernel"
+# Extensions whose ``level.c`` is compiled once for each width of vectors, and where it is.
+LEVELLED = {
+    "apps.ttv._kernel": Path("apps") / "ttv" / "kernel",
+    "assimilator.coadd._kernel": Path("assimilator") / "coadd" / "kernel",
+}
+KERNEL = LEVELLED["apps.ttv._kernel"]
+COADD = LEVELLED["assimilator.coadd._kernel"]
 # No contraction to fused multiply-adds, no reassociation: the same bits from every compiler.
 EXACT = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-Wno-psabi"]
 # Name, doubles in a vector, flags. Two AVX-512 registers a vector would hide more latency, but the
@@ -33,8 +39,8 @@ class BuildKernel(build_ext):
         for name, lanes, flags in levels:
             ext.define_macros.append((f"{name.upper()}_LANES", str(lanes)))
             ext.extra_objects += self.compiler.compile(
-                [str(KERNEL / "level.c")],
-                output_dir=str(Path(self.build_temp) / name),
+                [str(LEVELLED[ext.name] / "level.c")],
+                output_dir=str(Path(self.build_temp) / ext.name / name),
                 macros=[("LANES", str(lanes)), ("LEVEL", name)],
                 extra_postargs=[*EXACT, *flags],
                 depends=ext.depends,
@@ -53,6 +59,14 @@ setup(
             extra_compile_args=EXACT,
             # Without a compiler the project still works, with TTVFast: slower, and it says so.
             optional=True,
-        )
+        ),
+        Extension(
+            "assimilator.coadd._kernel",
+            sources=[str(COADD / "module.c")],
+            depends=[str(path) for path in sorted(COADD.glob("*.[ch]"))],
+            extra_compile_args=EXACT,
+            # Without a compiler numpy takes its place: the same bits, some ten times slower.
+            optional=True,
+        ),
     ],
 )
