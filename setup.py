@@ -34,6 +34,9 @@ class BuildKernel(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Add the levels' objects to the extension and build it."""
+        if ext.name not in LEVELLED:
+            super().build_extension(ext)
+            return
         machine = platform.machine().replace("AMD64", "x86_64")
         levels = LEVELS.get(machine, LEVELS["other"])
         for name, lanes, flags in levels:
@@ -66,6 +69,12 @@ setup(
             depends=[str(path) for path in sorted(COADD.glob("*.[ch]"))],
             extra_compile_args=EXACT,
             # Without a compiler numpy takes its place: the same bits, some ten times slower.
+            optional=True,
+        ),
+        Extension(
+            "boinc_project.fits._rice",
+            sources=["boinc_project/fits/rice.c"],
+            extra_compile_args=["-O3"],
             optional=True,
         ),
     ],
