@@ -90,8 +90,9 @@ def match(sources: Sequence[Source], grid: Grid, options: Options) -> Matched:
     if options.flux == "stars" and len(sources) > 1:
         stars = _find_stars(sources[reference])
     levels, growths = [], []
+    idle = options.background == "none" and not len(stars)
     for source in sources:
-        level, growth = _look(source, grid, stars)
+        level, growth = _nothing_seen(grid, stars) if idle else _look(source, grid, stars)
         levels.append(level)
         growths.append(growth)
     radius = photometry.choose_radius(growths)
@@ -133,6 +134,11 @@ def _find_stars(source: Source) -> NDArray[np.int64]:
             if start <= y + first < start + STEP
         ]
     return photometry.choose_stars(peaks)
+
+
+def _nothing_seen(grid: Grid, stars: NDArray[np.int64]) -> tuple[Doubles, Doubles]:
+    """Return what `_look` says of a frame that has nothing."""
+    return np.full(grid.blocks, np.nan), Cutouts(stars).growth(math.inf)
 
 
 def _look(source: Source, grid: Grid, stars: NDArray[np.int64]) -> tuple[Doubles, Doubles]:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 BLOCK = 64
 """Pixels along a block: a few hundred samples of sky even in a crowded field."""
-STRIDE = 2
-"""Every other pixel along each axis is looked at: interpolated neighbours say much the same."""
+STRIDE = 4
+"""Every fourth pixel along each axis is looked at: 256 of a block, whose median is good to a twelfth
+of the noise of a pixel, and neighbours are correlated by interpolation."""
 MIN_SHARE = 0.25
 """Share of a block that a frame must fill for the block to have a level."""
 MIN_BLOCKS = 12
@@ -77,25 +78,35 @@ def block_levels(rows: Floats, x0: int, n_block_x: int) -> Doubles:
     thin = wide[::STRIDE].reshape(-1, n_block_x, BLOCK)[:, :, ::STRIDE]
     samples = np.sort(thin.transpose(1, 0, 2).reshape(n_block_x, -1), axis=1)
     count = np.isfinite(samples).sum(axis=1)
-    enough = count >= MIN_SHARE * (BLOCK // STRIDE) ** 2
-    levels = np.full(n_block_x, np.nan)
-    for block in np.flatnonzero(enough):
-        levels[block] = _clipped_median(samples[block, : count[block]].astype(np.float64))
-    return levels
+    levels = _clipped_medians(samples, count)
+    return np.where(count >= MIN_SHARE * (BLOCK // STRIDE) ** 2, levels, np.nan)
 
 
-def _clipped_median(in_order: Doubles) -> float:
-    """Median of what is within 3 standard deviations of it, of sorted values; 3 rounds."""
-    kept = in_order
+def _clipped_medians(samples: Floats, count: NDArray[np.int64]) -> Doubles:
+    """Medians of what is within 3 standard deviations of them, 3 rounds.
+
+    `samples` is sorted along its rows, the first `count` of each being finite. The deviation is
+    that of the lower quartile, which stars hardly touch: 0.6745 sigma in a normal distribution.
+    """
+    row = np.arange(len(samples))
+    first, last = np.zeros_like(count), count.copy()
     for _ in range(3):
-        centre = float(np.median(kept))
-        # 1.4826: from the median absolute deviation of a normal distribution to its sigma.
-        spread = 1.4826 * float(np.median(np.abs(kept - centre)))
-        first, last = np.searchsorted(kept, (centre - 3 * spread, centre + 3 * spread))
-        if last - first < 16 or last - first == len(kept):
-            break
-        kept = kept[first:last]
-    return float(np.median(kept))
+        centre = _medians(samples, first, last)
+        quartile = samples[row, np.minimum(first + (last - first) // 4, samples.shape[1] - 1)]
+        spread = 3 * (centre - quartile) / 0.6745
+        below = (samples < (centre - spread)[:, np.newaxis]).sum(axis=1)
+        within = (samples <= (centre + spread)[:, np.newaxis]).sum(axis=1)
+        first, last = np.maximum(first, below), np.minimum(last, within)
+    return _medians(samples, first, last)
+
+
+def _medians(samples: Floats, first: NDArray[np.int64], last: NDArray[np.int64]) -> Doubles:
+    row, most = np.arange(len(samples)), samples.shape[1] - 1
+    low, high = (
+        samples[row, np.clip(place, 0, most)].astype(np.float64)
+        for place in ((first + last - 1) // 2, (first + last) // 2)
+    )
+    return 0.5 * (low + high)
 
 
 def match_backgrounds(

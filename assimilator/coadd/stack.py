@@ -17,7 +17,7 @@ from assimilator.coadd.measure import Grid, Matched, match
 from assimilator.coadd.options import Options
 from assimilator.coadd.sky import centred
 
-MEMORY = 64 << 20
+MEMORY = 32 << 20
 """Bytes for the pixels of a band, whatever the number of frames: more makes nothing faster."""
 
 Floats = NDArray[np.float32]
