@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 
 from boinc_project.campaign import Campaign, Progress, StopRule
 from boinc_project.errors import ConfigError
+from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit
 from work_generator.estimate import Cost
 from work_generator.toml_source import TomlTable
@@ -33,10 +34,20 @@ class AppPlanner(Protocol):
     def published_names(self, settings: Mapping[str, Any]) -> Collection[str]:
         """Return the quantities that published values may be given for."""
 
+    def units(self, settings: Mapping[str, Any]) -> int | None:
+        """Return how many units there are if that follows from the data; None if it is chosen."""
+
     def prepare(
-        self, campaign: Campaign, progress: Callable[[int, int], None] | None = None
+        self,
+        campaign: Campaign,
+        progress: Callable[[int, int], None] | None = None,
+        store: InputStore | None = None,
     ) -> Campaign:
-        """Complete what is measured rather than stated; does nothing to a prepared campaign."""
+        """Complete what is measured rather than stated; does nothing to a prepared campaign.
+
+        Large inputs are put into `store`. Without one, an app that has such prepares as much as is
+        needed to plan its first unit and to say what it costs.
+        """
 
     def describe(self, campaign: Campaign) -> list[str]:
         """Say what the campaign computes, in a few lines for people."""
