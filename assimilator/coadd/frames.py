@@ -68,8 +68,9 @@ class Source:
     ----------
     frame : Frame
         Its pixels.
-    area : float
-        Area of a pixel of the grid, in pixels of the input, at the middle of the frame.
+    variance_ratio : float
+        Variance that the sky's noise adds to a pixel of the grid, over ``noise**2``: for fluxes the
+        area of a pixel of the grid in pixels of the input, for surface brightness its inverse.
     exposure : float
         Seconds; 0 if it is not known.
     saturation : float
@@ -79,7 +80,7 @@ class Source:
     """
 
     frame: Frame
-    area: float = 1.0
+    variance_ratio: float = 1.0
     exposure: float = 0.0
     saturation: float = float("inf")
     tile_rows: int = 1
@@ -88,19 +89,19 @@ class Source:
     def digest(self) -> str:
         """SHA-256 of window, noise and tiles: equal frames have equal digests."""
         one = self.frame
-        head = struct.pack("<4qdd", one.x0, one.y0, one.nx, one.ny, one.noise, self.area)
+        head = struct.pack("<4qdd", one.x0, one.y0, one.nx, one.ny, one.noise, self.variance_ratio)
         return hashlib.sha256(head + one.tile_digests.tobytes()).hexdigest()
 
     @property
     def sky_variance(self) -> float:
         """Variance that the sky adds to a pixel of the grid, from the noise of the input.
 
-        A sum over an aperture of n pixels of the grid is one over n `area` pixels of the input,
-        whose noises are independent: each pixel of the grid brings ``area noise**2``. The scatter
-        of neighbouring output pixels is less, as interpolation has smoothed it, but what was taken
-        from the scatter is in the covariances. (For fluxes; a surface brightness divides by area.)
+        A flux in an aperture of n pixels of the grid is one in n a pixels of the input, a being the
+        area of the first in the second, whose noises are independent: each pixel of the grid brings
+        ``a noise**2``. The scatter of output pixels is less, as interpolation has smoothed it, but
+        what it took from the scatter it has put into the covariances.
         """
-        return self.area * self.frame.noise**2
+        return self.variance_ratio * self.frame.noise**2
 
 
 def in_order(sources: Sequence[Source]) -> list[Source]:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 BLOCK = 64
 """Pixels along a block: a few hundred samples of sky even in a crowded field."""
 STRIDE = 4
-"""Every fourth pixel along each axis is looked at: 256 of a block, whose median is good to a twelfth
-of the noise of a pixel, and neighbours are correlated by interpolation."""
+"""Every fourth pixel along each axis is looked at: 256 of a block, whose median is good to a
+twelfth of the noise of a pixel; neighbours are correlated by interpolation."""
 MIN_SHARE = 0.25
 """Share of a block that a frame must fill for the block to have a level."""
 MIN_BLOCKS = 12

@@ -87,7 +87,9 @@ def test_coarser_input_pixels_weigh_by_their_area(tmp_path: Path) -> None:
     fine, coarse = (FIELD.expose(number, Exposure())[0] for number in range(2))
     kept = Kept(FIELD.grid)
     options = Options(flux="none", background="none")
-    found = coadd([fine, replace(coarse, area=0.25)], FIELD.grid, options, kept, scratch=tmp_path)
+    found = coadd(
+        [fine, replace(coarse, variance_ratio=0.25)], FIELD.grid, options, kept, scratch=tmp_path
+    )
     by_name = dict(
         zip((one.frame.name for one in found.sources), found.matched.weight, strict=True)
     )
