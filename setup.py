@@ -9,8 +9,12 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 # Extensions whose ``level.c`` is compiled once for each width of vectors, and where it is.
-LEVELLED = {"apps.ttv._kernel": Path("apps") / "ttv" / "kernel"}
+LEVELLED = {
+    "apps.ttv._kernel": Path("apps") / "ttv" / "kernel",
+    "assimilator.coadd._kernel": Path("assimilator") / "coadd" / "kernel",
+}
 KERNEL = LEVELLED["apps.ttv._kernel"]
+COADD = LEVELLED["assimilator.coadd._kernel"]
 # No contraction to fused multiply-adds, no reassociation: the same bits from every compiler.
 EXACT = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-Wno-psabi"]
 # Name, doubles in a vector, flags. Two AVX-512 registers a vector would hide more latency, but the
@@ -57,6 +61,14 @@ setup(
             depends=[str(path) for path in sorted(KERNEL.glob("*.[ch]"))],
             extra_compile_args=EXACT,
             # Without a compiler the project still works, with TTVFast: slower, and it says so.
+            optional=True,
+        ),
+        Extension(
+            "assimilator.coadd._kernel",
+            sources=[str(COADD / "module.c")],
+            depends=[str(path) for path in sorted(COADD.glob("*.[ch]"))],
+            extra_compile_args=EXACT,
+            # Without a compiler numpy takes its place: the same bits, some ten times slower.
             optional=True,
         ),
         Extension(
