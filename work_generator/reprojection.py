@@ -18,6 +18,7 @@ from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit
 from work_generator import transfer
 from work_generator.estimate import Cost, volume
+from work_generator.reference import REFERENCE_FPOPS
 from work_generator.reprojection_file import SECTIONS, read_sections, read_stop
 from work_generator.reprojection_prepare import look_and_pack
 from work_generator.reprojection_speed import seconds_per_pixel
@@ -31,17 +32,19 @@ PREPARING = "Looking at the images"
 CALLS = "Pixels of the grid"
 MIN_APP_VERSION = 100
 """The first version of ``reprojection``."""
-REFERENCE_SECONDS = 1.1e-7
-"""CPU seconds an output pixel takes on the reference host, reading, compressing and digests
-included. Only BOINC's estimates of a task's length depend on it."""
-REFERENCE_FPOPS = 4.0e9
+REFERENCE_SECONDS = {"steps": 5.5e-8, "float": 1.4e-7}
+"""CPU seconds of a pixel of the grid on the reference host, by the kind of output.
+
+Reading, compressing and digests are included: `seconds_per_call` measured 5.4e-8 and 1.42e-7 there
+with Lanczos3, less with the shorter kernels. Only a client's estimate of the time depends on it.
+"""
 
 # Python, numpy and the planes of a frame of 4096 x 4096 in bands: 150 MB.
 _MEMORY = 3.0e8
 _DISK_BASE = 3.0e8
-_BYTES_OF_STEPS = 0.55
-"""Bytes an output pixel takes as steps of a quarter sigma: 4.05 bits of Gaussian noise, a third of
-a bit that the Rice code wastes, and an eighth of a byte... for variance and digests."""
+_BYTES_OF_STEPS = 0.6
+"""Bytes of a pixel of the grid as steps of a quarter sigma, variance and digests included: the two
+exposures of ``examples/goto-stack.toml`` take 0.600. Gaussian noise alone has 4.05 bits."""
 _BYTES_OF_FLOATS = 7.0
 _MOST_BYTES_OF_STEPS = 4.5
 """Of pixels that cannot be compressed at all: what an upload may have."""
@@ -162,13 +165,14 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
     shared = {settled for name, settled in unit.inputs.items() if not name.startswith("frame_")}
     own = {one for name, one in unit.inputs.items() if name.startswith("frame_")}
     down = sum(campaign.files[one].nbytes for one in own) + len(unit.to_bytes())
-    steps = unit.settings["output"]["kind"] == "steps"
+    kind = unit.settings["output"]["kind"]
+    steps = kind == "steps"
     usual = _BYTES_OF_STEPS if steps else _BYTES_OF_FLOATS
     most = _MOST_BYTES_OF_STEPS if steps else _MOST_BYTES_OF_FLOATS
     most_up = math.ceil(most * n_pixel) + _OVERHEAD
     return Cost(
         n_call=n_pixel,
-        fpops=n_pixel * REFERENCE_SECONDS * REFERENCE_FPOPS,
+        fpops=n_pixel * REFERENCE_SECONDS[kind] * REFERENCE_FPOPS,
         bytes_down=down,
         bytes_shared=sum(campaign.files[one].nbytes for one in shared),
         bytes_up=math.ceil(usual * n_pixel) + _OVERHEAD,

@@ -79,7 +79,8 @@ def compare(unit: Load, *, n_unit: int, copies: int) -> Comparison:
     home = unit.bytes_down / HOME_DOWN + unit.bytes_up / HOME_UP
     local = here <= line or unit.seconds <= home
     numbers = (
-        f"One core here computes all {n_unit} units in {duration(here)}. Volunteers would be sent "
+        f"One core here computes {'the unit' if n_unit == 1 else f'all {n_unit} units'} in "
+        f"{duration(here)}. Volunteers would be sent "
         f"{volume(sent)} and send back {volume(received)}: {duration(line)} of a server's line of "
         f"1 Gbit/s, and {duration(home)} of a home's for {duration(unit.seconds)} of computing"
     )
