@@ -45,6 +45,9 @@ class AppPlanner(Protocol):
     def units(self, settings: Mapping[str, Any]) -> int | None:
         """Return how many units there are if that follows from the data; None if it is chosen."""
 
+    def not_for_volunteers(self, settings: Mapping[str, Any]) -> str:
+        """Return why volunteers cannot compute this, without a stop; empty if they can."""
+
     def prepare(
         self,
         campaign: Campaign,

@@ -24,8 +24,9 @@ from work_generator.reprojection_prepare import look_and_pack
 from work_generator.reprojection_speed import seconds_per_pixel
 
 __all__ = [
-    "SECTIONS", "cost", "describe", "fitting", "is_prepared", "plan", "preparation", "prepare",
-    "published_names", "read_sections", "read_stop", "seconds_per_call", "units",
+    "CALLS", "PREPARING", "SECTIONS", "cost", "describe", "fitting", "is_prepared",
+    "not_for_volunteers", "plan", "preparation", "prepare", "published_names", "read_sections",
+    "read_stop", "seconds_per_call", "units",
 ]  # fmt: skip
 
 PREPARING = "Looking at the images"
@@ -105,6 +106,16 @@ def units(settings: Mapping[str, Any]) -> int:
     """Return how many units the images make."""
     images, size = len(settings["images"]), int(settings["frames_per_unit"])
     return math.ceil(images / size)
+
+
+def not_for_volunteers(settings: Mapping[str, Any]) -> str:
+    """Return why frozen apps cannot compute a campaign; empty if they can."""
+    if settings["method"] != "reproject":
+        return ""
+    return (
+        'method = "reproject" needs astropy and reproject, which volunteers\' apps do not have: '
+        "use `openastro campaign run-local`, or another method"
+    )
 
 
 def published_names(settings: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG001 - there are none

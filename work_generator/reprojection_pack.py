@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from boinc_project.fits.cards import Card, card
+from boinc_project.fits.cards import Card, card, parse_card
 from boinc_project.fits.writing import GZIP, RICE, FitsWriter, create_fits
 from work_generator.reprojection_calibration import Masters
 from work_generator.sky.frame import (
@@ -26,6 +26,7 @@ from work_generator.sky.frame import (
     read_raw,
 )
 from work_generator.sky.pixel_map import PixelMap
+from work_generator.sky.reference import cards_of, grid_header
 
 KERNEL_FILE = "kernel.fits"
 CALIBRATION_FILE = "calibration.fits"
@@ -104,11 +105,26 @@ def _plane(stated: Mapping[str, Any]) -> tuple[NDArray[np.float32], Raw]:
     return physical(raw, image.scaling), raw
 
 
-def write_frame(path: Path, frame: Frame, made: PixelMap) -> None:
-    """Write a frame's file of a unit."""
+def write_frame(path: Path, frame: Frame, made: PixelMap, *, solved: bool = False) -> None:
+    """Write a frame's file of a unit.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    frame : Frame
+        What is in it.
+    made : PixelMap
+        Where the grid's pixels lie in it.
+    solved : bool
+        Whether the frame's world coordinates are written, too: for the independent reference alone.
+    """
+    cards = _scale_cards(frame.raw, frame.image.scaling)
+    if solved:
+        cards += [parse_card(text) for text in cards_of(grid_header(frame.image.header))]
     with create_fits(path) as file:
         file.primary()
-        _write_pixels(file, frame.raw, _scale_cards(frame.raw, frame.image.scaling))
+        _write_pixels(file, frame.raw, cards)
         if frame.bad is not None and frame.bad.any():
             file.compressed("MASK", frame.bad.astype(np.uint8), method=GZIP, tile=_TILE)
         if frame.variance is not None:

@@ -177,7 +177,14 @@ def _pack(
         return None
     exact = transform(grid, seen.solution, window)
     made = make_map(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
-    stored = store.add(lambda path: write_frame(path, frame, made))
+    solved = settings["method"] == "reproject"
+    if solved and seen.solution.tables:
+        raise InputError(
+            f'{frame.image.label} has distortion tables, which method = "reproject" cannot be '
+            "given: choose another method.",
+            path=frame.image.path,
+        )
+    stored = store.add(lambda path: write_frame(path, frame, made, solved=solved))
     area = mean_area(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
     factor = area if settings["flux"] == "conserve" else 1.0

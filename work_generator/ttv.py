@@ -196,6 +196,11 @@ def units(settings: Mapping[str, Any]) -> int | None:  # noqa: ARG001 - other ap
     return None
 
 
+def not_for_volunteers(settings: Mapping[str, Any]) -> str:  # noqa: ARG001 - other apps look at them
+    """Return nothing: frozen apps compute all that there is."""
+    return ""
+
+
 def prepare(
     campaign: Campaign,
     progress: Callable[[int, int], None] | None = None,

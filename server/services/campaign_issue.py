@@ -82,8 +82,11 @@ def issue(
     ConfigError
         If the campaign's app is not in the project.
     InputError
-        If another campaign has this name.
+        If another campaign has this name, or volunteers' apps cannot compute this one.
     """
+    refused = registry.get(campaign.app).not_for_volunteers(campaign.settings)
+    if refused:
+        raise InputError(f"The campaign {campaign.name} cannot be issued: {refused}.")
     before = _issued_before(project.database, campaign)
     if before is not None:
         return before

@@ -110,6 +110,12 @@ def test_without_their_bytes_units_are_not_issued(shop: Shop, campaign_file: Pat
         campaign_issue.stage(shop.project.downloads, prepared, units, store)
 
 
+def test_the_independent_reference_is_not_for_volunteers(shop: Shop, campaign_file: Path) -> None:
+    campaign_file.write_text(campaign_file.read_text() + 'method = "reproject"\n')
+    with pytest.raises(InputError, match=r"cannot be issued: method = .*run-local"):
+        campaigns.issue(shop.project, load_campaign(campaign_file))
+
+
 def test_large_files_are_never_in_memory(tmp_path: Path) -> None:
     def write(path: Path) -> None:
         with path.open("wb") as stream:
