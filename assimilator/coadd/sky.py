@@ -20,14 +20,20 @@ BLOCK = 64
 STRIDE = 4
 """Every fourth pixel along each axis is looked at: 256 of a block, whose median is good to a
 twelfth of the noise of a pixel; neighbours are correlated by interpolation."""
-MIN_SHARE = 0.25
-"""Share of a block that a frame must fill for the block to have a level."""
+MIN_SHARE = 0.5
+"""Share of a block that a frame must fill for the block to have a level: the middle of what it fills
+is then not far from the middle of the block."""
 MIN_BLOCKS = 12
 """Shared blocks below which a frame is given an offset only: four for each term of a plane."""
-ROUNDS = 6
-"""Rounds of solving and setting outliers apart; the set of outliers then no longer changes."""
+ROUNDS, FINAL_ROUNDS = 16, 4
+"""Rounds of solving, and of those at the end that leave outliers out. Each of the others weighs
+them less: of what an eighth of the blocks, all at one end, had moved a plane by, a third goes in
+each round, so a hundredth is left of it after 12."""
 OUTLIER = 4.0
 """Standard deviations at which a block is set apart: of 4096 blocks 0.3 by chance."""
+
+MOST_EXACT = 600
+"""Unknowns up to which singular values are looked at: 200 frames with planes, a second a round."""
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -110,7 +116,12 @@ def _medians(samples: Floats, first: NDArray[np.int64], last: NDArray[np.int64])
 
 
 def match_backgrounds(
-    levels: Sequence[Doubles], scale: Doubles, weight: Doubles, reference: int, n_term: int
+    levels: Sequence[Doubles],
+    size: tuple[int, int],
+    scale: Doubles,
+    weight: Doubles,
+    reference: int,
+    n_term: int,
 ) -> Surfaces:
     """Return the surfaces that make the levels agree.
 
@@ -118,6 +129,8 @@ def match_backgrounds(
     ----------
     levels : sequence of ndarray
         float64 (n_block_y, n_block_x) of each frame, in its own units; NaN where it has none.
+    size : tuple[int, int]
+        Rows and columns of the grid, pixels.
     scale : ndarray
         float64 (n_frame): flux of the reference over flux of the frame.
     weight : ndarray
@@ -131,32 +144,36 @@ def match_backgrounds(
     coefficients = np.zeros((n_frame, 6))
     if n_term == 0:
         return Surfaces(coefficients, np.zeros(n_frame, np.int64))
-    terms = _terms(levels[0].shape)[:n_term]
+    terms = _terms(size)[:n_term]
     y = np.stack([one.ravel() for one in levels]) * scale[:, np.newaxis]
     there = np.isfinite(y)
     shared = there.sum(axis=0) > 1
     y, there, terms = y[:, shared], there[:, shared], terms[:, shared]
     y[~there] = 0.0
     n_block = there.sum(axis=1)
-    free = _free_terms(n_block, reference, n_term)
-    used = there.copy()
-    for _ in range(ROUNDS):
-        solved = _solve(y, used * weight[:, np.newaxis], terms, free)
-        kept = _inliers(y - solved @ terms, there, weight)
-        if (kept == used).all():
-            break
-        used = kept
+    reached = _reached(there, reference)
+    free = _free_terms(n_block, reference, n_term) & reached[:, np.newaxis]
+    trust = there.astype(np.float64)
+    for round_ in range(ROUNDS):
+        solved = _solve(y, trust * weight[:, np.newaxis], terms, free)
+        trust = _trust(y - solved @ terms, there, last=round_ >= ROUNDS - FINAL_ROUNDS)
     coefficients[:, :n_term] = solved
-    n_block[~_reached(there, reference)] = 0
+    n_block[~reached] = 0
     return Surfaces(coefficients, n_block)
 
 
-def _terms(shape: tuple[int, int]) -> Doubles:
+def block_middles(n: int) -> Doubles:
+    """Return the coordinates of the blocks' middles along an axis of n pixels; see `centred`."""
+    first = np.arange(0, n, BLOCK)
+    last = np.minimum(first + BLOCK, n) - 1
+    half = max(n - 1, 1) / 2.0
+    return ((first + last) / 2.0 - half) / half
+
+
+def _terms(size: tuple[int, int]) -> Doubles:
     """Powers at the blocks' middles, float64 (6, n_block)."""
-    y, x = (axis.ravel() for axis in np.meshgrid(*(centred(n) for n in shape), indexing="ij"))
-    # Blocks' middles lie half a block inside the edges of the grid.
-    x = x * (1 - 1 / shape[1])
-    y = y * (1 - 1 / shape[0])
+    axes = np.meshgrid(*(block_middles(n) for n in size), indexing="ij")
+    y, x = (axis.ravel() for axis in axes)
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y])
 
 
@@ -185,23 +202,32 @@ def _solve(y: Doubles, weight: Doubles, terms: Doubles, free: NDArray[np.bool_])
     chosen = free.ravel()
     solution = np.zeros(n_frame * n_term)
     square = matrix.reshape(n_frame * n_term, -1)[np.ix_(chosen, chosen)]
-    solution[chosen] = np.linalg.lstsq(square, right.ravel()[chosen], rcond=1e-10)[0]
+    # Of hundreds of frames some term may be left without blocks; of thousands it takes too long.
+    if len(square) <= MOST_EXACT:
+        solution[chosen] = np.linalg.lstsq(square, right.ravel()[chosen], rcond=1e-10)[0]
+    else:
+        ridge = 1e-10 * float(np.diag(square).mean()) * np.eye(len(square))
+        solution[chosen] = np.linalg.solve(square + ridge, right.ravel()[chosen])
     return solution.reshape(n_frame, n_term)
 
 
-def _inliers(rest: Doubles, there: NDArray[np.bool_], weight: Doubles) -> NDArray[np.bool_]:
-    """Blocks whose rest is not far from the others' in the same block."""
-    masked = np.where(there, rest, np.nan)
-    off = masked - np.nanmedian(masked, axis=0)
-    kept = there.copy()
+def _trust(rest: Doubles, there: NDArray[np.bool_], *, last: bool) -> Doubles:
+    """How much each block of each frame counts, by how far its rest is from the others' there.
+
+    At first as in Huber's M-estimate with a corner at one standard deviation, which blocks that are
+    off at one end of a frame cannot lever away; in the `last` rounds all or nothing.
+    """
+    off = np.abs(rest - np.nanmedian(np.where(there, rest, np.nan), axis=0))
+    trust = there.astype(np.float64)
     for number, one in enumerate(off):
         mine = one[there[number]]
         if len(mine) < MIN_BLOCKS:
             continue
-        spread = 1.4826 * float(np.median(np.abs(mine - np.median(mine))))
-        kept[number, there[number]] = np.abs(mine - np.median(mine)) <= OUTLIER * spread
-    # A block of which one frame is left says nothing; to take it out changes no sum.
-    return kept & (weight[:, np.newaxis] > 0)
+        # The second term is for frames that agree exactly.
+        spread = 1.4826 * float(np.median(mine)) + 1e-12 * float(np.abs(rest).max())
+        far = mine / max(spread, np.finfo(np.float64).tiny)
+        trust[number, there[number]] = far <= OUTLIER if last else 1 / np.maximum(far, 1.0)
+    return trust
 
 
 def _reached(there: NDArray[np.bool_], reference: int) -> NDArray[np.bool_]:

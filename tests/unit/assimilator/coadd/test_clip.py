@@ -56,12 +56,13 @@ def bytes_of(band: Stacked) -> list[bytes]:
 
 @pytest.mark.parametrize("level", levels())
 @pytest.mark.parametrize("n_frame", [1, 2, 3, 20, 37])
-def test_all_levels_give_the_same_bits(level: str, n_frame: int) -> None:
+@pytest.mark.parametrize("clip", [Clip(), Clip(1.2, 2), Clip(1.2, 3), Clip(1.0, 30), Clip(3, 0)])
+def test_all_levels_give_the_same_bits(level: str, n_frame: int, clip: Clip) -> None:
     values = pixels(n_frame, 3, 101, seed=n_frame)
     variance = np.where(np.isfinite(values), np.float32(25), np.float32(np.nan))
     how = matching(n_frame, 3, 101, seed=1)
-    plain = stack_band(values, variance, how, Clip(), PLAIN)
-    assert bytes_of(stack_band(values, variance, how, Clip(), level)) == bytes_of(plain)
+    plain = stack_band(values, variance, how, clip, PLAIN)
+    assert bytes_of(stack_band(values, variance, how, clip, level)) == bytes_of(plain)
 
 
 def test_astropy_clips_the_same_values() -> None:
