@@ -47,7 +47,8 @@ def expect(campaign: Campaign, n_call: int) -> Expectation:
     """
     most = campaign.stop.max_units
     if campaign.stop.all_units:
-        return Expectation(most, most, most, f"All {most} units are needed, each of them once.")
+        text = "One unit is all." if most == 1 else f"All {most} units are needed, each once."
+        return Expectation(most, most, most, text)
     size = min(campaign.units_per_generation, most)
     per_unit = _effective(campaign.settings.get("pilot"), n_call)
     if per_unit is None:

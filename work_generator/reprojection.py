@@ -67,7 +67,7 @@ def describe(campaign: Campaign) -> list[str]:
     )
     flux = "flux" if settings["flux"] == "conserve" else "surface brightness"
     return [
-        f"{count} images onto {onto}, {settings['frames_per_unit']} a unit.",
+        f"{count} images onto {onto}, {min(settings['frames_per_unit'], count)} a unit.",
         f"Interpolation: {settings['method']}, {flux} conserved; output as {stored}.",
     ]
 

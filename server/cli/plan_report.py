@@ -85,8 +85,8 @@ def _work_table(told: Forecast, calls: str) -> Table:
         lambda one: duration(one.local_seconds),
     )
     table.caption = Text(
-        f"One likelihood takes {1e3 * estimate.seconds_per_call:.3g} ms of CPU here, measured just "
-        f"now; one core of this machine is worth {told.machine.speed:.2g} of the reference host."
+        f"{calls}: {1e3 * estimate.seconds_per_call:.3g} ms of CPU each here, measured just now; "
+        f"one core of this machine is worth {told.machine.speed:.2g} of the reference host."
     )
     return table
 
