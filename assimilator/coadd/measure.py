@@ -100,9 +100,9 @@ def match(sources: Sequence[Source], grid: Grid, options: Options) -> Matched:
                    for place in range(len(sources)))  # fmt: skip
     scale = np.array([one.value for one in scales])
     weight = 1.0 / (scale**2 * np.array([one.sky_variance for one in sources]))
-    surfaces = sky.match_backgrounds(
-        levels, (grid.ny, grid.nx), scale, weight, reference, SURFACES[options.background]
-    )
+    n_term = SURFACES[options.background]
+    size = (grid.ny, grid.nx)
+    surfaces = sky.match_backgrounds(levels, size, scale, weight, reference, n_term)
     return Matched(reference, scales, surfaces, weight, RADII[radius] if len(stars) else None)
 
 

@@ -21,8 +21,8 @@ STRIDE = 4
 """Every fourth pixel along each axis is looked at: 256 of a block, whose median is good to a
 twelfth of the noise of a pixel; neighbours are correlated by interpolation."""
 MIN_SHARE = 0.5
-"""Share of a block that a frame must fill for the block to have a level: the middle of what it fills
-is then not far from the middle of the block."""
+"""Share of a block that a frame must fill for the block to have a level: the middle of what it
+fills is then not far from the middle of the block."""
 MIN_BLOCKS = 12
 """Shared blocks below which a frame is given an offset only: four for each term of a plane."""
 ROUNDS, FINAL_ROUNDS = 16, 4

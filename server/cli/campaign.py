@@ -109,9 +109,9 @@ def status(
     context: typer.Context,
     name: str = NAME,
     watch: bool = typer.Option(False, "--watch", help="Show it live until the campaign ends."),
-    every: bool = typer.Option(False, "--all", help="Show every parameter of the posterior."),
+    every: bool = typer.Option(False, "--all", help="Show every parameter, or every frame."),
 ) -> None:
-    """Show a campaign: workunits by state, credit, and the newest posterior."""
+    """Show a campaign: workunits by state, credit, and the newest product."""
     project = open_from(context)
     out = console()
     if not watch:
@@ -176,7 +176,7 @@ def run_local(
     out: Path | None = typer.Option(
         None, "--out", help="Where to compute; the campaign's name in this directory if not given."
     ),
-    every: bool = typer.Option(False, "--all", help="Show every parameter of the posterior."),
+    every: bool = typer.Option(False, "--all", help="Show every parameter, or every frame."),
 ) -> None:
     """Compute a campaign on this machine, without BOINC; repeat the command to go on."""
     from server.cli.local_run import show_run
