@@ -5,7 +5,7 @@ DEMO   ?= var/demo
 REQUIRE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format test test-fast test-aarch64 demo demo-serve app bench lock clean
+.PHONY: help setup system lint format test test-fast test-aarch64 demo demo-images demo-serve app bench lock clean
 
 help: ## Say what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,10 @@ demo: setup app ## Run a real campaign from one file to a merged posterior, on t
 	@packaging/setup/system.sh client
 	@$(VENV)/bin/openastro demo --directory $(DEMO) --apps build/apps
 
+demo-images: setup app ## Co-add two real exposures through volunteers' clients, on this machine
+	@packaging/setup/system.sh client
+	@$(VENV)/bin/openastro demo --images --directory $(DEMO)-images --apps build/apps
+
 demo-serve: setup ## Look at the finished demo's pages
 	@$(VENV)/bin/openastro --project $(DEMO) serve
 
@@ -53,6 +57,7 @@ bench: setup ## Run the benchmarks
 	$(PYTHON_IN_VENV) bench/ttv_likelihood.py
 	$(PYTHON_IN_VENV) bench/ttv_sampling.py
 	$(PYTHON_IN_VENV) bench/nested_batch.py
+	$(PYTHON_IN_VENV) bench/stacking.py
 
 lock: ## Lock the dependencies anew, with hashes
 	for name in app freeze freeze-nested runtime dev; do \

@@ -180,6 +180,16 @@ class NestedProduct:
         return len(self.runs)
 
     @property
+    def size(self) -> str:
+        """How much is in it, for people."""
+        return f"{self.n_draw:,} draws"
+
+    @property
+    def outcome(self) -> str:
+        """Whether it has converged, or what is missing: sentences for people."""
+        return "The posterior has converged." if self.converged else " ".join(self.missing)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the merged points, in hexadecimal."""
         points = None if self.posterior is None else self.posterior.points

@@ -95,6 +95,16 @@ class Product:
         return len(self.merged.reports)
 
     @property
+    def size(self) -> str:
+        """How much is in it, for people."""
+        return f"{self.n_draw:,} draws"
+
+    @property
+    def outcome(self) -> str:
+        """Whether it has converged, or what is missing: sentences for people."""
+        return "The posterior has converged." if self.converged else " ".join(self.missing)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the merged draws, in hexadecimal."""
         return posterior_digest(self.problem.parameter_names, self.merged)

@@ -18,21 +18,22 @@ from assimilator.outputs import Canonical, Rejected
 from boinc_project import __version__
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
+from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit, seal
 
 PROVENANCE_FILE = "provenance.json"
 FORMAT = 1
 
 HOW_TO_RECOMPUTE = (
-    "python -m assimilator.provenance provenance.json UNIT DIRECTORY",
+    "python -m assimilator.provenance provenance.json UNIT DIRECTORY [--inputs STORE]",
     "python -m apps.main {app} --slot DIRECTORY",
 )
 """The commands that compute a unit again; on the platform named beside it, the output's
 ``content_digest`` comes out equal, and elsewhere equal up to rounding."""
 
 
-class Output(Protocol):
-    """What every app's output says of itself."""
+class Stamped(Protocol):
+    """What every output says of who computed it."""
 
     @property
     def app_version(self) -> int:
@@ -45,6 +46,10 @@ class Output(Protocol):
     @property
     def app_digest(self) -> str:
         """SHA-256 over the app's own files."""
+
+
+class Output(Stamped, Protocol):
+    """What an output of draws says of itself."""
 
     @property
     def n_likelihood(self) -> int:
@@ -67,6 +72,17 @@ def unit_entry(canonical: Canonical, output: Output, content_digest: str) -> dic
     content_digest : str
         SHA-256 of what was computed.
     """
+    counted = {
+        "n_likelihood": output.n_likelihood,
+        "failures": dict(sorted(output.failures.items())),
+    }
+    return computed_entry(canonical, output, content_digest, counted)
+
+
+def computed_entry(
+    canonical: Canonical, output: Stamped, content_digest: str, counted: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the entry of one unit of any app; `counted` says what it took, and what it was of."""
     unit = canonical.unit
     return {
         "name": unit.name,
@@ -85,8 +101,7 @@ def unit_entry(canonical: Canonical, output: Output, content_digest: str) -> dic
         "platform": output.platform,
         "app_digest": output.app_digest,
         "content_digest": content_digest,
-        "n_likelihood": output.n_likelihood,
-        "failures": dict(sorted(output.failures.items())),
+        **counted,
         "unit": asdict(unit),
     }
 
@@ -98,27 +113,43 @@ def provenance(
     *,
     digest: str,
     created_at: str,
+    digest_of: str = "posterior",
 ) -> dict[str, Any]:
-    """Return a product's provenance as plain JSON values."""
+    """Return a product's provenance as plain JSON values; `digest` is that of its `digest_of`.
+
+    Large inputs are named by their digests; they lie in the campaign's store of inputs.
+    """
     return {
         "format": FORMAT,
         "campaign": campaign.name,
         "created_at": created_at,
-        "posterior_digest": digest,
+        f"{digest_of}_digest": digest,
         "software": {"openastro": __version__},
         "campaign_file": campaign.source,
         "inputs": {
             name: base64.b64encode(data).decode("ascii")
             for name, data in sorted(campaign.inputs.items())
         },
+        "input_files": {key: one.nbytes for key, one in sorted(campaign.files.items())},
         "how_to_recompute": [line.format(app=campaign.app) for line in HOW_TO_RECOMPUTE],
         "units": list(units),
         "rejected": [asdict(one) for one in sorted(rejected, key=lambda one: one.result)],
     }
 
 
-def unpack_unit(file: Path, name: str, directory: Path) -> Unit:
+def unpack_unit(file: Path, name: str, directory: Path, store: InputStore | None = None) -> Unit:
     """Lay the sealed input of one unit into a directory.
+
+    Parameters
+    ----------
+    file : Path
+        The product's ``provenance.json``.
+    name : str
+        The unit's.
+    directory : Path
+        Where to.
+    store : InputStore, optional
+        Where large inputs lie, which the provenance only names.
 
     Raises
     ------
@@ -137,7 +168,16 @@ def unpack_unit(file: Path, name: str, directory: Path) -> Unit:
     if name not in units:
         raise InputError(f"{file} has no unit {name}; it has {', '.join(units)}.", name=name)
     unit = units[name]
-    seal(unit, {key: inputs[key] for key in unit.inputs if key in inputs}, directory)
+    large = [key for key in unit.inputs if key not in inputs]
+    if large and store is None:
+        raise InputError(
+            f"{name} needs large inputs ({', '.join(large)}): say with --inputs where they lie.",
+            name=name,
+        )
+    found: dict[str, bytes | Path] = {key: inputs[key] for key in unit.inputs if key in inputs}
+    if store is not None:
+        found |= {key: store.find(unit.inputs[key]) for key in large}
+    seal(unit, found, directory)
     return unit
 
 
@@ -147,9 +187,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("file", type=Path, help="the product's provenance.json")
     parser.add_argument("unit", help="name of the unit, e.g. kepler-9_g0_u003")
     parser.add_argument("directory", type=Path, help="where unit.json and its inputs shall be")
+    parser.add_argument("--inputs", type=Path, help="the campaign's store of large inputs")
     chosen = parser.parse_args(arguments)
+    store = None if chosen.inputs is None else InputStore(chosen.inputs)
     try:
-        unpack_unit(chosen.file, chosen.unit, chosen.directory)
+        unpack_unit(chosen.file, chosen.unit, chosen.directory, store)
     except InputError as error:
         parser.error(error.message)
 

@@ -27,12 +27,20 @@ class Product(Protocol):
         """What keeps it from that, one sentence each."""
 
     @property
-    def draws(self) -> NDArray[np.float64]:
-        """Draws of the free parameters, float64 (n_draw, n_dim)."""
+    def draws(self) -> NDArray[np.float64] | None:
+        """Draws of the free parameters, float64 (n_draw, n_dim); None if it is no posterior."""
 
     @property
     def n_draw(self) -> int:
-        """Number of draws."""
+        """Number of draws; 0 if it is no posterior."""
+
+    @property
+    def size(self) -> str:
+        """How much is in it, for people: ``12,000 draws``, ``20 frames``."""
+
+    @property
+    def outcome(self) -> str:
+        """Whether it is what the campaign wanted, or what is missing: sentences for people."""
 
     @property
     def n_unit(self) -> int:
@@ -40,7 +48,7 @@ class Product(Protocol):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what was merged, in hexadecimal."""
+        """SHA-256 of what the merging gave, in hexadecimal."""
 
     def summary(self) -> dict[str, Any]:
         """Return the summary as plain JSON values."""
@@ -75,9 +83,13 @@ def get(app: str) -> AppAssimilator:
     UnitError
         If no module merges this app's outputs.
     """
-    from assimilator import nested, ttv
+    from assimilator import nested, reprojection, ttv
 
-    modules: Mapping[str, AppAssimilator] = {"ttv_mcmc": ttv, "ttv_nested": nested}
+    modules: Mapping[str, AppAssimilator] = {
+        "ttv_mcmc": ttv,
+        "ttv_nested": nested,
+        "reprojection": reprojection,
+    }
     if app not in modules:
         raise UnitError(f"There is no assimilator for the app {app!r}.", app=app)
     return modules[app]

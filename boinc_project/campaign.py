@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from boinc_project.input_store import StoredInput
+
 
 @dataclass(frozen=True, slots=True)
 class Quorum:
@@ -42,10 +44,15 @@ class StopRule:
     and `ess`; the other limits then say nothing."""
     ess: float | None = None
     """Smallest effective number of weighted draws."""
+    all_units: bool = False
+    """Whether the rule is that all `max_units` units are done, as of images: nothing converges,
+    and the other limits say nothing."""
 
     @property
     def limits(self) -> dict[str, float | int | None]:
-        """The limits that say something, by name: those of chains, or those of nested runs."""
+        """The limits that say something, by name: of chains, of nested runs, or of images."""
+        if self.all_units:
+            return {"max_units": self.max_units}
         if self.logz_error is None:
             chains = {"rhat": self.rhat, "ess_bulk": self.ess_bulk, "ess_tail": self.ess_tail}
             return {**chains, "max_units": self.max_units}
@@ -86,7 +93,8 @@ class Campaign:
         What every unit's settings share, app-specific; see `apps.ttv.settings` and
         `apps.nested.settings`.
     inputs : Mapping[str, bytes]
-        Input files that all units share, by logical name (``transits.csv``).
+        Small input files that units share, by logical name (``transits.csv``). Which of them a
+        unit needs is said by the unit.
     units_per_generation : int
         Units that the planner issues at once.
     quorum, stop, published
@@ -106,6 +114,9 @@ class Campaign:
     published: tuple[Published, ...] = ()
     source: str = ""
     """The campaign file's own text, kept for provenance."""
+    files: Mapping[str, StoredInput] = field(default_factory=dict)
+    """Large input files of single units, by SHA-256; their bytes lie in an
+    `boinc_project.input_store.InputStore`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +132,14 @@ class Progress:
     converged : bool
         Whether the newest product meets the stop rule.
     draws : Any
-        Merged draws of all canonical outputs, float64 (n_draw, n_dim); None while there are none.
+        Merged draws of all canonical outputs, float64 (n_draw, n_dim); None while there are none,
+        and for apps whose outputs are no draws.
+    merged : int
+        Canonical outputs in the newest product.
     """
 
     issued: tuple[int, ...] = ()
     open_units: int = 0
     converged: bool = False
     draws: Any = None
+    merged: int = 0

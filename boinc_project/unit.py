@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from boinc_project.errors import UnitError
+from boinc_project.input_store import lay
 from boinc_project.seeds import unit_seed
 
 UNIT_FILE = "unit.json"
@@ -100,20 +101,35 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def seal(unit: Unit, files: Mapping[str, bytes], directory: Path) -> None:
+def seal(unit: Unit, files: Mapping[str, bytes | Path], directory: Path) -> None:
     """Write the unit and its inputs into `directory`.
+
+    Parameters
+    ----------
+    unit : Unit
+        What to seal.
+    files : Mapping[str, bytes | Path]
+        The inputs by logical name: their bytes, or where large ones lie.
+    directory : Path
+        Made if it is not there.
 
     Raises
     ------
     UnitError
         If `files` are not exactly the inputs that the unit names, byte for byte.
     """
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    digests = {
+        name: file_digest(data) if isinstance(data, Path) else hashlib.sha256(data).hexdigest()
+        for name, data in files.items()
+    }
     if digests != dict(unit.inputs):
         raise UnitError("The files given are not the inputs that the unit names.", unit=unit.name)
     directory.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
-        (directory / name).write_bytes(data)
+        if isinstance(data, Path):
+            lay(data, directory / name)
+        else:
+            (directory / name).write_bytes(data)
     (directory / UNIT_FILE).write_bytes(unit.to_bytes())
 
 

@@ -1,7 +1,7 @@
 """Fixtures that every test may use: databases, and what the machine has.
 
 Whether a part of the outside world is required is said by ``OPENASTRO_REQUIRE``, a comma-separated
-list of ``client``, ``postgres``, ``browser`` and ``clang``: a test that misses a required
+list of ``client``, ``postgres``, ``browser``, ``clang`` and ``fits``: a test that misses a required
 part fails, where it would otherwise be skipped.
 """
 

@@ -49,7 +49,7 @@ def load_campaign(path: Path) -> Campaign:
     app = registry.get(head.text("app", example=registry.names()[0]))
     root = source.root((*COMMON_SECTIONS, *app.SECTIONS))
     settings, inputs = app.read_sections(root, path.parent)
-    per_generation, max_units = _units(root)
+    per_generation, max_units = _units(root, app.units(settings))
     return Campaign(
         name=_name(head),
         title=_line(head, "title", example="Masses of Kepler-9 b and c"),
@@ -98,7 +98,14 @@ def _line(table: TomlTable, key: str, *, example: str) -> str:
     return text
 
 
-def _units(root: TomlTable) -> tuple[int, int]:
+def _units(root: TomlTable, stated: int | None) -> tuple[int, int]:
+    if stated is not None:
+        if "units" in root:
+            root.fail(
+                "units",
+                "the number of units follows from the data: remove this section",
+            )
+        return stated, stated
     table = root.optional_table("units", ("per_generation", "max_units"))
     per_generation = table.integer("per_generation", low=1, high=10_000, default=8)
     default = max(StopRule().max_units, per_generation)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from boinc_project.campaign import Campaign, Published, Quorum, StopRule
 from boinc_project.errors import InputError
+from boinc_project.input_store import StoredInput
 from boinc_project.unit import canonical_json
 
 FORMAT = 1
@@ -16,7 +17,8 @@ FORMAT = 1
 def to_definition(campaign: Campaign) -> bytes:
     """Return the canonical JSON of a campaign; `from_definition` gives the same campaign back.
 
-    Input files are kept in base64: they are measured values of any encoding, not ours to read.
+    Small input files are kept in base64: they are measured values of any encoding, not ours to
+    read. Of large ones there are only digests.
     """
     value = asdict(campaign)
     value["inputs"] = {
@@ -42,6 +44,7 @@ def from_definition(data: bytes) -> Campaign:
         }
         value["quorum"] = Quorum(**value["quorum"])
         value["stop"] = StopRule(**value["stop"])
+        value["files"] = {name: StoredInput(**one) for name, one in value.get("files", {}).items()}
         value["published"] = tuple(Published(**item) for item in value["published"])
         return Campaign(**value)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

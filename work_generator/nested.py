@@ -20,6 +20,7 @@ from apps.nested.settings import MAX_DEAD, MAX_LIVE, least_live, parse_sampler
 from apps.ttv.likelihood import Posterior
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
+from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit
 from work_generator import sizing
 from work_generator.estimate import Cost, measure
@@ -30,9 +31,11 @@ from work_generator.preparation import step_for
 from work_generator.ttv import (
     describe_problem,
     fpops_per_call,
+    not_for_volunteers,
     problem_settings,
     published_names,
     step_line,
+    units,
 )
 from work_generator.ttv_file import posterior_of
 
@@ -42,6 +45,7 @@ __all__ = [
     "describe",
     "fitting",
     "is_prepared",
+    "not_for_volunteers",
     "plan",
     "preparation",
     "prepare",
@@ -49,8 +53,11 @@ __all__ = [
     "read_sections",
     "read_stop",
     "seconds_per_call",
+    "units",
 ]
 
+PREPARING = "Looking for the best fit"
+CALLS = "Likelihood calls"
 MIN_APP_VERSION = 100
 """The first version of ``ttv_nested``."""
 
@@ -98,7 +105,11 @@ def is_prepared(campaign: Campaign) -> bool:
     return stated and "best" in campaign.settings
 
 
-def prepare(campaign: Campaign, progress: Callable[[int, int], None] | None = None) -> Campaign:
+def prepare(
+    campaign: Campaign,
+    progress: Callable[[int, int], None] | None = None,
+    store: InputStore | None = None,  # noqa: ARG001 - transit times are never large
+) -> Campaign:
     """Find the best fit, and the step if the campaign file says ``"auto"``.
 
     The result follows from the campaign and its seed; a prepared campaign is returned as it is.

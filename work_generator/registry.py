@@ -9,11 +9,16 @@ from typing import Any, Protocol, cast
 
 from boinc_project.campaign import Campaign, Progress, StopRule
 from boinc_project.errors import ConfigError
+from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit
 from work_generator.estimate import Cost
 from work_generator.toml_source import TomlTable
 
-_MODULES = {"ttv_mcmc": "work_generator.ttv", "ttv_nested": "work_generator.nested"}
+_MODULES = {
+    "reprojection": "work_generator.reprojection",
+    "ttv_mcmc": "work_generator.ttv",
+    "ttv_nested": "work_generator.nested",
+}
 
 
 class AppPlanner(Protocol):
@@ -21,6 +26,10 @@ class AppPlanner(Protocol):
 
     SECTIONS: tuple[str, ...]
     """Sections of a campaign file that are the app's own."""
+    PREPARING: str
+    """What `prepare` does, for people who wait for it."""
+    CALLS: str
+    """What `cost` counts, for people."""
 
     def read_sections(
         self, root: TomlTable, directory: Path
@@ -33,10 +42,23 @@ class AppPlanner(Protocol):
     def published_names(self, settings: Mapping[str, Any]) -> Collection[str]:
         """Return the quantities that published values may be given for."""
 
+    def units(self, settings: Mapping[str, Any]) -> int | None:
+        """Return how many units there are if that follows from the data; None if it is chosen."""
+
+    def not_for_volunteers(self, settings: Mapping[str, Any]) -> str:
+        """Return why volunteers cannot compute this, without a stop; empty if they can."""
+
     def prepare(
-        self, campaign: Campaign, progress: Callable[[int, int], None] | None = None
+        self,
+        campaign: Campaign,
+        progress: Callable[[int, int], None] | None = None,
+        store: InputStore | None = None,
     ) -> Campaign:
-        """Complete what is measured rather than stated; does nothing to a prepared campaign."""
+        """Complete what is measured rather than stated; does nothing to a prepared campaign.
+
+        Large inputs are put into `store`. Without one, an app that has such prepares as much as is
+        needed to plan its first unit and to say what it costs.
+        """
 
     def describe(self, campaign: Campaign) -> list[str]:
         """Say what the campaign computes, in a few lines for people."""
@@ -57,7 +79,10 @@ class AppPlanner(Protocol):
         """Measure one of the calls that `cost` counts on this machine, CPU seconds."""
 
     def fitting(self, campaign: Campaign, reference_seconds_per_call: float) -> str:
-        """Return what to write into the campaign file for units of the target's length."""
+        """Return what to write into the campaign file for units of the target's length.
+
+        Empty if nothing makes them so long.
+        """
 
 
 def names() -> list[str]:

@@ -16,7 +16,9 @@ class StopReason(StrEnum):
     BUDGET = "budget"
     """``max_units`` units are done; the product says what is missing."""
     FAILED = "failed"
-    """No unit of any generation gave draws to go on from."""
+    """No unit of any generation gave draws to go on from, or anything to merge."""
+    DONE = "done"
+    """All units are done, and that is the rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Dec
     before has its verdict, so that its starting points come from all of them.
     """
     issued = sum(progress.issued)
+    if rule.all_units:
+        return _decide_all(progress, rule, units_per_generation)
     if progress.converged:
         return Complete(
             StopReason.CONVERGED, f"The posterior met the stop rule: {rule_text(rule)}."
@@ -106,6 +110,29 @@ def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Dec
             f"All {issued} units allowed are done and the stop rule is not met "
             f"({rule_text(rule)}): raise max_units, or see the product for what is missing.",
         )
+    return _next(progress, rule, units_per_generation)
+
+
+def _decide_all(progress: Progress, rule: StopRule, units_per_generation: int) -> Decision:
+    """Decide for a campaign whose units are all wanted: a fixed number of images, for example."""
+    issued = sum(progress.issued)
+    if progress.open_units:
+        return Wait(progress.open_units)
+    if issued < rule.max_units:
+        return _next(progress, rule, units_per_generation)
+    if not progress.merged:
+        return Complete(StopReason.FAILED, f"None of the {issued} units gave anything to merge.")
+    if progress.converged:
+        words = "The unit is" if issued == 1 else f"All {issued} units are"
+        return Complete(StopReason.DONE, f"{words} done and merged.")
+    return Complete(
+        StopReason.BUDGET,
+        f"All {issued} units are done, and {progress.merged} of them are merged: see the product "
+        "for what is missing.",
+    )
+
+
+def _next(progress: Progress, rule: StopRule, units_per_generation: int) -> TopUp:
     generation = len(progress.issued)
     size = generation_sizes(rule, units_per_generation, generation + 1)[-1]
     return TopUp(generation, size)
@@ -113,6 +140,8 @@ def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Dec
 
 def rule_text(rule: StopRule) -> str:
     """Return a stop rule in words, without a full stop."""
+    if rule.all_units:
+        return "the only unit" if rule.max_units == 1 else f"all {rule.max_units} units"
     if rule.logz_error is not None:
         size = "" if rule.ess is None else f", ESS at least {rule.ess:g}"
         return f"error of log Z at most {rule.logz_error:g}{size}"

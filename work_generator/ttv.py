@@ -21,6 +21,7 @@ from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
+from boinc_project.input_store import InputStore
 from boinc_project.seeds import Stream, step_bits, stream_key, unit_seed
 from boinc_project.unit import Unit
 from work_generator import pilot, sizing
@@ -49,6 +50,8 @@ __all__ = [
     "seconds_per_call",
 ]
 
+PREPARING = "Finding where the chains begin"
+CALLS = "Likelihood calls"
 MIN_APP_VERSION = 210
 """The first version of ``ttv_mcmc`` that straightens its coordinates."""
 
@@ -192,7 +195,21 @@ def _has_modes(campaign: Campaign) -> bool:
     )
 
 
-def prepare(campaign: Campaign, progress: Callable[[int, int], None] | None = None) -> Campaign:
+def units(settings: Mapping[str, Any]) -> int | None:  # noqa: ARG001 - other apps look at them
+    """Return None: how many units there are is the campaign's choice."""
+    return None
+
+
+def not_for_volunteers(settings: Mapping[str, Any]) -> str:  # noqa: ARG001 - other apps look at them
+    """Return nothing: frozen apps compute all that there is."""
+    return ""
+
+
+def prepare(
+    campaign: Campaign,
+    progress: Callable[[int, int], None] | None = None,
+    store: InputStore | None = None,  # noqa: ARG001 - transit times are never large
+) -> Campaign:
     """Find and weigh the modes, and measure what the file leaves open: step, length of a unit.
 
     Modes and step follow from the campaign and its seed. The length of a unit, ``n_step = "auto"``,

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from server.cli.posterior_table import posterior_report
+from server.cli.image_table import product_report
 from server.services.campaign_view import CampaignSummary, WorkunitState
 from server.services.campaigns import Status
 
@@ -29,7 +29,7 @@ def status_report(status: Status, *, every: bool = False) -> RenderableType:
     if status.summary is None:
         parts.append(Text("There is no product yet."))
     else:
-        parts.append(posterior_report(status.summary, view.definition.stop, every=every))
+        parts.append(product_report(status.summary, view.definition.stop, every=every))
     return Group(*parts)
 
 
@@ -50,16 +50,17 @@ def campaign_list(summaries: Sequence[CampaignSummary]) -> RenderableType:
     if not summaries:
         return Text("There are no campaigns yet: see `openastro campaign issue`.")
     table = Table(header_style="bold")
-    for name in ("Campaign", "State", "Workunits", "Valid", "Posterior", "Title"):
+    for name in ("Campaign", "State", "Workunits", "Valid", "Product", "Title"):
         table.add_column(name, justify="right" if name in ("Workunits", "Valid") else "left")
     for one in summaries:
-        posterior = "converged" if one.converged else "not converged"
+        word = "complete" if one.is_image else "converged"
+        reached = word if one.converged else f"not {word}"
         table.add_row(
             Text(one.name),
             one.state.value,
             str(one.progress.issued),
             str(one.progress.valid),
-            posterior if one.product_version is not None else "none yet",
+            "none yet" if one.product_version is None else reached,
             Text(one.title),
         )
     return table

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from assimilator.registry import Product
 from boinc_project.campaign import Campaign
 from boinc_project.unit import Unit
-from server.cli.posterior_table import posterior_report
+from server.cli.image_table import product_report
 from server.executors.local import LocalPool
 from server.executors.local_campaign import LocalCampaign
 
@@ -53,10 +53,10 @@ class Bars:
     def merged(self, product: Product) -> None:
         """See `server.executors.local_campaign.Listener`."""
         self._end()
-        words = "converged" if product.converged else "not converged yet"
-        self._console.print(
-            f"{product.n_unit} units merged, {product.n_draw:,} draws: {words}.", markup=False
-        )
+        words = product.outcome
+        if product.n_draw:
+            words = "converged." if product.converged else "not converged yet."
+        self._console.print(f"{product.n_unit} units merged, {product.size}: {words}", markup=False)
 
     def _end(self) -> None:
         if self._task is not None:
@@ -65,7 +65,7 @@ class Bars:
 
 
 def show_run(campaign: Campaign, directory: Path, *, jobs: int, every: bool, out: Console) -> None:
-    """Run a campaign on this machine, and print its posterior."""
+    """Run a campaign on this machine, and print its product."""
     pool = LocalPool(jobs or len(os.sched_getaffinity(0)))
     columns = (
         TextColumn("{task.description}"),
@@ -83,7 +83,7 @@ def show_run(campaign: Campaign, directory: Path, *, jobs: int, every: bool, out
             progress.stop()
             out.print("Interrupted. Run the same command again to go on from here.")
             raise typer.Exit(INTERRUPTED) from None
-    out.print(posterior_report(done.product.summary(), campaign.stop, every=every))
+    out.print(product_report(done.product.summary(), campaign.stop, every=every))
     out.print(done.end.text, markup=False)
     for one in done.rejected:
         out.print(f"Not merged: {one.workunit}: {one.reason}", markup=False)

@@ -44,6 +44,8 @@ class _Situation:
         Whether the newest product meets the stop rule.
     digest : str
         Of its draws; empty if there are none.
+    merged : int
+        Outputs in the newest product.
     """
 
     campaign: Campaign
@@ -51,6 +53,7 @@ class _Situation:
     waiting: bool
     converged: bool
     digest: str
+    merged: int
 
 
 def one_pass(project: Project) -> int:
@@ -82,6 +85,7 @@ def look(project: Project, campaign_id: int) -> bool:
         open_units=int(found.waiting),
         converged=found.converged,
         draws=() if found.digest else None,
+        merged=found.merged,
     )
     decision = decide(progress, campaign.stop, campaign.units_per_generation)
     if isinstance(decision, Complete):
@@ -112,6 +116,7 @@ def _situation(session: Session, campaign_id: int) -> _Situation | None:
         waiting=waiting,
         converged=converged,
         digest=product.digest if product is not None and product.n_draw else "",
+        merged=0 if product is None else product.n_unit,
     )
 
 
@@ -135,7 +140,7 @@ def _top_up(project: Project, campaign_id: int, found: _Situation) -> bool:
     if found.digest:
         directory = project.settings.path("products") / campaign.name
         draws = read_draws(directory, digest=found.digest)
-    full = Progress(issued=found.issued, draws=draws)
+    full = Progress(issued=found.issued, draws=draws, merged=found.merged)
     try:
         units = registry.get(campaign.app).plan(campaign, full)
     except InputError as error:

@@ -59,6 +59,11 @@ def _convergence(view: CampaignView) -> Text:
     if view.product is None:
         return Text("      no merged posterior yet", style="dim")
     product = view.product
+    if product.image is not None:
+        text = Text(f"      image of {product.image.n_frame} frames: ")
+        if product.converged:
+            return text.append("complete", style="bold green")
+        return text.append("not complete yet", style="yellow")
     chains = "sub-chain" if product.n_unit == 1 else "sub-chains"
     text = Text(f"      posterior of {product.n_unit} {chains}, {product.n_draw} draws: ")
     if product.converged:

@@ -19,10 +19,11 @@ from assimilator.outputs import Canonical, Rejected
 from assimilator.registry import Product
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
+from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit, seal
 from server.executors.local import LocalPool, Task
-from server.executors.worker import OUTPUT_FILE
 from server.services.files import write_durably
+from server.services.output_names import output_name
 from validator import registry as validators
 from validator.quorum import decide as judge
 from work_generator import registry as planners
@@ -30,7 +31,7 @@ from work_generator.definition import from_definition, to_definition
 from work_generator.stop import Complete, TopUp, decide
 
 DEFINITION_FILE = "campaign.json"
-UNITS, PRODUCT = "units", "product"
+UNITS, PRODUCT, INPUTS = "units", "product", "inputs"
 
 
 class Listener(Protocol):
@@ -126,6 +127,7 @@ class LocalCampaign:
                 issued=(*progress.issued, len(units)),
                 converged=product.converged,
                 draws=product.draws if product.n_draw else None,
+                merged=product.n_unit,
             )
 
     def _prepare(self) -> None:
@@ -143,7 +145,7 @@ class LocalCampaign:
             self.campaign = stored
             return
         planner = planners.get(self.campaign.app)
-        self.campaign = planner.prepare(self.campaign, self.listener.preparing)
+        self.campaign = planner.prepare(self.campaign, self.listener.preparing, self._store)
         write_durably(path, to_definition(self.campaign))
 
     def _compute(self, generation: int, units: Sequence[Unit]) -> None:
@@ -152,26 +154,37 @@ class LocalCampaign:
         self.listener.begins(generation, units, undone)
         for unit in undone:
             slot = self._slot(unit)
-            (slot / OUTPUT_FILE).unlink(missing_ok=True)
-            seal(unit, {name: self.campaign.inputs[name] for name in unit.inputs}, slot)
+            self._output(unit).unlink(missing_ok=True)
+            seal(unit, {name: self._input(name, unit) for name in unit.inputs}, slot)
         tasks = [Task(unit.name, unit.app, self._slot(unit)) for unit in undone]
         self.pool.run(tasks, self.listener.computing)
         for unit in units:
             self._judge(unit)
 
+    @property
+    def _store(self) -> InputStore:
+        return InputStore(self.directory / INPUTS)
+
+    def _input(self, name: str, unit: Unit) -> bytes | Path:
+        small = self.campaign.inputs.get(name)
+        return small if small is not None else self._store.find(unit.inputs[name])
+
     def _slot(self, unit: Unit) -> Path:
         return self.directory / UNITS / unit.name
 
+    def _output(self, unit: Unit) -> Path:
+        return self._slot(unit) / output_name(unit.app)
+
     def _passes(self, unit: Unit) -> bool:
         """Whether a unit was computed by an earlier run, and its output passes its check."""
-        return (self._slot(unit) / OUTPUT_FILE).exists() and self._verdict(unit)[0]
+        return self._output(unit).exists() and self._verdict(unit)[0]
 
     def _verdict(self, unit: Unit) -> tuple[bool, str]:
         """Judge a unit's output as the validator judges a quorum of one."""
         slot = self._slot(unit)
         decision = judge(
             unit,
-            {0: slot / OUTPUT_FILE},
+            {0: self._output(unit)},
             min_quorum=1,
             app=validators.get(unit.app),
             inputs={name: slot / name for name in unit.inputs},
@@ -183,7 +196,7 @@ class LocalCampaign:
         if passed:
             canonical = Canonical(
                 unit=unit,
-                path=self._slot(unit) / OUTPUT_FILE,
+                path=self._output(unit),
                 workunit=unit.name,
                 platform=platform_name(),
                 quorum=f"Computed once, on this machine. {reason}",

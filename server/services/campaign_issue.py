@@ -3,14 +3,18 @@
 Files are staged before the rows that name them are committed, and have names that bear their
 digest: a process killed in between leaves files that the next attempt finds in place, never rows
 without files. Results are made by the transitioner.
+
+Large inputs are packed into a store inside the download directory, and get their names there as
+links to the same bytes: a night of images is written once, and read once.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -18,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import ConfigError, InputError
+from boinc_project.input_store import InputStore
 from boinc_project.states import CampaignState
 from boinc_project.unit import UNIT_FILE, Unit
 from server.db import Database
@@ -25,6 +30,7 @@ from server.models import App, CampaignRow, Event, Workunit, WorkunitFile
 from server.project import Project
 from server.services.files import DownloadStore, StoredFile
 from server.services.inputs import guard_inputs
+from server.services.output_names import output_name
 from work_generator import registry
 from work_generator.definition import from_definition, to_definition
 
@@ -76,22 +82,38 @@ def issue(
     ConfigError
         If the campaign's app is not in the project.
     InputError
-        If another campaign has this name.
+        If another campaign has this name, or volunteers' apps cannot compute this one.
     """
+    refused = registry.get(campaign.app).not_for_volunteers(campaign.settings)
+    if refused:
+        raise InputError(f"The campaign {campaign.name} cannot be issued: {refused}.")
     before = _issued_before(project.database, campaign)
     if before is not None:
         return before
+    root = project.downloads.root
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".inputs-", dir=root) as directory:
+        return _issue(project, campaign, InputStore(Path(directory)), actor, progress)
+
+
+def _issue(
+    project: Project,
+    campaign: Campaign,
+    store: InputStore,
+    actor: str,
+    progress: Callable[[int, int], None] | None,
+) -> Issued:
     planner = registry.get(campaign.app)
-    prepared = planner.prepare(campaign, progress)
+    prepared = planner.prepare(campaign, progress, store)
     units = planner.plan(prepared, Progress())
-    stage(project.downloads, prepared, units)
+    stage(project.downloads, prepared, units, store)
     try:
         with project.database.write() as session:
             guard_inputs(session, project.database)
             row = _campaign_row(session, prepared, now=project.clock())
             session.add(row)
             session.flush()
-            add_generation(project, session, row, prepared, units, actor=actor)
+            add_generation(project, session, row, prepared, units, actor=actor, store=store)
     except IntegrityError:
         # Somebody was faster, with this campaign or with another of its name.
         before = _issued_before(project.database, campaign)
@@ -102,27 +124,63 @@ def issue(
 
 
 def stage(
-    downloads: DownloadStore, campaign: Campaign, units: Sequence[Unit]
-) -> dict[str, list[StoredFile]]:
+    downloads: DownloadStore,
+    campaign: Campaign,
+    units: Sequence[Unit],
+    store: InputStore | None = None,
+) -> dict[str, dict[str, StoredFile]]:
     """Write the input files of units into the download directory; safe to repeat.
 
     Done before the transaction, so that no lock is held while files are written, and once more
     inside it, which finds them in place unless the file deleter has just removed a shared one.
 
+    Parameters
+    ----------
+    downloads : DownloadStore
+        Where to.
+    campaign : Campaign
+        Prepared.
+    units : Sequence[Unit]
+        Of it.
+    store : InputStore, optional
+        Where the large inputs lie; needed only if the units name any.
+
     Returns
     -------
-    dict[str, list[StoredFile]]
-        By the unit's name: ``unit.json`` first, then the shared inputs in the order of their names.
+    dict[str, dict[str, StoredFile]]
+        By the unit's name: its files by logical name, ``unit.json`` first.
+
+    Raises
+    ------
+    InputError
+        If a unit names a file that the campaign does not have.
     """
-    shared = [
-        downloads.add(_physical_name(name, data), data)
+    shared = {
+        name: downloads.add(_physical_name(name, hashlib.sha256(data).hexdigest()), data)
         for name, data in sorted(campaign.inputs.items())
-    ]
+        if any(name in unit.inputs for unit in units)
+    }
     staged = {}
     for unit in units:
         data = unit.to_bytes()
-        staged[unit.name] = [downloads.add(_physical_name(UNIT_FILE, data), data), *shared]
+        sealed = downloads.add(_physical_name(UNIT_FILE, unit.digest), data)
+        files = {
+            name: shared[name] if name in shared else _stage(downloads, campaign, store, name, one)
+            for name, one in sorted(unit.inputs.items())
+        }
+        staged[unit.name] = {UNIT_FILE: sealed, **files}
     return staged
+
+
+def _stage(
+    downloads: DownloadStore, campaign: Campaign, store: InputStore | None, name: str, digest: str
+) -> StoredFile:
+    if store is None or digest not in campaign.files:
+        raise InputError(
+            f"The campaign {campaign.name} has no input file {name} ({digest[:16]}).", name=name
+        )
+    path = store.find(digest)
+    return downloads.add_file(_physical_name(name, digest), path, campaign.files[digest])
 
 
 def add_generation(
@@ -133,6 +191,7 @@ def add_generation(
     units: Sequence[Unit],
     *,
     actor: str,
+    store: InputStore | None = None,
 ) -> None:
     """Add the rows of one generation of workunits; the caller owns the transaction.
 
@@ -140,7 +199,7 @@ def add_generation(
     generation is ``row.next_generation``.
     """
     now = project.clock()
-    files = stage(project.downloads, campaign, units)
+    files = stage(project.downloads, campaign, units, store)
     planner = registry.get(campaign.app)
     quorum = campaign.quorum
     for unit in units:
@@ -168,7 +227,8 @@ def add_generation(
                 max_total_results=quorum.max_total_results,
                 max_success_results=quorum.max_success_results,
                 transition_time=now,
-                files=_file_rows(files[unit.name], campaign),
+                output_open_name=output_name(unit.app),
+                files=_file_rows(files[unit.name]),
             )
         )
     row.next_generation += 1
@@ -249,14 +309,13 @@ def _campaign_row(session: Session, campaign: Campaign, *, now: float) -> Campai
     )
 
 
-def _physical_name(logical_name: str, data: bytes) -> str:
+def _physical_name(logical_name: str, digest: str) -> str:
     """Return a name that bears the digest: clients keep a file's bytes under its name for ever."""
     path = PurePath(logical_name)
-    return f"{path.stem}_{hashlib.sha256(data).hexdigest()[:16]}{path.suffix}"
+    return f"{path.stem}_{digest[:16]}{path.suffix}"
 
 
-def _file_rows(files: Sequence[StoredFile], campaign: Campaign) -> list[WorkunitFile]:
-    names = [UNIT_FILE, *sorted(campaign.inputs)]
+def _file_rows(files: Mapping[str, StoredFile]) -> list[WorkunitFile]:
     return [
         WorkunitFile(
             name=file.name,
@@ -265,5 +324,5 @@ def _file_rows(files: Sequence[StoredFile], campaign: Campaign) -> list[Workunit
             md5=file.md5,
             sha256=file.sha256,
         )
-        for open_name, file in zip(names, files, strict=True)
+        for open_name, file in files.items()
     ]

@@ -14,6 +14,7 @@ from boinc_project.campaign import Campaign
 from boinc_project.states import AssimilateState, CampaignState, ErrorMask, ServerState
 from server.db import Database
 from server.models import App, AppVersion, CampaignRow, ProductRow, Result, Workunit
+from server.services.image_view import ImageView, is_image, read_image
 from server.services.moment import moment
 from server.services.pages import version_name
 from server.services.posterior_view import PosteriorView, read_posterior
@@ -84,7 +85,9 @@ class ProductSummary:
     Attributes
     ----------
     posterior : PosteriorView
-        Table and diagnostics.
+        Table and diagnostics; they are empty if it is an image.
+    image : ImageView or None
+        What is known of an image; None if it is a posterior.
     """
 
     version: int
@@ -94,6 +97,7 @@ class ProductSummary:
     converged: bool
     digest: str
     posterior: PosteriorView
+    image: ImageView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class CampaignSummary:
     progress: Progress
     product_version: int | None
     converged: bool
+    is_image: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +350,7 @@ def _summary(
         progress=progress,
         product_version=None if product is None else product.version,
         converged=product is not None and product.converged,
+        is_image=product is not None and is_image(product.summary),
     )
 
 
@@ -357,6 +363,7 @@ def _product(row: ProductRow, definition: Campaign) -> ProductSummary:
         converged=row.converged,
         digest=row.digest,
         posterior=read_posterior(row.summary, definition.stop),
+        image=read_image(row.summary),
     )
 
 

@@ -16,6 +16,12 @@ from pathlib import Path
 
 from boinc_project.errors import InputError, MalformedRequest
 from boinc_project.fanout import check_file_name, fanout_directory, fanout_path, fanout_url_path
+from boinc_project.input_store import StoredInput, lay
+
+_OTHER_BYTES = (
+    "{name} was published before with other bytes; clients keep what they have under a name for "
+    "ever, so give the new file a new name."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,28 @@ class DownloadStore:
             If the name is not a plain file name.
         """
         return _store(self.path(name), data)
+
+    def add_file(self, name: str, source: Path, known: StoredInput) -> StoredFile:
+        """Store a large workunit input that lies elsewhere; see `add`.
+
+        Parameters
+        ----------
+        name : str
+            Its name bears its digest: a file of this name and size that is there is this one.
+        source : Path
+            Where the bytes are; not read if the file is there already.
+        known : StoredInput
+            Their digests and size.
+        """
+        path = self.path(name)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lay(source, path)
+            path.chmod(0o644)
+            sync_directory(path.parent)
+        elif path.stat().st_size != known.nbytes:
+            raise InputError(_OTHER_BYTES.format(name=name), name=name)
+        return StoredFile(name, path, known.nbytes, known.md5, known.sha256)
 
     def add_application_file(self, name: str, data: bytes) -> StoredFile:
         """Store a file of an app version in the root of the directory; see `add`."""
@@ -125,11 +153,7 @@ def sync_directory(directory: Path) -> None:
 def _store(path: Path, data: bytes) -> StoredFile:
     if path.exists():
         if path.read_bytes() != data:
-            raise InputError(
-                f"{path.name} was published before with other bytes; clients keep what they have "
-                "under a name for ever, so give the new file a new name.",
-                name=path.name,
-            )
+            raise InputError(_OTHER_BYTES.format(name=path.name), name=path.name)
     else:
         write_durably(path, data)
     return StoredFile(

@@ -6,12 +6,12 @@ missing, never made up; a summary that is not of that form gives an empty table,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from boinc_project.campaign import Published, StopRule
+from server.services.summary_fields import entries, mapping, number, optional, sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +144,9 @@ def read_posterior(summary: Mapping[str, Any], stop: StopRule) -> PosteriorView:
         The campaign's.
     """
     return PosteriorView(
-        parameters=tuple(_parameter(item) for item in _list(summary, "parameters")),
+        parameters=tuple(_parameter(item) for item in entries(summary, "parameters")),
         criteria=_criteria(summary, stop),
-        missing=_sentences(summary.get("missing")),
+        missing=sentences(summary.get("missing")),
         evidence=_evidence(summary),
     )
 
@@ -154,12 +154,12 @@ def read_posterior(summary: Mapping[str, Any], stop: StopRule) -> PosteriorView:
 def _criteria(summary: Mapping[str, Any], stop: StopRule) -> tuple[Criterion, ...]:
     if stop.logz_error is None:
         return (
-            _criterion("R-hat", "largest", _map(summary, "rhat_max"), stop.rhat, at_least=False),
-            _criterion("Bulk ESS", "smallest", _map(summary, "ess_bulk_min"), stop.ess_bulk),
-            _criterion("Tail ESS", "smallest", _map(summary, "ess_tail_min"), stop.ess_tail),
+            _criterion("R-hat", "largest", mapping(summary, "rhat_max"), stop.rhat, at_least=False),
+            _criterion("Bulk ESS", "smallest", mapping(summary, "ess_bulk_min"), stop.ess_bulk),
+            _criterion("Tail ESS", "smallest", mapping(summary, "ess_tail_min"), stop.ess_tail),
         )
-    found = _map(summary, "evidence")
-    error = {"value": _map(found, "logz").get("mcse")}
+    found = mapping(summary, "evidence")
+    error = {"value": mapping(found, "logz").get("mcse")}
     size = {"value": found.get("ess")}
     return (
         _criterion("Error of log Z", "all runs", error, stop.logz_error, at_least=False),
@@ -168,24 +168,24 @@ def _criteria(summary: Mapping[str, Any], stop: StopRule) -> tuple[Criterion, ..
 
 
 def _evidence(summary: Mapping[str, Any]) -> EvidenceView | None:
-    found = _map(summary, "evidence")
+    found = mapping(summary, "evidence")
     if not found:
         return None
-    logz = _map(found, "logz")
+    logz = mapping(found, "logz")
     return EvidenceView(
-        logz=_optional(logz.get("value")),
-        logz_error=_optional(logz.get("mcse")),
-        information=_optional(found.get("information")),
-        ess=_optional(found.get("ess")),
+        logz=optional(logz.get("value")),
+        logz_error=optional(logz.get("mcse")),
+        information=optional(found.get("information")),
+        ess=optional(found.get("ess")),
         modes=tuple(
             ModeView(
                 share=_value(mode, "share"),
-                share_error=_optional(_map(mode, "share").get("mcse")),
+                share_error=optional(mapping(mode, "share").get("mcse")),
                 logz=_value(mode, "logz"),
-                logz_error=_optional(_map(mode, "logz").get("mcse")),
-                log_likelihood_max=_optional(mode.get("log_likelihood_max")),
+                logz_error=optional(mapping(mode, "logz").get("mcse")),
+                log_likelihood_max=optional(mode.get("log_likelihood_max")),
             )
-            for mode in _list(summary, "modes")
+            for mode in entries(summary, "modes")
         ),
     )
 
@@ -200,19 +200,19 @@ def _parameter(item: Mapping[str, Any]) -> ParameterView:
         median=median,
         plus=_value(item, "q84") - median,
         minus=median - _value(item, "q16"),
-        mcse=_optional(_map(item, "median").get("mcse")),
-        rhat=_optional(item.get("rhat")),
-        ess_bulk=_optional(item.get("ess_bulk")),
-        ess_tail=_optional(item.get("ess_tail")),
+        mcse=optional(mapping(item, "median").get("mcse")),
+        rhat=optional(item.get("rhat")),
+        ess_bulk=optional(item.get("ess_bulk")),
+        ess_tail=optional(item.get("ess_tail")),
         published=tuple(
             Published(
                 parameter=str(item.get("name", "")),
-                value=_number(value.get("value")),
-                plus=_optional(value.get("plus")) or 0.0,
-                minus=_optional(value.get("minus")) or 0.0,
+                value=number(value.get("value")),
+                plus=optional(value.get("plus")) or 0.0,
+                minus=optional(value.get("minus")) or 0.0,
                 source=str(value.get("source", "")),
             )
-            for value in _list(item, "published")
+            for value in entries(item, "published")
         ),
     )
 
@@ -223,42 +223,12 @@ def _criterion(
     return Criterion(
         name=name,
         which=which,
-        value=_optional(worst.get("value")),
+        value=optional(worst.get("value")),
         limit=limit,
         at_least=at_least,
         parameter=str(worst.get("parameter") or ""),
     )
 
 
-def _sentences(found: Any) -> tuple[str, ...]:
-    return tuple(str(line) for line in found) if isinstance(found, list) else ()
-
-
-def _list(item: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    found = item.get(key)
-    if not isinstance(found, list):
-        return []
-    return [one for one in found if isinstance(one, Mapping)]
-
-
-def _map(item: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = item.get(key)
-    return found if isinstance(found, Mapping) else {}
-
-
 def _value(item: Mapping[str, Any], key: str) -> float:
-    return _number(_map(item, key).get("value"))
-
-
-def _optional(value: Any) -> float | None:
-    number = _number(value)
-    return number if math.isfinite(number) else None
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:  # JSON knows integers that no double holds
-        return math.nan
+    return number(mapping(item, key).get("value"))

@@ -118,7 +118,7 @@ def merge(found: Harvest, now: float) -> Product:
 
 
 def record(session: Session, campaign_id: int, product: Product, now: float) -> ProductRow:
-    """Add the row of a product whose files are written, unless the newest one has these draws.
+    """Add the row of a product whose files are written, unless the newest one is the same.
 
     A merge that was interrupted after its row was written is so found again, not counted twice.
     """
@@ -137,7 +137,6 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
         summary=product.summary(),
     )
     session.add(row)
-    missing = " ".join(product.missing)
     session.add(
         Event(
             time=now,
@@ -145,8 +144,7 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
             kind="merged",
             campaign_id=campaign_id,
             after=f"version {row.version}",
-            reason=f"{row.n_unit} outputs are merged. "
-            + ("The posterior has converged." if product.converged else missing),
+            reason=f"{row.n_unit} outputs are merged. {product.outcome}",
             data={"version": row.version, "digest": digest, "n_draw": row.n_draw},
         )
     )

@@ -93,7 +93,10 @@ def _product(product: ProductSummary) -> dict[str, Any]:
         "digest": product.digest,
         "converged": product.converged,
         "missing": list(posterior.missing),
-        "criteria": [_criterion(criterion) for criterion in posterior.criteria],
+        "image": None if product.image is None else asdict(product.image),
+        "criteria": []
+        if product.image is not None
+        else [_criterion(criterion) for criterion in posterior.criteria],
         "parameters": [asdict(parameter) for parameter in posterior.parameters],
         "evidence": None if posterior.evidence is None else asdict(posterior.evidence),
     }

@@ -15,6 +15,8 @@ from server.services.products_view import ProductFile, product_files
 from server.services.public_story import public_story
 
 PLOTS = {
+    "preview.png": "The image, north where the grid has it; brightness by the arcsinh of the flux",
+    "coverage.png": "Frames in the mean of each pixel",
     "oc.png": "Observed minus calculated transit times, with the posterior's 68 % and 95 % bands",
     "corner.png": "Marginal distributions of the parameters, one and two at a time",
     "run.png": "The nested runs: likelihood, weight and evidence by the prior's volume",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from boinc_project.campaign import Progress, StopRule
-from work_generator.stop import Complete, StopReason, TopUp, Wait, decide
+from work_generator.stop import Complete, StopReason, TopUp, Wait, decide, rule_text
 
 RULE = StopRule(rhat=1.01, ess_bulk=400.0, ess_tail=300.0, max_units=20)
 DRAWS = np.zeros((4, 2))
@@ -57,3 +57,26 @@ def test_nothing_is_issued_on_top_of_units_that_all_failed() -> None:
 
 def test_a_budget_smaller_than_a_generation() -> None:
     assert decide(Progress(), StopRule(max_units=3), 8) == TopUp(0, 3)
+
+
+ALL = StopRule(max_units=5, all_units=True)
+
+
+def test_a_fixed_number_of_units_is_done_when_all_are_merged() -> None:
+    assert decide(Progress(), ALL, 5) == TopUp(0, 5)
+    assert decide(Progress(issued=(5,), open_units=1, merged=4, converged=True), ALL, 5) == Wait(1)
+    done = decide(Progress(issued=(5,), merged=5, converged=True), ALL, 5)
+    assert isinstance(done, Complete)
+    assert (done.reason, done.text) == (StopReason.DONE, "All 5 units are done and merged.")
+
+
+def test_a_fixed_number_of_units_says_what_is_missing_and_when_nothing_came() -> None:
+    lacking = decide(Progress(issued=(5,), merged=3), ALL, 5)
+    assert isinstance(lacking, Complete)
+    assert lacking.reason is StopReason.BUDGET
+    assert "3 of them are merged" in lacking.text
+    failed = decide(Progress(issued=(5,)), ALL, 5)
+    assert isinstance(failed, Complete)
+    assert failed.reason is StopReason.FAILED
+    assert ALL.limits == {"max_units": 5}
+    assert rule_text(ALL) == "all 5 units"

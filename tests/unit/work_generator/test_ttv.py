@@ -67,7 +67,7 @@ def heavier(points: list[list[float]]) -> list[list[float]]:
 
 
 def test_the_registry_knows_the_app() -> None:
-    assert registry.names() == ["ttv_mcmc", "ttv_nested"]
+    assert registry.names() == ["reprojection", "ttv_mcmc", "ttv_nested"]
     assert registry.get("ttv_mcmc") is ttv
 
 

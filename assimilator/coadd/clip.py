@@ -1,0 +1,172 @@
+"""Stack one band of rows: sigma-clipped weighted mean of matched pixels.
+
+The clipping is that of ``astropy.stats.sigma_clip`` with median centre and standard deviation
+(of the population, about the mean): bounds are computed again from what the last ones left, at
+most `Clip.iterations` times, and the last bounds judge all values of the pixel. The kernel
+(``kernel/level.c``) and `assimilator.coadd.plain`, which takes its place where it was built without
+a compiler, give the same bits: only + - * / and square roots of doubles in one fixed order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assimilator.coadd import plain
+from assimilator.coadd.built import load_kernel
+
+_kernel = load_kernel()
+
+PLAIN = "numpy"
+"""Name of the level that needs no compiled kernel: the same bits, some ten times slower."""
+MAX_FRAMES = 65535
+"""Counts are 16-bit."""
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Counts = NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """When a value is too far from the others of its pixel.
+
+    Attributes
+    ----------
+    sigma : float
+        Standard deviations from the median.
+    iterations : int
+        Most rounds; 0 clips nothing.
+    """
+
+    sigma: float = 3.0
+    iterations: int = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matching:
+    """What turns the pixels of a band's frames into fluxes of the reference.
+
+    Attributes
+    ----------
+    x : ndarray
+        float64 (n_x): column coordinate that the surfaces are polynomials of.
+    surface : ndarray
+        float64 (n_frame, n_row, 3): the background of a row is s0 + x (s1 + x s2), in units of the
+        frame.
+    scale : ndarray
+        float64 (n_frame): flux of the reference over flux of the frame.
+    weight : ndarray
+        float64 (n_frame): inverse variance after scaling.
+    """
+
+    x: Doubles
+    surface: Doubles
+    scale: Doubles
+    weight: Doubles
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stacked:
+    """One band of the stack; all arrays are (n_row, n_x).
+
+    Attributes
+    ----------
+    image : ndarray
+        float32; NaN where no frame has anything.
+    weight : ndarray
+        float32: sum of the weights of what is in `image`.
+    variance : ndarray or None
+        float32: variance of `image`, from the frames' own; None if they were not given.
+    count, rejected : ndarray
+        uint16: values in `image`, and values clipped away.
+    """
+
+    image: Floats
+    weight: Floats
+    variance: Floats | None
+    count: Counts
+    rejected: Counts
+
+
+def levels() -> list[str]:
+    """Return the levels that can be asked for here, the fastest first."""
+    return [*([] if _kernel is None else _kernel.levels()), PLAIN]
+
+
+def stack_band(
+    values: Floats,
+    variance: Floats | None,
+    matching: Matching,
+    clip: Clip,
+    level: str | None = None,
+) -> Stacked:
+    """Stack one band.
+
+    Parameters
+    ----------
+    values, variance : ndarray
+        float32 (n_frame, n_row, n_x), C-contiguous; not finite where a frame has nothing.
+    matching : Matching
+        Frame by frame, in the same order. The order of the frames decides the order of additions.
+    clip : Clip
+        Limits.
+    level : str, optional
+        One of `levels`; the fastest if not given. The result does not depend on it.
+    """
+    n_frame, n_row, n_x = values.shape
+    if not 1 <= n_frame <= MAX_FRAMES:
+        raise ValueError(f"{n_frame} frames: there must be 1 to {MAX_FRAMES}.")
+    level = level or levels()[0]
+    if level == PLAIN:
+        image, weight, spread, count, rejected = plain.stack(
+            values, variance, matching.x, matching.surface, matching.scale, matching.weight,
+            clip.sigma, clip.iterations,
+        )  # fmt: skip
+        return Stacked(image, weight, spread, count, rejected)
+    shape = (n_row, n_x)
+    found = Stacked(
+        image=np.empty(shape, np.float32),
+        weight=np.empty(shape, np.float32),
+        variance=None if variance is None else np.empty(shape, np.float32),
+        count=np.empty(shape, np.uint16),
+        rejected=np.empty(shape, np.uint16),
+    )
+    nothing = bytearray()
+    _kernel.stack(
+        level, (n_frame, n_row, n_x), _flat(values, np.float32),
+        nothing if variance is None else _flat(variance, np.float32),
+        _flat(matching.x), _flat(matching.surface), _flat(matching.scale), _flat(matching.weight),
+        sorting_network(n_frame), clip.sigma, clip.sigma, clip.iterations, found.image,
+        found.weight, nothing if found.variance is None else found.variance, found.count,
+        found.rejected,
+    )  # fmt: skip
+    return found
+
+
+@lru_cache(maxsize=8)
+def sorting_network(n: int) -> NDArray[np.int32]:
+    """Return comparators that sort n values, int32 (n_pair, 2), to be done in this order.
+
+    Batcher's odd-even merge exchange: Knuth, The Art of Computer Programming 3, 5.2.2, algorithm M;
+    for any n, not only powers of two.
+    """
+    pairs = []
+    top = 1 << max(0, (n - 1).bit_length() - 1)
+    p = top
+    while p > 0:
+        q, r, d = top, 0, p
+        while True:
+            pairs += [(i, i + d) for i in range(n - d) if i & p == r]
+            if q == p:
+                break
+            d, q, r = q - p, q >> 1, p
+        p >>= 1
+    return np.array(pairs, dtype=np.int32).reshape(-1, 2)
+
+
+def _flat(array: NDArray[np.generic], dtype: type[np.generic] = np.float64) -> NDArray[np.generic]:
+    return np.ascontiguousarray(array, dtype=dtype)

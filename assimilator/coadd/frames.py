@@ -1,0 +1,205 @@
+"""Frames to be co-added: what a reprojected frame offers, and their one order.
+
+A frame covers a window of the reference grid. It is read in rows, so that no frame needs to be in
+memory as a whole; tiled files are decoded a row of tiles at a time, into a scratch file
+(`Spool`), so that each tile is decoded once however narrow the bands are that are stacked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+class Frame(Protocol):
+    """One reprojected frame, as `boinc_project.reprojection_output.FrameOutput` offers it."""
+
+    @property
+    def name(self) -> str:
+        """File name of the exposure, for people."""
+
+    @property
+    def x0(self) -> int:
+        """First column of the frame's window in the grid, 0-based."""
+
+    @property
+    def y0(self) -> int:
+        """First row of the window."""
+
+    @property
+    def nx(self) -> int:
+        """Columns of the window."""
+
+    @property
+    def ny(self) -> int:
+        """Rows of the window."""
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the sky in one *input* pixel, in units of the output."""
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether there is more than digests."""
+
+    @property
+    def tile_digests(self) -> NDArray[np.uint8]:
+        """SHA-256 of each tile's canonical bytes, uint8 (n_tile, 32)."""
+
+    def rows(self, start: int, stop: int) -> tuple[Floats, Floats]:
+        """Return pixels and variances of some rows of the window, float32 (n, nx); NaN: nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A frame, and what its exposure is known by.
+
+    Attributes
+    ----------
+    frame : Frame
+        Its pixels.
+    variance_ratio : float
+        Variance that the sky's noise adds to a pixel of the grid, over ``noise**2``: for fluxes the
+        area of a pixel of the grid in pixels of the input, for surface brightness its inverse.
+    exposure : float
+        Seconds; 0 if it is not known.
+    saturation : float
+        Pixel value from which a star's flux is not believed; infinite if it is not known.
+    tile_rows : int
+        Rows that are decoded together; 1 if any row costs the same.
+    """
+
+    frame: Frame
+    variance_ratio: float = 1.0
+    exposure: float = 0.0
+    saturation: float = float("inf")
+    tile_rows: int = 1
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of window, noise and tiles: equal frames have equal digests."""
+        one = self.frame
+        head = struct.pack("<4qdd", one.x0, one.y0, one.nx, one.ny, one.noise, self.variance_ratio)
+        return hashlib.sha256(head + one.tile_digests.tobytes()).hexdigest()
+
+    @property
+    def sky_variance(self) -> float:
+        """Variance that the sky adds to a pixel of the grid, from the noise of the input.
+
+        A flux in an aperture of n pixels of the grid is one in n a pixels of the input, a being the
+        area of the first in the second, whose noises are independent: each pixel of the grid brings
+        ``a noise**2``. The scatter of output pixels is less, as interpolation has smoothed it, but
+        what it took from the scatter it has put into the covariances.
+        """
+        return self.variance_ratio * self.frame.noise**2
+
+
+def in_order(sources: Sequence[Source]) -> list[Source]:
+    """Return the sources in the order of their digests, the order of all additions."""
+    return sorted(sources, key=lambda source: source.digest)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayFrame:
+    """A frame whose pixels are arrays, in memory or mapped from a file.
+
+    Attributes
+    ----------
+    name, x0, y0, noise
+        As `Frame` has them.
+    pixels : ndarray
+        float32 (ny, nx).
+    variance : ndarray or None
+        float32 (ny, nx); None stands for ``noise**2`` wherever there is a pixel.
+    """
+
+    name: str
+    x0: int
+    y0: int
+    noise: float
+    pixels: Floats
+    variance: Floats | None = None
+    has_pixels: bool = True
+
+    @property
+    def nx(self) -> int:
+        """Columns of the window."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def ny(self) -> int:
+        """Rows of the window."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def tile_digests(self) -> NDArray[np.uint8]:
+        """One digest of all pixels, uint8 (1, 32): arrays have no tiles."""
+        sha = hashlib.sha256()
+        for start in range(0, self.ny, 256):
+            sha.update(np.ascontiguousarray(self.pixels[start : start + 256]).tobytes())
+        return np.frombuffer(sha.digest(), np.uint8).reshape(1, 32)
+
+    def rows(self, start: int, stop: int) -> tuple[Floats, Floats]:
+        """Return pixels and variances of some rows of the window."""
+        pixels = np.asarray(self.pixels[start:stop])
+        if self.variance is not None:
+            return pixels, np.asarray(self.variance[start:stop])
+        noise = np.float32(self.noise**2)
+        return pixels, np.where(np.isnan(pixels), np.float32(np.nan), noise)
+
+
+class Spool:
+    """Rows of the grid of several frames, decoded once into a scratch file and read back in bands.
+
+    Parameters
+    ----------
+    path : Path
+        The scratch file; it is overwritten, and removed by `close`.
+    sources : sequence of Source
+        Their rows are put side by side.
+    start, stop : int
+        Rows of the grid.
+    """
+
+    def __init__(self, path: Path, sources: Sequence[Source], start: int, stop: int) -> None:
+        self._path = path
+        self._file = path.open("w+b")
+        self._places: list[tuple[int, int, int, int]] = []
+        at = 0
+        for source in sources:
+            frame = source.frame
+            first, last = max(start, frame.y0), min(stop, frame.y0 + frame.ny)
+            self._places.append((at, first, max(first, last), frame.nx))
+            if last <= first:
+                continue
+            for plane in frame.rows(first - frame.y0, last - frame.y0):
+                self._file.write(np.ascontiguousarray(plane, dtype=np.float32).data)
+                at += (last - first) * frame.nx * 4
+
+    def read(self, number: int, start: int, stop: int, to: Floats, variance: Floats | None) -> None:
+        """Read rows of the grid of source `number` into arrays (n, nx) of its own columns."""
+        at, first, last, nx = self._places[number]
+        plane = (last - first) * nx * 4
+        for offset, target in ((0, to), (plane, variance)):
+            if target is None:
+                continue
+            wanted = np.empty((stop - start, nx), np.float32)
+            self._file.seek(at + offset + (start - first) * nx * 4)
+            if self._file.readinto(wanted.data.cast("B")) != wanted.nbytes:
+                raise OSError(f"{self._path} is shorter than it was.")
+            target[:] = wanted
+
+    def close(self) -> None:
+        """Remove the scratch file."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)

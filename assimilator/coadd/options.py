@@ -1,0 +1,73 @@
+"""How frames are co-added: settings with their defaults, read from a campaign's ``coadd`` table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from assimilator.coadd.clip import Clip
+from boinc_project.errors import UnitError
+
+SURFACES = {"none": 0, "offset": 1, "plane": 3, "quadratic": 6}
+"""Coefficients of the surface that matches a frame's background, by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How frames are matched and clipped.
+
+    Attributes
+    ----------
+    sigma, iterations
+        See `Clip`.
+    background : str
+        One of `SURFACES`: ``none`` leaves backgrounds as they are.
+    flux : str
+        ``stars`` measures each frame's flux scale; ``none`` leaves fluxes as they are.
+    reference : str
+        Name of the frame whose flux and background the others are matched to; empty for the frame
+        of most weight, its area over its variance.
+    """
+
+    sigma: float = 3.0
+    iterations: int = 3
+    background: str = "plane"
+    flux: str = "stars"
+    reference: str = ""
+
+    @property
+    def clip(self) -> Clip:
+        """The limits of clipping."""
+        return Clip(self.sigma, self.iterations)
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> Options:
+        """Read a campaign's ``coadd`` table; what it does not name has its default.
+
+        Raises
+        ------
+        UnitError
+            If a setting is not known, or its value is not usable.
+        """
+        known = {one.name for one in fields(cls)}
+        for name in settings:
+            if name not in known:
+                raise UnitError(
+                    f"coadd has no setting {name!r}; it has {', '.join(sorted(known))}."
+                )
+        found = cls(**settings)
+        number = isinstance(found.sigma, int | float) and not isinstance(found.sigma, bool)
+        if not number or not math.isfinite(found.sigma) or found.sigma <= 0:
+            raise UnitError(f"coadd.sigma is {found.sigma!r}; it must be a positive number.")
+        count = isinstance(found.iterations, int) and not isinstance(found.iterations, bool)
+        if not count or not 0 <= found.iterations <= 100:
+            raise UnitError(f"coadd.iterations is {found.iterations!r}; it must be 0 to 100.")
+        if found.background not in SURFACES:
+            raise UnitError(f"coadd.background is none of {', '.join(SURFACES)}.")
+        if found.flux not in ("stars", "none"):
+            raise UnitError("coadd.flux is neither stars nor none.")
+        if not isinstance(found.reference, str):
+            raise UnitError("coadd.reference is not the name of a frame.")
+        return found

@@ -1,0 +1,213 @@
+"""Flux scales: the same stars in every frame, summed in one aperture.
+
+Stars are found in the reference frame. In each frame their flux is summed within radii from small
+to large above a local background; the one radius used is the smallest that holds nearly all light
+in the frame of the worst seeing, so that unlike seeing does not pass for unlike flux.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+HALF = 24
+"""Pixels from a star's middle to the edge of its cut-out."""
+RADII = (3.0, 4.0, 6.0, 8.0, 11.0, 15.0)
+"""Radii of apertures, pixels."""
+RING = (18.0, 24.0)
+"""Where a star's local background is taken."""
+HELD = 0.995
+"""Share of the light that the aperture must hold in every frame: unlike seeing then changes a ratio
+of fluxes by less than 0.5 %, and by much less if seeing is nearly alike."""
+DETECTION = 20.0
+"""Peak of a star over its background, in standard deviations of the input's sky."""
+ISOLATION = 12
+"""Pixels within which no other peak may be brighter than a tenth of a star's."""
+MAX_STARS = 300
+"""Brightest stars used; their ratios' mean is then good to a hundredth of one star's."""
+MIN_STARS = 5
+"""Stars that a scale needs."""
+SHARP = 0.15
+"""Mean of the eight neighbours over the peak below which a peak is a hot pixel or a cosmic ray: a
+star of 1.2 pixels full width at half maximum has 0.2."""
+
+Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+_Y, _X = np.mgrid[-HALF : HALF + 1, -HALF : HALF + 1]
+_DISTANCE = np.hypot(_X, _Y)
+_INNER, _OUTER = RING
+_IN_RING = (_DISTANCE >= _INNER) & (_DISTANCE <= _OUTER)
+_INSIDE = np.stack([np.less_equal(_DISTANCE, radius) for radius in RADII])
+
+
+@dataclass(frozen=True, slots=True)
+class FluxScale:
+    """A frame's flux scale.
+
+    Attributes
+    ----------
+    value : float
+        Flux of the reference over flux of the frame; 1 if it was not measured.
+    error : float or None
+        Standard error; None if it was not measured.
+    n_star : int
+        Stars it rests on.
+    remark : str
+        Why it was not measured; else empty.
+    """
+
+    value: float
+    error: float | None
+    n_star: int
+    remark: str = ""
+
+
+def find_peaks(rows: Floats, noise: float, saturation: float) -> list[tuple[float, int, int]]:
+    """Return stars' peaks in some rows: height over the rows' median, row, column.
+
+    The first and last `HALF` rows are there for the others' neighbourhood only.
+    """
+    filled = np.nan_to_num(rows, nan=-np.inf)
+    finite = rows[::4, ::4][np.isfinite(rows[::4, ::4])]
+    if not len(finite):
+        return []
+    level = float(np.median(finite))
+    peak = ndimage.maximum_filter(filled, size=7, mode="constant", cval=-np.inf)
+    candidate = (filled == peak) & (filled > level + DETECTION * noise) & (filled < saturation)
+    candidate[:HALF] = candidate[max(HALF, len(rows) - HALF) :] = False
+    candidate[:, :HALF] = candidate[:, max(HALF, rows.shape[1] - HALF) :] = False
+    found = []
+    for y, x in zip(*np.nonzero(candidate), strict=True):
+        height = float(rows[y, x]) - level
+        around = float(rows[y - 1 : y + 2, x - 1 : x + 2].sum(dtype=np.float64)) - 9 * level
+        if (around - height) / 8 >= SHARP * height:
+            found.append((height, int(y), int(x)))
+    return found
+
+
+def choose_stars(peaks: Sequence[tuple[float, int, int]]) -> NDArray[np.int64]:
+    """Return rows and columns of the brightest isolated peaks, int64 (n, 2)."""
+    ranked = sorted(peaks, key=lambda one: (-one[0], one[1], one[2]))[: 10 * MAX_STARS]
+    heights = np.array([one[0] for one in ranked])
+    places = np.array([one[1:] for one in ranked], dtype=np.int64).reshape(-1, 2)
+    chosen = []
+    for number in range(len(ranked)):
+        off = np.abs(places - places[number]).max(axis=1)
+        near = (off <= ISOLATION) & (heights > 0.1 * heights[number])
+        if near.sum() == 1:
+            chosen.append(number)
+        if len(chosen) == MAX_STARS:
+            break
+    return places[chosen]
+
+
+class Cutouts:
+    """Squares round the stars of one frame, filled while the frame's rows go by.
+
+    Parameters
+    ----------
+    stars : ndarray
+        int64 (n_star, 2): rows and columns of the grid.
+    """
+
+    def __init__(self, stars: NDArray[np.int64]) -> None:
+        self.stars = stars
+        side = 2 * HALF + 1
+        self.pixels = np.full((len(stars), side, side), np.nan, np.float32)
+
+    def add(self, rows: Floats, y0: int, x0: int) -> None:
+        """Take what belongs to the stars from rows that begin at (y0, x0) of the grid."""
+        stop, end = y0 + len(rows), x0 + rows.shape[1]
+        near = (self.stars[:, 0] + HALF >= y0) & (self.stars[:, 0] - HALF < stop)
+        for number in np.flatnonzero(near):
+            y, x = self.stars[number] - HALF
+            side = 2 * HALF + 1
+            top, bottom = max(y, y0), min(y + side, stop)
+            left, right = max(x, x0), min(x + side, end)
+            if right > left:
+                self.pixels[number, top - y : bottom - y, left - x : right - x] = rows[
+                    top - y0 : bottom - y0, left - x0 : right - x0
+                ]
+
+    def growth(self, saturation: float) -> Doubles:
+        """Return fluxes within `RADII`, float64 (n_star, n_radius); NaN where one is not whole."""
+        fluxes = np.full((len(self.stars), len(RADII)), np.nan)
+        for number, square in enumerate(self.pixels):
+            inner = square[_INSIDE[-1]]
+            ring = square[_IN_RING]
+            ring = ring[np.isfinite(ring)]
+            if not np.isfinite(inner).all() or inner.max() >= saturation:
+                continue
+            if len(ring) < _IN_RING.sum() // 2:
+                continue
+            level = float(np.median(ring.astype(np.float64)))
+            above = square.astype(np.float64) - level
+            fluxes[number] = [above[inside].sum() for inside in _INSIDE]
+        return fluxes
+
+
+def choose_radius(growths: Sequence[Doubles]) -> int:
+    """Return the place in `RADII` of the smallest that holds `HELD` of the light in all frames."""
+    place = 0
+    for growth in growths:
+        bright = growth[growth[:, -1] > 0]
+        if len(bright) < MIN_STARS:
+            continue
+        held = np.median(bright / bright[:, -1:], axis=0)
+        within = np.flatnonzero(held >= HELD)
+        place = max(place, int(within[0]))
+    return place
+
+
+def flux_scale(
+    reference: Doubles, frame: Doubles, radius: int, noises: tuple[float, float]
+) -> FluxScale:
+    """Return a frame's flux scale.
+
+    Parameters
+    ----------
+    reference, frame : ndarray
+        Growth curves of the same stars.
+    radius : int
+        Place of the aperture in `RADII`.
+    noises : tuple[float, float]
+        Standard deviations of the sky in a pixel of the reference and of the frame.
+
+    Notes
+    -----
+    The weighted mean of the logarithms of the ratios, those beyond 4 standard deviations set apart
+    (variable stars, cosmic rays). Its error is that of the weights, widened by the ratios' own
+    scatter where that is larger.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.log(reference[:, radius] / frame[:, radius])
+        area = math.pi * RADII[radius] ** 2
+        # The local background adds the noise of its own mean over the aperture.
+        area *= 1 + area / (math.pi * (RING[1] ** 2 - RING[0] ** 2))
+        variance = area * (
+            (noises[0] / reference[:, radius]) ** 2 + (noises[1] / frame[:, radius]) ** 2
+        )
+    good = np.isfinite(ratio) & (variance < 0.01)
+    ratio, weight = ratio[good], 1 / variance[good]
+    for _ in range(10):
+        if len(ratio) < MIN_STARS:
+            return FluxScale(
+                1.0, None, len(ratio), "Fewer than 5 stars are common with the reference."
+            )
+        spread = 1.4826 * float(np.median(np.abs(ratio - np.median(ratio))))
+        allowed = 4 * np.maximum(spread, np.sqrt(1 / weight))
+        kept = np.abs(ratio - np.median(ratio)) <= allowed
+        if kept.all():
+            break
+        ratio, weight = ratio[kept], weight[kept]
+    mean = float((weight * ratio).sum() / weight.sum())
+    chi_square = float((weight * (ratio - mean) ** 2).sum()) / (len(ratio) - 1)
+    error = math.sqrt(max(1.0, chi_square) / float(weight.sum()))
+    value = math.exp(mean)
+    return FluxScale(value, value * error, len(ratio))

@@ -1,0 +1,58 @@
+"""The FITS files of an image product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assimilator.image_planes import ROWS, Planes
+from boinc_project.fits.cards import Card, card
+from boinc_project.fits.writing import GZIP, RICE, FitsWriter, create_fits, encode_tile
+
+IMAGE_FILE = "image.fits"
+COMPRESSED = {"weight": "f4", "variance": "f4", "count": "i4", "rejected": "i4"}
+"""Planes that are tile-compressed, and what they are stored as: the Rice code knows no unsigned
+16-bit integers, and 32 bits of a small number cost it nothing."""
+
+
+def write_image_files(
+    directory: Path, planes: Planes, wcs: Sequence[Card], about: Sequence[Card]
+) -> None:
+    """Write ``image.fits``, ``weight.fits``, ``variance.fits``, ``count.fits``, ``rejected.fits``.
+
+    Parameters
+    ----------
+    directory : Path
+        Where to.
+    planes : Planes
+        What.
+    wcs : sequence of Card
+        World coordinates of the grid; in every file.
+    about : sequence of Card
+        Campaign, digest and the like; in every file.
+    """
+    with create_fits(directory / IMAGE_FILE) as file:
+        file.primary([card("EXTEND", True), *about])
+        file.image("SCI", planes.whole("image"), wcs)
+    for name, dtype in COMPRESSED.items():
+        with create_fits(directory / f"{name}.fits") as file:
+            file.primary([card("EXTEND", True), *about])
+            _compressed(file, name, planes, np.dtype(dtype), wcs)
+
+
+def _compressed(
+    file: FitsWriter, name: str, planes: Planes, dtype: np.dtype[Any], wcs: Sequence[Card]
+) -> None:
+    method = RICE if dtype.kind == "i" else GZIP
+    codes = (
+        encode_tile(np.ascontiguousarray(rows[:, start : start + ROWS], dtype), method)
+        for rows in planes.rows(name)
+        for start in range(0, planes.grid.nx, ROWS)
+    )
+    file.compressed_tiles(
+        name.upper(), codes, shape=(planes.grid.ny, planes.grid.nx), dtype=dtype, method=method,
+        tile=(ROWS, ROWS), cards=wcs,
+    )  # fmt: skip

@@ -1,0 +1,305 @@
+"""A campaign's product: the co-added image, what is known of it, and its files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assimilator import directory as files
+from assimilator import summary as entries
+from assimilator.coadd.options import Options
+from assimilator.coadd.stack import Coadded
+from assimilator.image_files import write_image_files
+from assimilator.image_planes import Planes
+from assimilator.outputs import Rejected
+from assimilator.product import SUMMARY_FILE, write_json
+from assimilator.provenance import PROVENANCE_FILE, provenance
+from boinc_project.campaign import Campaign
+from boinc_project.fits.cards import Card, card, parse_card
+
+KIND = "image"
+"""What ``kind`` of a summary says of an image; a posterior's summary has no such key."""
+FEWEST_TO_REJECT = 8
+"""Frames below which no single value of a pixel is 3 standard deviations from the median: of n
+values the farthest is at most ``n / sqrt(n - 1)`` away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Numbers of the image as a whole.
+
+    Attributes
+    ----------
+    n_pixel : int
+        Pixels that hold something.
+    n_kept, n_rejected : int
+        Values of all frames that are in the mean, and that were clipped away.
+    deepest : int
+        Most frames in a pixel.
+    depth : float or None
+        Median standard deviation of the sky in a pixel of `deepest` frames less clipped ones; None
+        if there is nothing.
+    """
+
+    n_pixel: int
+    n_kept: int
+    n_rejected: int
+    deepest: int
+    depth: float | None
+
+    @classmethod
+    def of(cls, planes: Planes) -> Statistics:
+        """Count in the planes."""
+        n_pixel = n_kept = n_rejected = deepest = 0
+        for count, rejected in zip(planes.rows("count"), planes.rows("rejected"), strict=True):
+            n_pixel += int(np.count_nonzero(count))
+            n_kept += int(count.sum(dtype=np.int64))
+            n_rejected += int(rejected.sum(dtype=np.int64))
+            deepest = max(deepest, int((count.astype(np.int64) + rejected).max(initial=0)))
+        weights = []
+        for weight, count, rejected in zip(
+            planes.rows("weight"), planes.rows("count"), planes.rows("rejected"), strict=True
+        ):
+            # Every eighth pixel each way says the same as all.
+            full = count[::8, ::8].astype(np.int64) + rejected[::8, ::8] == deepest
+            weights.append(weight[::8, ::8][full & (count[::8, ::8] > 0)])
+        found = np.concatenate(weights) if deepest else np.empty(0)
+        depth = float(1 / math.sqrt(float(np.median(found)))) if len(found) else None
+        return cls(n_pixel, n_kept, n_rejected, deepest, depth)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageProduct:
+    """What all canonical outputs of a campaign add up to.
+
+    Attributes
+    ----------
+    campaign : Campaign
+        Whose product it is.
+    options : Options
+        How it was co-added.
+    coadded : Coadded or None
+        The frames, and how they were matched; None if there are none.
+    planes : Planes
+        The stack; its files are there for as long as the product is in use.
+    statistics : Statistics
+        Of it.
+    units : tuple[dict, ...]
+        Provenance of every canonical output.
+    rejected : tuple[Rejected, ...]
+        Results that are not in it.
+    created_at : datetime
+        Aware; when it was made.
+    """
+
+    campaign: Campaign
+    options: Options
+    coadded: Coadded | None
+    planes: Planes
+    statistics: Statistics
+    units: tuple[dict[str, Any], ...]
+    rejected: tuple[Rejected, ...]
+    created_at: datetime
+
+    @property
+    def converged(self) -> bool:
+        """Whether all frames are in."""
+        return not self.missing
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What keeps it from being complete, one sentence each."""
+        wanted = self.campaign.stop.max_units
+        if self.n_unit >= wanted:
+            return ()
+        return (f"{wanted - self.n_unit} of {wanted} units are not in the image.",)
+
+    @property
+    def draws(self) -> None:
+        """None: an image has no draws."""
+        return
+
+    @property
+    def n_draw(self) -> int:
+        """0: an image has no draws."""
+        return 0
+
+    @property
+    def n_unit(self) -> int:
+        """Number of canonical outputs it was made of."""
+        return len(self.units)
+
+    @property
+    def n_frame(self) -> int:
+        """Number of frames in the stack."""
+        return 0 if self.coadded is None else len(self.coadded.sources)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all planes of the stack, in hexadecimal."""
+        return self.planes.digest
+
+    @property
+    def size(self) -> str:
+        """How much is in it, for people."""
+        return f"{self.n_frame} frames"
+
+    @property
+    def outcome(self) -> str:
+        """How far it is, one sentence."""
+        if self.converged:
+            return f"All {self.n_frame} frames are in the image."
+        return " ".join(self.missing)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the summary as plain JSON values; see ``docs/scientist/images.md``."""
+        grid, found = self.planes.grid, self.statistics
+        values = found.n_kept + found.n_rejected
+        return {
+            **entries.head(self.campaign),
+            "kind": KIND,
+            "created_at": self.created_at.isoformat(),
+            "digest": self.digest,
+            "converged": self.converged,
+            "missing": list(self.missing),
+            "remarks": self._remarks(),
+            "n_unit": self.n_unit,
+            "n_unit_wanted": self.campaign.stop.max_units,
+            "n_frame": self.n_frame,
+            "grid": {"nx": grid.nx, "ny": grid.ny},
+            "covered_fraction": found.n_pixel / (grid.nx * grid.ny),
+            "exposure_s": sum(one.exposure for one in self._sources()),
+            "frames_deepest": found.deepest,
+            "depth": found.depth,
+            "rejected_fraction": found.n_rejected / values if values else 0.0,
+            "n_rejected": found.n_rejected,
+            "clip": {"sigma": self.options.sigma, "iterations": self.options.iterations},
+            "background": self.options.background,
+            "reference": self._reference(),
+            "aperture_radius": None if self.coadded is None else self.coadded.matched.radius,
+            "frames": self._frames(),
+        }
+
+    def provenance(self) -> dict[str, Any]:
+        """Return where it comes from, as plain JSON values."""
+        return provenance(
+            self.campaign,
+            self.units,
+            self.rejected,
+            digest=self.digest,
+            created_at=self.created_at.isoformat(),
+            digest_of=KIND,
+        )
+
+    def write(self, directory: Path) -> None:
+        """Write all files into `directory`; each appears whole or not at all.
+
+        A product without frames has a summary and a provenance only.
+        """
+        part = files.begin(directory)
+        if self.n_frame:
+            write_image_files(part, self.planes, self._wcs(), self._about())
+            self._write_pictures(part)
+        write_json(part / PROVENANCE_FILE, self.provenance())
+        write_json(part / SUMMARY_FILE, self.summary())
+        files.publish(part, last=SUMMARY_FILE)
+
+    def _write_pictures(self, directory: Path) -> None:
+        # Matplotlib takes a second to import; only who writes a product needs it.
+        from assimilator.pictures import coverage_plot, preview, shrink
+
+        grid = self.planes.grid
+        image, count = (
+            shrink(self.planes.rows(name), grid.nx, grid.ny) for name in ("image", "count")
+        )
+        (directory / "preview.png").write_bytes(preview(image))
+        plot = coverage_plot(count, self.campaign.title, (grid.nx, grid.ny))
+        (directory / "coverage.png").write_bytes(plot)
+
+    def _wcs(self) -> list[Card]:
+        return [parse_card(text) for text in self.campaign.settings["grid"].get("cards", ())]
+
+    def _about(self) -> list[Card]:
+        return [
+            card("OACAMPGN", self.campaign.name, "campaign"),
+            card("OADIGEST", self.digest, "of all planes"),
+            card("OANFRAME", self.n_frame, "frames"),
+            card("EXPTIME", float(sum(one.exposure for one in self._sources())), "s, sum"),
+            card("DATE", self.created_at.strftime("%Y-%m-%dT%H:%M:%S")),
+        ]
+
+    def _sources(self) -> Sequence[Any]:
+        return () if self.coadded is None else self.coadded.sources
+
+    def _reference(self) -> str | None:
+        if self.coadded is None:
+            return None
+        return self.coadded.sources[self.coadded.matched.reference].frame.name
+
+    def _frames(self) -> list[dict[str, Any]]:
+        if self.coadded is None:
+            return []
+        matched = self.coadded.matched
+        total = float(matched.weight.sum())
+        return [
+            {
+                "name": source.frame.name,
+                "digest": source.digest,
+                "window": {
+                    "x0": source.frame.x0, "y0": source.frame.y0,
+                    "nx": source.frame.nx, "ny": source.frame.ny,
+                },
+                "exposure_s": source.exposure,
+                "noise": source.frame.noise,
+                "flux_scale": {"value": scale.value, "error": scale.error},
+                "n_star": scale.n_star,
+                "weight": float(weight),
+                "weight_share": float(weight) / total,
+                "background": [float(one) for one in coefficients],
+                "n_block": int(n_block),
+                "remark": scale.remark,
+            }
+            for source, scale, weight, coefficients, n_block in zip(
+                self.coadded.sources, matched.scales, matched.weight,
+                matched.surfaces.coefficients, matched.surfaces.n_block, strict=True,
+            )
+        ]  # fmt: skip
+
+    def _remarks(self) -> list[str]:
+        """Say what a user of the image should know, one sentence each."""
+        if self.coadded is None:
+            return []
+        found, matched = [], self.coadded.matched
+        unmeasured = [
+            source.frame.name
+            for source, scale in zip(self.coadded.sources, matched.scales, strict=True)
+            if scale.error is None
+        ]
+        if self.options.flux == "stars" and unmeasured:
+            found.append(
+                "The flux scale was not measured, and is 1, for: " + ", ".join(unmeasured) + "."
+            )
+        apart = [
+            source.frame.name
+            for place, (source, n_block) in enumerate(
+                zip(self.coadded.sources, matched.surfaces.n_block, strict=True)
+            )
+            if not n_block and place != matched.reference
+        ]
+        if self.options.background != "none" and apart:
+            found.append(
+                "The background was not matched, for want of overlap, for: "
+                + ", ".join(apart) + "."
+            )  # fmt: skip
+        if self.options.sigma >= 3 and 1 < self.statistics.deepest < FEWEST_TO_REJECT:
+            found.append(
+                f"With fewer than {FEWEST_TO_REJECT} frames in a pixel nothing is far enough from "
+                "the others to be rejected at 3 sigma: cosmic rays are still in the image."
+            )
+        return found

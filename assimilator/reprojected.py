@@ -1,0 +1,133 @@
+"""Canonical outputs of reprojection as sources of a stack, opened when they are read."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assimilator.coadd.frames import Source
+from assimilator.coadd.measure import Grid
+from assimilator.outputs import Canonical
+from boinc_project.campaign import Campaign
+from boinc_project.errors import OutputError
+from boinc_project.reprojection_output import (
+    FrameOutput,
+    ReprojectionOutput,
+    open_reprojection_output,
+)
+
+MOST_OPEN = 256
+"""Files that are open at once: a quarter of what a process may usually have."""
+
+Floats = NDArray[np.float32]
+
+
+class OpenOutputs:
+    """Outputs that are open for reading; the ones used longest ago are closed for new ones."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Path, tuple[ExitStack, ReprojectionOutput]] = OrderedDict()
+
+    def get(self, path: Path) -> ReprojectionOutput:
+        """Return an output, opened if it is not."""
+        found = self._open.pop(path, None)
+        if found is None:
+            if len(self._open) >= MOST_OPEN:
+                self._open.popitem(last=False)[1][0].close()
+            stack = ExitStack()
+            found = stack, stack.enter_context(open_reprojection_output(path))
+        self._open[path] = found
+        return found[1]
+
+    def close(self) -> None:
+        """Close all."""
+        while self._open:
+            self._open.popitem()[1][0].close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReprojectedFrame:
+    """A frame of an output; its pixels are read from the file when they are asked for."""
+
+    name: str
+    x0: int
+    y0: int
+    nx: int
+    ny: int
+    noise: float
+    has_pixels: bool
+    tile_digests: NDArray[np.uint8]
+    path: Path
+    number: int
+    outputs: OpenOutputs = field(repr=False)
+
+    def rows(self, start: int, stop: int) -> tuple[Floats, Floats]:
+        """Return pixels and variances of some rows of the window."""
+        return self.outputs.get(self.path).frames[self.number].rows(start, stop)
+
+
+def sources_of(
+    campaign: Campaign, canonical: Canonical, grid: Grid, outputs: OpenOutputs
+) -> list[Source]:
+    """Return the frames of one output.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be read, is not of its unit, or has no pixels.
+    """
+    output = outputs.get(canonical.path)
+    name = canonical.path.name
+    if output.unit_digest != canonical.unit.digest:
+        raise OutputError(f"The output {name} is not of {canonical.unit.name}.")
+    stated = canonical.unit.settings["frames"]
+    if len(output.frames) != len(stated):
+        raise OutputError(f"The output {name} has other frames than its unit.")
+    areas = {one.get("sha256"): one.get("area", 1.0) for one in campaign.settings.get("frames", ())}
+    found = []
+    for number, (frame, asked) in enumerate(zip(output.frames, stated, strict=True)):
+        _check(frame, asked, grid, name)
+        area = float(areas.get(canonical.unit.inputs.get(asked["input"]), 1.0))
+        saturation = asked.get("saturation")
+        found.append(
+            Source(
+                frame=ReprojectedFrame(
+                    name=str(asked["name"]),
+                    x0=frame.x0,
+                    y0=frame.y0,
+                    nx=frame.nx,
+                    ny=frame.ny,
+                    noise=frame.noise,
+                    has_pixels=frame.has_pixels,
+                    tile_digests=frame.tile_digests,
+                    path=canonical.path,
+                    number=number,
+                    outputs=outputs,
+                ),
+                variance_ratio=area if canonical.unit.settings["flux"] == "conserve" else 1 / area,
+                exposure=float(asked.get("exposure_s") or 0.0),
+                saturation=math.inf if saturation is None else float(saturation),
+                tile_rows=output.tile,
+            )
+        )
+    return found
+
+
+def _check(frame: FrameOutput, asked: dict[str, Any], grid: Grid, name: str) -> None:
+    """Refuse a frame that is not what the unit asked for."""
+    window = (frame.x0, frame.y0, frame.nx, frame.ny)
+    if window != (asked["x0"], asked["y0"], asked["nx"], asked["ny"]):
+        raise OutputError(f"The output {name} has a frame on another part of the grid.")
+    if frame.x0 + frame.nx > grid.nx or frame.y0 + frame.ny > grid.ny:
+        raise OutputError(f"The output {name} has a frame that stands out of the grid.")
+    if frame.noise != asked["noise"]:
+        raise OutputError(f"The output {name} states another noise than its unit.")
+    if not frame.has_pixels:
+        raise OutputError(f"The output {name} has digests only: there is nothing to add up.")

@@ -1,0 +1,138 @@
+"""Frames of a field stacked: order, bands and tiles do not matter; backgrounds and fluxes match."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assimilator.coadd.clip import PLAIN
+from assimilator.coadd.frames import ArrayFrame, Source
+from assimilator.coadd.measure import Grid
+from assimilator.coadd.options import Options
+from assimilator.coadd.stack import coadd
+from boinc_project.errors import UnitError
+from tests.sky_frames import Exposure, Field, Kept
+
+FIELD = Field(size=256, n_star=16, seed=4)
+HOWS = [
+    Exposure(scale=1.0, noise=4.0, cosmic_rays=3),
+    Exposure(scale=0.5, noise=3.0, sky=60.0, slope=(40.0, -20.0), fwhm=3.2),
+    Exposure(scale=1.5, noise=9.0, sky=300.0, window=(40, 10, 200, 230)),
+    Exposure(scale=1.2, noise=6.0, sky=20.0, slope=(0.0, 30.0), fwhm=2.4),
+]
+
+
+@pytest.fixture(scope="module")
+def sources() -> list[Source]:
+    return [FIELD.expose(number, how)[0] for number, how in enumerate(HOWS)]
+
+
+def test_order_bands_tiles_and_level_do_not_matter(sources: list[Source], tmp_path: Path) -> None:
+    one, other = Kept(FIELD.grid), Kept(FIELD.grid)
+    first = coadd(sources, FIELD.grid, Options(), one, scratch=tmp_path)
+    tiled = [replace(source, tile_rows=96) for source in reversed(sources)]
+    second = coadd(
+        tiled, FIELD.grid, Options(), other, scratch=tmp_path, memory=100_000, level=PLAIN
+    )
+    assert one.bytes() == other.bytes()
+    # The order of additions hardly ever shows in 32 bits; it must be one all the same.
+    names = [[source.frame.name for source in found.sources] for found in (first, second)]
+    assert names[0] == names[1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_fluxes_and_backgrounds_come_to_the_reference(
+    sources: list[Source], tmp_path: Path
+) -> None:
+    kept = Kept(FIELD.grid)
+    found = coadd(sources, FIELD.grid, Options(reference="frame 0"), kept, scratch=tmp_path)
+    assert found.sources[found.matched.reference].frame.name == "frame 0"
+    for source, scale in zip(found.sources, found.matched.scales, strict=True):
+        number = int(source.frame.name.split()[1])
+        if number:
+            assert scale.error is not None
+            # 5 standard errors: one of a million runs fails by chance; this one has its seed.
+            assert abs(scale.value - 1 / HOWS[number].scale) < 5 * scale.error < 0.05
+    sky = kept.image[(FIELD.stars(4.0) < 0.01) & (kept.count > 0)]
+    for corner in (kept.image[:64, :64], kept.image[-64:, -64:]):
+        assert np.median(corner) == pytest.approx(np.median(sky), abs=0.5)
+    assert np.median(sky) == pytest.approx(100.0, abs=0.5)
+
+
+def test_a_curved_background_goes_without_a_rest(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    y, x = np.meshgrid(np.linspace(-1, 1, 600), np.linspace(-1, 1, 700), indexing="ij")
+    scene = rng.normal(0, 1, x.shape)
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y])
+    sources = []
+    for number in range(3):
+        surface = np.tensordot(rng.uniform(5, 50, 6) * (number > 0), terms, 1)
+        pixels = (scene + surface).astype(np.float32)
+        sources.append(Source(ArrayFrame(f"frame {number}", 0, 0, 1.0, pixels)))
+    grid = Grid(700, 600)
+    kept = Kept(grid)
+    options = Options(flux="none", background="quadratic", reference="frame 0")
+    coadd(sources, grid, options, kept, scratch=tmp_path)
+    # Over a tenth of the axis a square is not quite its middle: up to 50 * 0.1**2 / 3 each way.
+    assert np.abs(kept.image - scene).max() < 1.0
+
+
+def test_backgrounds_match_through_a_chain_of_overlaps(tmp_path: Path) -> None:
+    hows = [
+        Exposure(sky=100.0, window=(0, 0, 128, 256)),
+        Exposure(sky=220.0, window=(64, 0, 128, 256)),
+        Exposure(sky=-50.0, window=(128, 0, 128, 256)),
+    ]
+    strips = [FIELD.expose(number, how)[0] for number, how in enumerate(hows)]
+    kept = Kept(FIELD.grid)
+    options = Options(flux="none", background="offset", reference="frame 0")
+    found = coadd(strips, FIELD.grid, options, kept, scratch=tmp_path)
+    assert np.median(kept.image[:, 192:]) == pytest.approx(100.0, abs=1.0)
+    assert (found.matched.surfaces.n_block > 0).all()
+
+
+def test_a_frame_without_overlap_is_said_to_be_unmatched(tmp_path: Path) -> None:
+    hows = [Exposure(window=(0, 0, 128, 256)), Exposure(sky=7.0, window=(128, 0, 128, 256))]
+    halves = [FIELD.expose(number, how)[0] for number, how in enumerate(hows)]
+    kept = Kept(FIELD.grid)
+    options = Options(reference="frame 0")
+    found = coadd(halves, FIELD.grid, options, kept, scratch=tmp_path)
+    other = 1 - found.matched.reference
+    assert found.matched.surfaces.n_block[other] == 0
+    assert found.matched.scales[other].error is None
+    assert "5 stars" in found.matched.scales[other].remark
+    assert np.median(kept.image[:, 192:]) == pytest.approx(7.0, abs=1.0)
+
+
+def test_coarser_input_pixels_weigh_by_their_area(tmp_path: Path) -> None:
+    fine, coarse = (FIELD.expose(number, Exposure())[0] for number in range(2))
+    kept = Kept(FIELD.grid)
+    options = Options(flux="none", background="none")
+    found = coadd(
+        [fine, replace(coarse, variance_ratio=0.25)], FIELD.grid, options, kept, scratch=tmp_path
+    )
+    by_name = dict(
+        zip((one.frame.name for one in found.sources), found.matched.weight, strict=True)
+    )
+    assert by_name["frame 1"] == pytest.approx(4 * by_name["frame 0"])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"sigma": 0},
+        {"sigma": float("nan")},
+        {"sigma": True},
+        {"iterations": 1.5},
+        {"background": "cubic"},
+        {"flux": "guess"},
+        {"reference": 3},
+        {"kappa": 3},
+    ],
+)
+def test_bad_settings_are_named(settings: dict[str, object]) -> None:
+    with pytest.raises(UnitError, match=next(iter(settings))):
+        Options.from_mapping(settings)

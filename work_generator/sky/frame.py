@@ -1,0 +1,302 @@
+"""Frames: which HDU of a FITS file is the image, and its planes as they are stored.
+
+Nothing here converts integers to floats: what a camera wrote is what volunteers get, with the
+``BSCALE`` and ``BZERO`` that give it its meaning (FITS Standard 4.0, section 4.4.2.5).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
+from numpy.typing import NDArray
+
+from boinc_project.errors import InputError
+
+Raw = NDArray[np.generic]
+"""Pixels as stored: uint8, int16, int32 or float32, native byte order."""
+
+MAX_SIDE = 100_000
+"""Pixels along a side; more is a broken header, not a camera."""
+_COMPRESSED = (".gz", ".bz2", ".xz", ".z", ".zst")
+_FLOATS = ("f4", "f8")
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """What stored integers mean: ``bzero + bscale * stored``; `blank` means nothing is known."""
+
+    bscale: float = 1.0
+    bzero: float = 0.0
+    blank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image HDU of a file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    hdu : int
+        Number of the HDU, from 0.
+    header, primary : Header
+        Of that HDU, and of the file.
+    nx, ny : int
+        Size, pixels.
+    scaling : Scaling
+        Of stored integers.
+    """
+
+    path: Path
+    hdu: int
+    header: fits.Header
+    primary: fits.Header
+    nx: int
+    ny: int
+    scaling: Scaling
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        name = str(self.header.get("EXTNAME", "")).strip()
+        if self.hdu == 0:
+            return str(self.path)
+        return f"{self.path}[{name or self.hdu}]"
+
+    def keyword(self, *names: str) -> Any:
+        """Return the first of the keywords that this header or the primary one has, or None."""
+        for header in (self.header, self.primary):
+            for name in names:
+                if header.get(name) not in (None, ""):
+                    return header[name]
+        return None
+
+    def number(self, *names: str) -> float | None:
+        """Return the first of the keywords that is a finite number, or None."""
+        value = self.keyword(*names)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value) if math.isfinite(value) else None
+        return None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[fits.HDUList]:
+    """Open a FITS file; whatever is wrong with it becomes one sentence.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no FITS file, or truncated.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Odd cards are everywhere and harm nobody; a missing end is looked for below.
+            warnings.simplefilter("ignore")
+            with fits.open(path, memmap=False, do_not_scale_image_data=True) as hdus:
+                _check_length(path, hdus)
+                yield hdus
+    except InputError:
+        raise
+    except EOFError as error:
+        raise InputError(_truncated(path), path=path) from error
+    except (OSError, ValueError, TypeError, KeyError, IndexError, VerifyError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).strip().split("\n")[0]
+        raise InputError(
+            f"{path} cannot be read as a FITS file: {reason.rstrip('.')}.", path=path
+        ) from error
+
+
+def find_images(path: Path, extension: str | int | None = None) -> list[Image]:
+    """Return the images of a file that a campaign means.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    extension : str or int, optional
+        EXTNAME, of which there may be several, or number; ``"all"`` for every image; the first
+        image if not given.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or has no such extension, or that one is no image.
+    """
+    with opened(path) as hdus:
+        if extension is not None and extension != "all":
+            return [_image(path, hdus, one) for one in _indices(path, hdus, extension)]
+        numbers = [index for index in range(len(hdus)) if _is_image(hdus[index])]
+        if not numbers:
+            raise InputError(
+                f"{path} has no image of two axes: {_listing(hdus)}. Name files with images.",
+                path=path,
+            )
+        return [_image(path, hdus, index) for index in numbers[: None if extension else 1]]
+
+
+def read_raw(image: Image) -> Raw:
+    """Return an image's pixels as stored; float64 becomes float32.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read.
+    """
+    with opened(image.path) as hdus:
+        data = hdus[image.hdu].data
+        data = np.reshape(np.asarray(data), (image.ny, image.nx))
+        kind = data.dtype.str[1:]
+        if kind in _FLOATS:
+            return _scaled_floats(image, data)
+        if kind not in ("u1", "i2", "i4"):
+            raise InputError(
+                f"{image.label} has pixels of {8 * data.dtype.itemsize}-bit integers: convert it "
+                "to 8, 16 or 32 bits, or to floats.",
+                path=image.path,
+            )
+        return cast(Raw, np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")))
+
+
+def physical(raw: Raw, scaling: Scaling) -> NDArray[np.float32]:
+    """Return pixels in the image's unit, NaN where nothing is known."""
+    if raw.dtype.kind == "f":
+        return np.asarray(raw, dtype=np.float32)
+    values = (raw.astype(np.float64) * scaling.bscale + scaling.bzero).astype(np.float32)
+    if scaling.blank is not None:
+        values[raw == scaling.blank] = np.nan
+    return values
+
+
+def check_pixels(image: Image, values: NDArray[np.float32]) -> None:
+    """Refuse an image that says nothing.
+
+    Raises
+    ------
+    InputError
+        If no pixel is finite, or all have the same value.
+    """
+    finite = np.isfinite(values)
+    if not finite.any():
+        raise InputError(
+            f"{image.label} has no finite pixel: leave it out, or name the right extension.",
+            path=image.path,
+        )
+    known = values[finite]
+    if known.min() == known.max():
+        raise InputError(
+            f"{image.label} has the same value, {float(known[0]):g}, in every pixel: leave it "
+            "out, or name the right extension.",
+            path=image.path,
+        )
+
+
+def _scaled_floats(image: Image, data: NDArray[Any]) -> Raw:
+    scaling = image.scaling
+    if (scaling.bscale, scaling.bzero) != (1.0, 0.0) and not _is_compressed(image):
+        data = data.astype(np.float64) * scaling.bscale + scaling.bzero
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(data, dtype=np.float32)
+
+
+def _is_compressed(image: Image) -> bool:
+    return "ZIMAGE" in image.header
+
+
+def _check_length(path: Path, hdus: fits.HDUList) -> None:
+    """Refuse a file that ends before its last HDU does."""
+    if path.suffix.lower() in _COMPRESSED:
+        return
+    last = hdus[len(hdus) - 1].fileinfo()
+    size = path.stat().st_size
+    end = last["datLoc"] + last["datSpan"]
+    # Padding after the last pixel may be missing: some programs never write it.
+    if end - size >= 2880:
+        raise InputError(_truncated(path, end - size), path=path)
+
+
+def _truncated(path: Path, lacking: int = 0) -> str:
+    by = f": {lacking} bytes are missing" if lacking else ""
+    return f"{path} is truncated{by}. Copy it again."
+
+
+def _is_image(hdu: Any) -> bool:
+    if not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
+        return False
+    shape = hdu.shape
+    return len(shape) >= 2 and all(length == 1 for length in shape[:-2]) and min(shape[-2:]) > 1
+
+
+def _indices(path: Path, hdus: fits.HDUList, extension: str | int) -> list[int]:
+    """Return the numbers of the HDUs of a name, or the one of a number."""
+    if isinstance(extension, int):
+        found = [extension] if 0 <= extension < len(hdus) else []
+    else:
+        wanted = extension.strip().upper()
+        found = [number for number, hdu in enumerate(hdus) if hdu.name.strip().upper() == wanted]
+    if not found:
+        raise InputError(f'{path} has no extension "{extension}": {_listing(hdus)}.', path=path)
+    if not all(_is_image(hdus[number]) for number in found):
+        raise InputError(
+            f'The extension "{extension}" of {path} is not an image of two axes: {_listing(hdus)}.',
+            path=path,
+        )
+    return found
+
+
+def _listing(hdus: fits.HDUList) -> str:
+    """Say what a file has, for a message."""
+    said = []
+    for index, hdu in enumerate(hdus):
+        size = " x ".join(str(length) for length in reversed(getattr(hdu, "shape", ()))) or "empty"
+        if isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
+            size = "table"
+        said.append(f"{index} {hdu.name or 'unnamed'} ({size})")
+    return "it has " + ", ".join(said)
+
+
+def _image(path: Path, hdus: fits.HDUList, index: int) -> Image:
+    hdu = hdus[index]
+    ny, nx = (int(length) for length in hdu.shape[-2:])
+    header = hdu.header.copy()
+    image = Image(path, index, header, hdus[0].header.copy(), nx, ny, Scaling())
+    if max(nx, ny) > MAX_SIDE:
+        raise InputError(
+            f"{image.label} claims {nx} x {ny} pixels; at most {MAX_SIDE} a side are taken.",
+            path=path,
+        )
+    scaling = _scaling(image)
+    return Image(path, index, header, image.primary, nx, ny, scaling)
+
+
+def _scaling(image: Image) -> Scaling:
+    header = image.header
+    values = {}
+    for name, default in (("BSCALE", 1.0), ("BZERO", 0.0)):
+        value = header.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(
+                f"{image.label} has {name} = {value!r}, which is no number: correct the header.",
+                path=image.path,
+            )
+        values[name] = float(value)
+    if not all(math.isfinite(value) for value in values.values()) or values["BSCALE"] == 0:
+        raise InputError(
+            f"{image.label} has BSCALE = {values['BSCALE']:g} and BZERO = {values['BZERO']:g}: all "
+            "its pixels would be the same or none a number; correct the header.",
+            path=image.path,
+        )
+    blank = header.get("BLANK")
+    floats = int(header.get("BITPIX", 8)) < 0
+    if floats or isinstance(blank, bool) or not isinstance(blank, int):
+        blank = None  # on floats the keyword means nothing
+    return Scaling(values["BSCALE"], values["BZERO"], blank)
