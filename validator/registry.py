@@ -44,8 +44,9 @@ class Audit(Protocol):
 
     The part is drawn with `rng` *after* the upload, from a seed that no volunteer knows, and
     computed again: a chain's segment from one stored state to the next must follow draw by draw. A
-    host that fakes a fraction f of its segments is caught with probability ``1 - (1 - f)**k`` by k
-    audits, so that an audit rate above zero is enough against habitual fakes.
+    host that fakes a fraction f of its parts is caught by an audit of k of them with a probability
+    of at least ``1 - (1 - f)**k``. What it can neither confirm nor refuse, and whatever goes wrong,
+    is inconclusive.
     """
 
     def __call__(
@@ -63,9 +64,16 @@ class Audit(Protocol):
         Parameters
         ----------
         rng : numpy.random.Generator
-            Chooses the parts.
+            Chooses the parts. Its seed must be secret, and fresh for every audit.
         budget : float
-            CPU seconds to spend.
+            CPU seconds to spend, by this machine's clock. However many there are, no more than
+            `validator.segments.AUDIT_SHARE` of the unit's compute is spent, but for one part, which
+            is always looked at.
+
+        Raises
+        ------
+        TransientError
+            If the verdict should be asked for again later.
         """
         ...
 
