@@ -27,13 +27,16 @@ class CampaignRow(Base):
     end_time: Mapped[float | None]
     state: Mapped[str] = mapped_column(String(16), default=CampaignState.ACTIVE.value)
     end_reason: Mapped[str] = mapped_column(Text, default="")
-    """Why it ended, in plain words."""
+    """Why it ended, or is paused, in plain words."""
     definition: Mapped[bytes] = mapped_column(LargeBinary)
     """The prepared `Campaign` as canonical JSON."""
     source: Mapped[str] = mapped_column(Text, default="")
     """The campaign file's own text."""
     priority: Mapped[int] = mapped_column(default=0)
     next_generation: Mapped[int] = mapped_column(default=0)
+    canary: Mapped[int] = mapped_column(default=0)
+    """Units of the first generation that proven hosts must have computed before the rest is sent;
+    0 once they have."""
     merge_wanted: Mapped[bool] = mapped_column(default=False)
     """Whether canonical outputs came since the newest product."""
 
@@ -50,6 +53,8 @@ class ProductRow(Base):
     n_unit: Mapped[int]
     n_draw: Mapped[int]
     converged: Mapped[bool]
+    doubted: Mapped[int] = mapped_column(default=0)
+    """Units in it whose outputs were withdrawn since; they are computed again."""
     digest: Mapped[str] = mapped_column(String(64))
     """Content digest of the merged draws."""
     summary: Mapped[dict[str, Any]] = mapped_column(JsonType)

@@ -1,7 +1,8 @@
 """What can be sent at all: apps and app versions, kept in memory in the shape of replies.
 
 The tables are small and change when an admin publishes; they are read again when they are older
-than `KEEP_SECONDS`, so a new version is offered at most that much later, in every process.
+than `Project.catalogue_seconds`, so a new version is offered at most that much later, in every
+process.
 """
 
 from __future__ import annotations
@@ -10,15 +11,13 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import selectinload
 
+from boinc_project.lifecycle.trust import PROVEN_AFTER
 from boinc_project.protocol.reply import AppInfo, AppVersionInfo, DownloadFile, FileRef
 from server.db import Database
-from server.models import App, AppVersion
-
-KEEP_SECONDS = 1.0
-"""Reading takes a millisecond; at hundreds of RPCs a second that is nothing once a second."""
+from server.models import App, AppVersion, HostAppVersion
 
 DEFAULT_FLOPS = 1e9
 """FLOP/s assumed of a host that has not measured itself: the client's own default."""
@@ -38,6 +37,8 @@ class Version:
     files: tuple[DownloadFile, ...]
     refs: tuple[FileRef, ...]
     api_version: str
+    homogeneous_redundancy: int = 0
+    homogeneous_app_version: bool = False
 
     def speed(self, p_fpops: float) -> float:
         """Return the FLOP/s to tell a host that measured `p_fpops`."""
@@ -62,6 +63,8 @@ class Catalogue:
     versions: dict[int, tuple[Version, ...]] = field(default_factory=dict)
     """By app, newest first."""
     by_id: dict[int, Version] = field(default_factory=dict)
+    proven: frozenset[int] = frozenset()
+    """Apps for which some host is proven."""
 
     def best(self, appid: int, platforms: Sequence[str], min_version: int) -> Version | None:
         """Return the newest version for one of the platforms, in the host's order of preference.
@@ -95,9 +98,18 @@ class CatalogueCache:
         What the names of application files are appended to.
     clock : Callable[[], float]
         Returns seconds.
+    keep : float
+        Seconds after which the tables are read again.
     """
 
-    def __init__(self, database: Database, download_url: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        download_url: str,
+        clock: Callable[[], float],
+        keep: float,
+    ) -> None:
+        self._keep = keep
         self._database = database
         self._download_url = download_url
         self._clock = clock
@@ -106,10 +118,10 @@ class CatalogueCache:
         self._catalogue = Catalogue()
 
     def current(self) -> Catalogue:
-        """Return the catalogue, at most `KEEP_SECONDS` old."""
+        """Return the catalogue, not too old."""
         with self._lock:
             now = self._clock()
-            if self._read_at is None or not 0 <= now - self._read_at < KEEP_SECONDS:
+            if self._read_at is None or not 0 <= now - self._read_at < self._keep:
                 self._catalogue = read_catalogue(self._database, self._download_url)
                 self._read_at = now
             return self._catalogue
@@ -138,10 +150,20 @@ def read_catalogue(database: Database, download_url: str) -> Catalogue:
     )
     with database.read() as session:
         found = [_version(row, download_url) for row in session.scalars(statement)]
+        proven = session.scalars(
+            select(AppVersion.appid)
+            .where(
+                exists().where(
+                    HostAppVersion.app_version_id == AppVersion.id,
+                    HostAppVersion.consecutive_valid >= PROVEN_AFTER,
+                )
+            )
+            .distinct()
+        ).all()
     versions: dict[int, tuple[Version, ...]] = {}
     for version in found:
         versions[version.appid] = (*versions.get(version.appid, ()), version)
-    return Catalogue(versions, {version.id: version for version in found})
+    return Catalogue(versions, {version.id: version for version in found}, proven=frozenset(proven))
 
 
 def _version(row: AppVersion, download_url: str) -> Version:
@@ -166,4 +188,6 @@ def _version(row: AppVersion, download_url: str) -> Version:
             FileRef(file.name, file.open_name, main_program=file.main_program) for file in row.files
         ),
         api_version=row.api_version,
+        homogeneous_redundancy=row.app.homogeneous_redundancy,
+        homogeneous_app_version=row.app.homogeneous_app_version,
     )
