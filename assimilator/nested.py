@@ -14,8 +14,9 @@ from scipy.stats import chi2, kstwo
 from apps.nested.cube import PriorTransform
 from apps.nested.run import log_left
 from apps.ttv.settings import Problem
-from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
+from apps.ttv.table import TABLE_FILE, parse_table
 from assimilator.diagnostics import QUANTILES, Estimate, Marginal
+from assimilator.evidence import importance_evidence, log_constant
 from assimilator.nested_errors import MIN_RUNS, Resampling, resample
 from assimilator.nested_modes import find_modes, systematic
 from assimilator.nested_product import Evidence, NestedProduct, Posterior, SubRun
@@ -86,7 +87,8 @@ def merge(
     found: tuple[Quantity, ...] = ()
     marginals: dict[str, Marginal] = {}
     if read:
-        posterior, found, marginals = _posterior(problem, read, runs, constant)
+        importance = importance_evidence(campaign.settings, constant)
+        posterior, found, marginals = _posterior(problem, read, runs, constant, importance)
     return NestedProduct(
         campaign=campaign,
         problem=problem,
@@ -127,6 +129,13 @@ def missing(evidence: Evidence | None, runs: Sequence[SubRun], rule: StopRule) -
             "New points are not spread evenly among the live ones "
             f"(probability {evidence.insertion_p:.1g}): the walks are too short; raise walks."
         )
+    importance = evidence.importance
+    if importance is not None and not evidence.importance_p >= MIN_PROBABILITY:
+        found.append(
+            f"log Z is {evidence.logz.value:.2f} +- {evidence.logz.mcse:.2f}, but importance "
+            f"sampling says {importance.value:.2f} +- {importance.mcse:.2f} (probability "
+            f"{evidence.importance_p:.1g}): the walks are too short; raise walks."
+        )
     short = [run for run in runs if run.remark]
     if short:
         found.append(f"{len(short)} runs reached the limit of their length before they were done.")
@@ -144,20 +153,6 @@ def missing(evidence: Evidence | None, runs: Sequence[SubRun], rule: StopRule) -
             f"about {more} more runs like these {n_run}."
         )
     return tuple(found)
-
-
-def log_constant(problem: Problem, table: TransitTable) -> float:
-    """Return what the likelihood leaves out because it depends on no parameter.
-
-    With it, evidences of models with unlike noise can be compared, too; see `apps.ttv.noise`.
-    """
-    log_sigmas = sum(float(np.log(planet.sigmas).sum()) for planet in table.planets)
-    if problem.noise.kind == "student_t":
-        nu = problem.noise.degrees
-        one = math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu) - 0.5 * math.log(nu * math.pi)
-    else:
-        one = -0.5 * math.log(2.0 * math.pi)
-    return table.n_transit * one - log_sigmas
 
 
 def sub_run(
@@ -231,7 +226,11 @@ def weighted_marginal(values: Floats, weighted: Weighted, again: Resampling) -> 
 
 
 def _posterior(
-    problem: Problem, read: Sequence[NestedOutput], runs: Sequence[SubRun], constant: float
+    problem: Problem,
+    read: Sequence[NestedOutput],
+    runs: Sequence[SubRun],
+    constant: float,
+    importance: Estimate | None,
 ) -> tuple[Posterior, tuple[Quantity, ...], dict[str, Marginal]]:
     points = merge_points(read)
     weighted = weigh(points)
@@ -247,7 +246,7 @@ def _posterior(
         weighted=weighted,
         values=values,
         chosen=chosen,
-        evidence=_evidence(weighted, again, nats, read, runs),
+        evidence=replace(_evidence(weighted, again, nats, read, runs), importance=importance),
         modes=find_modes(values, points.logl, weighted, again),
     )
     shape = (1, -1, 1, problem.n_dim)

@@ -19,6 +19,7 @@ from apps.ttv.settings import Problem
 from apps.ttv.table import parse_table
 from assimilator import nested, registry
 from assimilator.diagnostics import Estimate
+from assimilator.evidence import log_constant
 from assimilator.nested_errors import resample
 from assimilator.nested_modes import find_modes, mode_labels, systematic
 from assimilator.nested_product import Evidence, NestedProduct, SubRun
@@ -135,7 +136,7 @@ def _log_shells(points: h5py.Group) -> np.ndarray:
 
 
 def nested_constant(product: NestedProduct) -> float:
-    return nested.log_constant(product.problem, product.table)
+    return log_constant(product.problem, product.table)
 
 
 def test_no_outputs_give_no_posterior(tmp_path: Path) -> None:
@@ -170,12 +171,22 @@ RULE = StopRule(logz_error=0.2, ess=500.0)
         ({"logz": Estimate(-20.0, 0.4)}, "12 more runs like these 4"),
         ({"logz": Estimate(-20.0, math.nan)}, "error of log Z"),
         ({"ess": 250.0}, "4 more runs like these 4"),
+        ({"importance": Estimate(-19.0, 0.05)}, "importance sampling says -19.00 +- 0.05"),
+        ({"importance": Estimate(-19.0, math.nan)}, "importance sampling says"),
     ],
 )
 def test_every_part_of_the_rule_counts(change: dict[str, object], sentence: str) -> None:
     assert nested.missing(EVIDENCE, [RUN] * 4, RULE) == ()
     (line,) = nested.missing(replace(EVIDENCE, **change), [RUN] * 4, RULE)  # type: ignore[arg-type]
     assert sentence in line
+
+
+def test_two_methods_that_agree_are_no_complaint() -> None:
+    """1.5 sigma apart: probability 0.13."""
+    near = replace(EVIDENCE, importance=Estimate(-20.15, 0.0))
+    assert near.importance_p == pytest.approx(0.1336, abs=1e-4)
+    assert nested.missing(near, [RUN] * 4, RULE) == ()
+    assert math.isnan(EVIDENCE.importance_p)
 
 
 def test_runs_that_were_cut_short_are_no_evidence() -> None:
@@ -204,7 +215,7 @@ def test_the_constant_makes_the_likelihood_a_density(noise: dict[str, object]) -
     table = parse_table(ttv_case.table())
     density = norm if noise["kind"] == "gaussian" else t(4.0)
     expected = table.n_transit * density.logpdf(0.0) - table.n_transit * math.log(ttv_case.SIGMA)
-    assert nested.log_constant(problem, table) == pytest.approx(expected)
+    assert log_constant(problem, table) == pytest.approx(expected)
 
 
 def two_peaks(far: float, share: float) -> Likely:
