@@ -11,9 +11,10 @@ struct run {
     const struct start *starts;
     struct track **tracks;
     struct system system;
-    struct body bodies[MAX_PLANETS];
+    struct body *bodies;
+    struct distance distances[MAX_PLANETS];
     struct vector places[MAX_PLANETS]; /* heliocentric */
-    vec past[MAX_PLANETS][3];          /* s of the last steps, newest last */
+    struct history history;
     vec rate[MAX_PLANETS];             /* D at the last half step */
     struct body circle[MAX_PLANETS];   /* where a lane that failed waits for the others */
     mask alive;
@@ -28,10 +29,10 @@ INLINE void correct(int n, const struct system *s, struct body *b, double dt)
     const double b1 = 0.024900596027799867500; /* 1 / (96 a) */
     for (int outer = 1; outer >= -1; outer -= 2)
         for (int inner = -1; inner <= 1; inner += 2) {
-            vec far = broadcast(outer * inner * a * dt);
-            drift_all(n, s, b, -far);
-            kick_alone(n, s, b, broadcast(outer * inner * b1 * dt), 0);
-            drift_all(n, s, b, far);
+            vec far = broadcast(outer * inner * a * dt), back = -far;
+            drift_all(n, s->gm, b, &back, 0);
+            kick_alone(n, n, s, b, broadcast(outer * inner * b1 * dt), 0);
+            drift_all(n, s->gm, b, &far, 0);
         }
 }
 
@@ -52,12 +53,12 @@ static __attribute__((noinline)) void retire(struct run *run, mask lanes, enum f
         b->vx = choose(lanes, circle->vx, b->vx);
         b->vy = choose(lanes, circle->vy, b->vy);
         b->vz = choose(lanes, circle->vz, b->vz);
-        /* On a circle s grows by the same amount in every step. */
-        vec even = broadcast(run->setup->dt) / circle->x;
         for (int k = 0; k < 3; k++)
-            run->past[i][k] = choose(lanes, even, run->past[i][k]);
+            run->history.missed[k][i] =
+                choose(lanes, broadcast(0.0), run->history.missed[k][i]);
         run->system.limit[i] = choose(lanes, broadcast(0.0), run->system.limit[i]);
     }
+    measure(n, run->bodies, run->distances);
     heliocentric(n, &run->system, run->bodies, run->places);
 }
 
@@ -78,12 +79,14 @@ static __attribute__((noinline)) void note(
         }
         double *time = &track->times[place][track->count[place]++];
         double last = run->rate[place][lane];
-        *time = (step - 0.5 + last / (last - rate[lane])) * setup->dt;
+        double part = last / (last - rate[lane]);
+        double guess = step > 0.0 ? part - 0.5 : 0.5 * part; /* the first is but half a step */
+        *time = (step + guess) * setup->dt;
         if (!setup->timed[run->starts[lane].order[place]])
             continue;
         struct queue *q = &run->queues[place];
         append(
-            setup->n_planet, place, q, &run->system, before, run->bodies, lane, step, time);
+            setup->n_planet, place, q, &run->system, before, run->bodies, lane, step, guess, time);
         if (q->n == LANES)
             refine(setup->n_planet, place, q, setup->dt, setup->modified_kick);
     }
@@ -115,45 +118,23 @@ INLINE void look(int n, struct run *run, const struct body *before, double step)
 }
 
 /* One step from half step to half step: kick, then drift every planet. */
-INLINE void advance(int n, struct run *run)
+INLINE void advance(int n, struct run *run, struct body *to)
 {
     vec dt = broadcast(run->setup->dt);
-    struct distance distances[MAX_PLANETS];
-    measure(n, run->bodies, distances);
+    struct body kicked[MAX_PLANETS];
+    struct distance there[MAX_PLANETS];
     mask near = kick(
-        n, &run->system, run->bodies, distances, run->places, dt, run->setup->modified_kick);
-    mask unbound = {0};
-    for (int i = 0; i < n; i++) {
-        struct orbit o = orbit_at(&run->bodies[i], distances[i], run->system.gm[i]);
-        unbound = unbound | ~(o.beta > broadcast(0.0)); /* NaN, too */
-        vec *past = run->past[i];
-        /* s is smooth in time: go on along the parabola through the last three. */
-        vec guess = broadcast(3.0) * (past[2] - past[1]) + past[0];
-        struct arc arc = solve(&o, dt, guess);
-        move(&run->bodies[i], &o, dt, &arc);
-        past[0] = past[1];
-        past[1] = past[2];
-        past[2] = arc.s;
-    }
+        n, n, &run->system, run->bodies, run->distances, run->places, dt,
+        run->setup->modified_kick, kicked);
+    struct departure from = {run->bodies, kicked, run->distances, run->system.gm};
+    mask unbound = drift_from(n, &from, &dt, 0, &run->history, to, there);
+    run->bodies = to;
+    for (int i = 0; i < n; i++)
+        run->distances[i] = there[i];
     heliocentric(n, &run->system, run->bodies, run->places);
     if (__builtin_expect(any((near | unbound) & run->alive), 0)) {
         retire(run, near & ~unbound & run->alive, FAILURE_CLOSE_APPROACH);
         retire(run, unbound & run->alive, FAILURE_UNBOUND);
-    }
-}
-
-/* s of a step that ends now, for the first guesses: the orbits are followed back undisturbed. */
-INLINE void remember(int n, struct run *run)
-{
-    vec dt = broadcast(run->setup->dt);
-    for (int i = 0; i < n; i++) {
-        struct body b = run->bodies[i];
-        for (int k = 2; k >= 0; k--) {
-            struct orbit o = orbit_of(&b, run->system.gm[i]);
-            struct arc arc = solve(&o, -dt, first_guess(&o, -dt));
-            move(&b, &o, -dt, &arc);
-            run->past[i][k] = -arc.s;
-        }
     }
 }
 
@@ -162,20 +143,25 @@ INLINE void integrate_planets(int n, struct run *run)
     const struct setup *setup = run->setup;
     double dt = setup->dt;
     correct(n, &run->system, run->bodies, dt);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         run->rate[i] = broadcast(0.0);
+        for (int k = 0; k < 3; k++)
+            run->history.missed[k][i] = broadcast(0.0);
+    }
+    run->history.oldest = 0;
     heliocentric(n, &run->system, run->bodies, run->places);
     look(n, run, run->bodies, -0.5); /* D at the epoch */
-    struct body before[MAX_PLANETS];
-    memcpy(before, run->bodies, sizeof before);
-    drift_all(n, &run->system, run->bodies, broadcast(0.5 * dt));
+    struct body other[MAX_PLANETS], *before = other;
+    memcpy(before, run->bodies, sizeof other);
+    vec half = broadcast(0.5 * dt);
+    drift_all(n, run->system.gm, run->bodies, &half, 0);
     heliocentric(n, &run->system, run->bodies, run->places);
+    measure(n, run->bodies, run->distances);
     look(n, run, before, 0.0);
-    remember(n, run);
     for (double step = 1.0; (step - 0.5) * dt <= setup->span && any(run->alive); step += 1.0) {
-        for (int i = 0; i < n; i++)
-            before[i] = run->bodies[i];
-        advance(n, run);
+        struct body *to = before;
+        before = run->bodies;
+        advance(n, run, to);
         look(n, run, before, step);
     }
     for (int i = 0; i < n; i++)
@@ -187,6 +173,8 @@ void NAME(LEVEL)(
     const struct setup *setup, const struct start *starts, int n, struct track **tracks)
 {
     struct run run;
+    struct body bodies[MAX_PLANETS];
+    run.bodies = bodies;
     vec since[MAX_PLANETS];
     run.setup = setup;
     run.starts = starts;
@@ -196,10 +184,10 @@ void NAME(LEVEL)(
     for (int lane = 0; lane < LANES; lane++) {
         run.alive[lane] = lane < n ? -1 : 0;
         fill_lane(
-            setup, &starts[lane < n ? lane : 0], lane, &run.system, run.bodies, run.circle, since);
+            setup, &starts[lane < n ? lane : 0], lane, &run.system, bodies, run.circle, since);
     }
-    for (int i = 0; i < setup->n_planet; i++)
-        drift(&run.bodies[i], run.system.gm[i], since[i]);
+    derive(setup->n_planet, &run.system);
+    drift_all(setup->n_planet, run.system.gm, bodies, since, 1);
     /* A number of planets that is known to the compiler lets it unroll, and keep registers full. */
     switch (setup->n_planet) {
     case 1: integrate_planets(1, &run); break;

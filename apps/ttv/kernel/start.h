@@ -60,11 +60,8 @@ static void fill_lane(
         const double *element = start->elements + N_ELEMENT * start->order[place];
         double mass = element[MASS] * setup->earth_mass;
         double gm = g * setup->star_mass * ((total + mass) / total);
-        s->inverse_inside[place][lane] = 1.0 / (g * total);
         total = total + mass;
-        s->planet[place][lane] = g * mass;
-        s->gm[place][lane] = gm;
-        s->share[place][lane] = mass / total;
+        s->planet[place][lane] = g * (mass > MASSLESS ? mass : MASSLESS);
         double state[6];
         at_conjunction(element, gm, state);
         set_lane(&b[place], lane, state);

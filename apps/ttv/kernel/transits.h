@@ -8,11 +8,13 @@
 
 #include <string.h>
 
-#include "system.h"
+#include "drift.h"
 
-/* Newton steps along an arc of less than a step; from an error of 0.4 rad, the longest, they leave
- * 4e-2, 4e-5, 4e-14 and nothing: D is odd about its zero, so each cubes the error. */
-#define ARC_ITERATIONS 4
+/* Newton's method along an arc of less than a step ends with a step of at most this part of it: what
+ * that leaves goes with its square. From the straight line between the half steps that is the second step or the
+ * third: D is almost odd about its zero, where each step cubes the error. */
+#define ARC_FINISHED 1e-6
+#define ARC_ITERATIONS 30
 
 /* Candidates of one planet, each in a lane, that wait until they fill a vector. */
 struct queue {
@@ -21,6 +23,7 @@ struct queue {
     struct body before[MAX_PLANETS]; /* Jacobi states before and after the change of sign */
     struct body after[MAX_PLANETS];
     double step[LANES];              /* half steps until `after`, whose time is (step + 1/2) dt */
+    vec guess;                       /* of the transit, in steps after `step` */
     double *times[LANES];            /* where the answers go */
 };
 
@@ -46,18 +49,16 @@ INLINE void put_body(struct body *to, int slot, const struct body *from, int lan
 /* Append one lane's system and its states about the change of sign. */
 static void append(
     int n, int place, struct queue *q, const struct system *s, const struct body *before,
-    const struct body *after, int lane, double step, double *time)
+    const struct body *after, int lane, double step, double guess, double *time)
 {
     int slot = q->n++;
+    vec guesses = broadcast(guess);
+    put(&q->guess, slot, &guesses, lane);
     q->step[slot] = step;
     q->times[slot] = time;
     put(&q->system.star, slot, &s->star, lane);
     for (int i = 0; i < n; i++) {
         put(&q->system.planet[i], slot, &s->planet[i], lane);
-        put(&q->system.gm[i], slot, &s->gm[i], lane);
-        put(&q->system.inverse_inside[i], slot, &s->inverse_inside[i], lane);
-        put(&q->system.share[i], slot, &s->share[i], lane);
-        put(&q->system.limit[i], slot, &s->limit[i], lane);
         put_body(&q->after[i], slot, &after[i], lane);
         if (i <= place) /* those outside do not move the planet's own coordinates */
             put_body(&q->before[i], slot, &before[i], lane);
@@ -79,64 +80,91 @@ INLINE struct body heliocentric_of(int place, const struct system *s, const stru
     return found;
 }
 
-/* Time from a heliocentric state to the zero of D on its osculating orbit, by Newton's method;
+/* A heliocentric state and its time to the transit, which is between low and high. */
+struct end {
+    struct body at;
+    struct orbit orbit;
+    vec s, time, low, high;
+    mask active;
+};
+
+/* Newton's method for the zero of D on the osculating orbit, inside a bracket;
  * dD/dt = vx^2 + vy^2 - gm (x^2 + y^2) / r^3. */
-INLINE vec time_to_transit(const struct body *b, vec gm, vec guess)
+INLINE void approach_transit(struct end *end, vec finished)
 {
-    struct orbit o = orbit_of(b, gm);
-    vec s = guess * o.inverse_r0, t = guess;
-    for (int i = 0; i < ARC_ITERATIONS; i++) {
-        struct gauss g = gauss_series(o.beta, s);
-        vec r = distance_at(&o, &g), inverse_r = broadcast(1.0) / r;
-        t = time_at(&o, s, &g);
-        vec pull = gm * o.inverse_r0;
-        vec f = broadcast(1.0) - pull * g.g2, h = t - gm * g.g3;
-        vec f_dot = -pull * inverse_r * g.g1, h_dot = broadcast(1.0) - gm * inverse_r * g.g2;
-        vec x = f * b->x + h * b->vx, y = f * b->y + h * b->vy;
-        vec vx = f_dot * b->x + h_dot * b->vx, vy = f_dot * b->y + h_dot * b->vy;
-        vec rise = vx * vx + vy * vy -
-                   gm * inverse_r * inverse_r * inverse_r * (x * x + y * y);
-        vec wait = -(x * vx + y * vy) / rise;
-        s = s + wait * inverse_r;
-        t = t + wait;
-    }
-    return t;
+    const struct body *b = &end->at;
+    const struct orbit *o = &end->orbit;
+    struct gauss g = gauss_of(o->beta, end->s);
+    vec inverse_r = broadcast(1.0) / distance_at(o, &g), time = time_at(o, end->s, &g);
+    vec pull = o->gm * o->inverse_r0, here = o->gm * inverse_r;
+    vec f = broadcast(1.0) - pull * g.g2, h = time - o->gm * g.g3;
+    vec f_dot = -(pull * inverse_r * g.g1), h_dot = broadcast(1.0) - here * g.g2;
+    vec x = f * b->x + h * b->vx, y = f * b->y + h * b->vy;
+    vec vx = f_dot * b->x + h_dot * b->vx, vy = f_dot * b->y + h_dot * b->vy;
+    vec rise = vx * vx + vy * vy - here * inverse_r * inverse_r * (x * x + y * y);
+    vec rate = x * vx + y * vy, wait = -rate / rise;
+    end->low = choose(rate < broadcast(0.0), time, end->low);
+    end->high = choose(rate < broadcast(0.0), end->high, time);
+    vec next = time + wait;
+    mask inside = (next >= end->low) & (next <= end->high);
+    next = choose(inside, next, broadcast(0.5) * (end->low + end->high));
+    wait = next - time;
+    end->s = choose(end->active, end->s + wait * inverse_r, end->s);
+    end->time = choose(end->active, next, end->time);
+    end->active = end->active & (magnitude(wait) > finished);
 }
 
 /* Refine the candidates of one planet, and empty the queue.
  *
  * The transit lies between two whole steps, of which the nearer one is half a step before the
- * state after the change. Its time is found on the osculating orbits of both ends and blended by
+ * state after the change; on which side of it, the straight line between the half steps says. Both
+ * ends go through every stage side by side. The time is found on the osculating orbits of both ends and blended by
  * the distance from each (Deck et al. 2014, ApJ 787, 132, section 3.2). */
 static __attribute__((noinline)) void refine(
     int n, int place, struct queue *q, double step, int modified)
 {
     const struct system *s = &q->system;
-    struct body kicked[MAX_PLANETS];
-    struct body *after = q->after;
-    vec gm = s->star + s->planet[place], dt = broadcast(step), half = broadcast(0.5 * step);
+    derive(n, &q->system);
+    struct body kicked[MAX_PLANETS], bodies[2 * MAX_PLANETS];
+    vec gm[2 * MAX_PLANETS], times[2 * MAX_PLANETS];
+    vec dt = broadcast(step), half = broadcast(0.5 * step), guess = q->guess * dt;
+    mask earlier = guess < broadcast(0.0);
+    vec way = choose(earlier, -dt, dt), finished = broadcast(ARC_FINISHED * step);
+    int m = place + 1; /* those outside do not move the planet's own coordinates */
     for (int i = 0; i < n; i++)
-        kicked[i] = after[i];
-    kick_alone(n, s, kicked, dt, modified);
-    drift_all(place + 1, s, after, -half);
-    struct body near = heliocentric_of(place, s, after);
-    mask earlier = near.x * near.vx + near.y * near.vy > broadcast(0.0);
-    vec way = choose(earlier, -dt, dt);
-    for (int i = 0; i <= place; i++) {
-        struct body *end = &kicked[i], *start = &q->before[i];
-        end->x = choose(earlier, start->x, end->x);
-        end->y = choose(earlier, start->y, end->y);
-        end->z = choose(earlier, start->z, end->z);
-        end->vx = choose(earlier, start->vx, end->vx);
-        end->vy = choose(earlier, start->vy, end->vy);
-        end->vz = choose(earlier, start->vz, end->vz);
+        kicked[i] = q->after[i];
+    kick_alone(n, m, s, kicked, dt, modified);
+    for (int i = 0; i < m; i++) {
+        const struct body *start = &q->before[i], *end = &kicked[i];
+        bodies[i] = q->after[i];
+        bodies[m + i] = (struct body){
+            choose(earlier, start->x, end->x),   choose(earlier, start->y, end->y),
+            choose(earlier, start->z, end->z),   choose(earlier, start->vx, end->vx),
+            choose(earlier, start->vy, end->vy), choose(earlier, start->vz, end->vz),
+        };
+        gm[i] = gm[m + i] = s->gm[i];
+        times[i] = -half;
+        times[m + i] = broadcast(0.5) * way;
     }
-    drift_all(place + 1, s, kicked, broadcast(0.5) * way);
-    struct body other = heliocentric_of(place, s, kicked);
-    vec from_near = time_to_transit(&near, gm, broadcast(0.25) * way);
-    vec from_other = way + time_to_transit(&other, gm, broadcast(-0.75) * way);
+    drift_all(2 * m, gm, bodies, times, 1);
+    struct end ends[2];
+    for (int i = 0; i < 2; i++) {
+        struct end *end = &ends[i];
+        end->at = heliocentric_of(place, s, bodies + i * m);
+        end->orbit = orbit_of(&end->at, s->star + s->planet[place]);
+        end->time = i ? guess - way : guess;
+        end->s = first_guess(&end->orbit, end->time);
+        end->active = ~(mask){0};
+        /* The change of sign is half a step away at most; the osculating orbit's may be a bit more. */
+        end->low = end->time - (guess + broadcast(0.6) * dt);
+        end->high = end->time + (broadcast(0.6) * dt - guess);
+    }
+    for (int i = 0; i < ARC_ITERATIONS && any(ends[0].active | ends[1].active); i++)
+        for (int k = 0; k < 2; k++)
+            approach_transit(&ends[k], finished);
     /* t = near (1 - t / way) + other (t / way), solved for t */
-    vec t = from_near / (broadcast(1.0) + (from_near - from_other) / way);
+    vec near = ends[0].time, other = way + ends[1].time;
+    vec t = near / (broadcast(1.0) + (near - other) / way);
     for (int slot = 0; slot < q->n; slot++)
         *q->times[slot] = q->step[slot] * step + t[slot];
     q->n = 0;

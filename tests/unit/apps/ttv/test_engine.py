@@ -32,6 +32,8 @@ SYSTEMS: dict[str, tuple[tuple[float, ...], ...]] = {
     "unsorted": ((10.0, 45.0, 0.05, 0.05, 20.0, 88.0, 12.0), B, C),
     "eccentric": ((5.0, 10.0, -0.5, 0.3, 3.0, 90.0, 0.0), (5.0, 80.0, 0.2, 0.3, 7.0, 90.0, 0.0)),
     "massless": ((0.0, *B[1:]), (0.0, *C[1:])),
+    "massless inside": ((0.0, *B[1:]), C),
+    "massless outside": (B, (0.0, *C[1:])),
     "retrograde": (B, (*C[:5], 90.0, 180.0)),
     "nine": tuple(
         (2.0 + i, 6.0 * 1.55**i, 0.01, -0.01, 0.3 * 6.0 * 1.55**i, 90.0 - 0.1 * i, 1.0 * i)
@@ -237,6 +239,24 @@ def test_massless_planets_transit_at_t0_and_every_period_after(e: float, directi
     ).all_times(point)
     assert found is not None
     np.testing.assert_allclose(found[0], 3.0 + 10.0 * np.arange(20), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("e", [0.5, 0.6, 0.7])
+def test_transits_near_a_pericentre_that_the_step_hardly_resolves(e: float) -> None:
+    """Newton's method for D stays between the half steps about the change of sign.
+
+    The step is a twentieth of the period. Where it misses a transit, the set is refused.
+    """
+    directions = np.linspace(0.0, 2.0 * math.pi, 240, endpoint=False)
+    orbits = [(0.0, 8.0, e * math.cos(w), e * math.sin(w), 3.2 + w, 90.0, 0.0) for w in directions]
+    problem = problem_of(orbits[:1], end=400.0, dt=0.4)
+    points = np.array(orbits)
+    found = BatchEngine(problem, table_of(problem, orbits[0])).all_times(points)
+    good = [(times[0], orbit) for times, orbit in zip(found, orbits, strict=True) if times]
+    assert len(good) > 0.8 * len(orbits)
+    for times, orbit in good:
+        first = orbit[4] % 8.0
+        np.testing.assert_allclose(times, first + 8.0 * np.arange(len(times)), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("periods", [-400, -3, 7, 400])

@@ -1,0 +1,56 @@
+/* The functions that the kernel is made of, on vectors.
+ *
+ *   arithmetic FUNCTION < doubles > doubles
+ *
+ * inverse_root: x; over_cube: w, x; gauss: z, and c0..c3 with G_k = s^k c_k for s = 1 come back.
+ * The number of arguments must be a multiple of the lanes. */
+#include <stdio.h>
+#include <string.h>
+
+#include "kepler.h"
+
+static int take(vec *to, int n)
+{
+    for (int i = 0; i < n; i++)
+        for (int lane = 0; lane < LANES; lane++)
+            ((double *)to)[i * LANES + lane] = 0.0;
+    double one[4];
+    for (int lane = 0; lane < LANES; lane++) {
+        if (fread(one, sizeof *one, (size_t)n, stdin) != (size_t)n)
+            return 0;
+        for (int i = 0; i < n; i++)
+            to[i][lane] = one[i];
+    }
+    return 1;
+}
+
+static void give(const vec *from, int n)
+{
+    for (int lane = 0; lane < LANES; lane++)
+        for (int i = 0; i < n; i++) {
+            double one = from[i][lane];
+            fwrite(&one, sizeof one, 1, stdout);
+        }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2)
+        return 2;
+    vec in[2], out[4];
+    int is_cube = !strcmp(argv[1], "over_cube"), is_gauss = !strcmp(argv[1], "gauss");
+    while (take(in, is_cube ? 2 : 1)) {
+        if (is_gauss) {
+            struct gauss g = gauss_of(in[0], broadcast(1.0));
+            out[0] = g.g0;
+            out[1] = g.g1;
+            out[2] = g.g2;
+            out[3] = g.g3;
+            give(out, 4);
+        } else {
+            out[0] = is_cube ? over_cube(in[0], in[1]) : inverse_root(in[0]);
+            give(out, 1);
+        }
+    }
+    return 0;
+}
