@@ -8,7 +8,9 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-KERNEL = Path("apps") / "ttv" / "kernel"
+# Extensions whose ``level.c`` is compiled once for each width of vectors, and where it is.
+LEVELLED = {"apps.ttv._kernel": Path("apps") / "ttv" / "kernel"}
+KERNEL = LEVELLED["apps.ttv._kernel"]
 # No contraction to fused multiply-adds, no reassociation: the same bits from every compiler.
 EXACT = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-Wno-psabi"]
 # Name, doubles in a vector, flags. Two AVX-512 registers a vector would hide more latency, but the
@@ -28,13 +30,16 @@ class BuildKernel(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Add the levels' objects to the extension and build it."""
+        if ext.name not in LEVELLED:
+            super().build_extension(ext)
+            return
         machine = platform.machine().replace("AMD64", "x86_64")
         levels = LEVELS.get(machine, LEVELS["other"])
         for name, lanes, flags in levels:
             ext.define_macros.append((f"{name.upper()}_LANES", str(lanes)))
             ext.extra_objects += self.compiler.compile(
-                [str(KERNEL / "level.c")],
-                output_dir=str(Path(self.build_temp) / name),
+                [str(LEVELLED[ext.name] / "level.c")],
+                output_dir=str(Path(self.build_temp) / ext.name / name),
                 macros=[("LANES", str(lanes)), ("LEVEL", name)],
                 extra_postargs=[*EXACT, *flags],
                 depends=ext.depends,
@@ -53,6 +58,12 @@ setup(
             extra_compile_args=EXACT,
             # Without a compiler the project still works, with TTVFast: slower, and it says so.
             optional=True,
-        )
+        ),
+        Extension(
+            "boinc_project.fits._rice",
+            sources=["boinc_project/fits/rice.c"],
+            extra_compile_args=["-O3"],
+            optional=True,
+        ),
     ],
 )

@@ -5,6 +5,7 @@
     OpenAstroError
     ├── ConfigError             settings or command line flags
     ├── InputError              a file given by a person: campaign, transit-time table, image
+    │   └── FitsError           a FITS file that is damaged, or of a kind that is not read
     ├── ProtocolError           what a client sent
     │   ├── MalformedRequest
     │   ├── RequestTooLarge
@@ -50,6 +51,10 @@ class ConfigError(OpenAstroError):
 
 class InputError(OpenAstroError):
     """A file given to the project is not usable as it is."""
+
+
+class FitsError(InputError):
+    """A FITS file is damaged, or of a kind that the project does not read."""
 
 
 class ProtocolError(OpenAstroError):

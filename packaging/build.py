@@ -158,7 +158,8 @@ def stamp(modules: Iterable[str], python: Python, lock: Path) -> str:
     to change one of these.
     """
     recipe = [path for path in RECIPE.iterdir() if path.suffix in {".py", ".spec"}]
-    recipe += [ROOT / "setup.py", *(ROOT / "apps").rglob("kernel/*.[ch]")]
+    kernels = [*(ROOT / "apps").rglob("kernel/*.[ch]"), *(ROOT / "boinc_project").rglob("*.c")]
+    recipe += [ROOT / "setup.py", *kernels]
     paths = [lock, *sorted(recipe), *(ROOT / module for module in sorted(modules))]
     total = hashlib.sha256(repr(python).encode())
     for path in paths:
