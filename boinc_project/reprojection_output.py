@@ -120,7 +120,7 @@ class FramePixels:
         BZERO of steps.
     blank : int
         BLANK of steps.
-    pixels, variance : Sequence[bytes]
+    pixels, variance : Iterable[bytes]
         Codes of all tiles, in order.
     cards : Sequence[Card]
         The window's WCS.
@@ -129,8 +129,8 @@ class FramePixels:
     step: float | None
     zero: float
     blank: int
-    pixels: Sequence[bytes]
-    variance: Sequence[bytes]
+    pixels: Iterable[bytes]
+    variance: Iterable[bytes]
     cards: Sequence[Card]
 
 
