@@ -418,10 +418,15 @@ def open_reprojection_output(
         raise OutputError(error.message) from error
 
 
+def shown_name(name: str) -> str:
+    """Return a frame's name as an output can hold it: its last 60 characters, as plain ASCII."""
+    plain = "".join(one if one.isascii() and one.isprintable() else "?" for one in name)
+    return plain.replace("'", "?")[-60:].rstrip()
+
+
 def _head_cards(head: FrameHead) -> list[Card]:
-    name = "".join(one if one.isascii() and one.isprintable() else "?" for one in head.name)
     return [
-        card("OANAME", name.replace("'", "?")[-60:]),
+        card("OANAME", shown_name(head.name)),
         card("OAX0", head.x0, "first column of the window in the grid, 0-based"),
         card("OAY0", head.y0, "first row"),
         card("OANX", head.nx, "columns of the window"),

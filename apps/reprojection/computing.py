@@ -10,7 +10,7 @@ from pathlib import Path
 
 from apps.reprojection.checkpoint import Finished
 from apps.reprojection.engine import Interpolation, Steps, lanczos_table, need_kernel
-from apps.reprojection.frame import LIMITS, open_frame
+from apps.reprojection.frame import LIMITS, Frame, open_frame
 from apps.reprojection.settings import FrameSettings, ReprojectionSettings
 from apps.reprojection.tiles import Tile, Work, compute_tile, compute_tiles
 from apps.runtime.errors import QuitRequested
@@ -97,6 +97,22 @@ def recompute(unit: Unit, inputs: Mapping[str, Path], frame: int, tile: int) -> 
     one = settings.frames[frame]
     with open_frame(one, settings.calibration, inputs, settings.method) as opened:
         return compute_tile(opened, work_of(settings, one, how), tile)
+
+
+@contextlib.contextmanager
+def open_input_frame(
+    settings: ReprojectionSettings, number: int, inputs: Mapping[str, Path]
+) -> Iterator[Frame]:
+    """Open a frame of a unit.
+
+    Raises
+    ------
+    UnitError, FitsError
+        If an input is missing or damaged.
+    """
+    frame = settings.frames[number]
+    with open_frame(frame, settings.calibration, inputs, settings.method) as opened:
+        yield opened
 
 
 def interpolation_of(settings: ReprojectionSettings, inputs: Mapping[str, Path]) -> Interpolation:

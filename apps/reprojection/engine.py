@@ -42,6 +42,28 @@ class Map:
     nodes: NDArray[np.float64]
     step: int
 
+    def at(self, columns: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return places in the frame, (2, n_row, n_column), as the kernel does but for rounding."""
+        along, across = _lagrange(columns, self.step), _lagrange(rows, self.step)
+        first = [np.asarray(one) // self.step for one in (columns, rows)]
+        found = np.zeros((2, len(rows), len(columns)))
+        for i in range(4):
+            for j in range(4):
+                part = self.nodes[:, (first[1] + i)[:, None], first[0] + j]
+                found += across[i][:, None] * along[j] * part
+        return found
+
+
+def _lagrange(places: NDArray[np.int64], step: int) -> list[NDArray[np.float64]]:
+    """Return weights of the nodes at -1, 0, 1 and 2 for places of the window."""
+    t = places % step / step
+    return [
+        -t * (t - 1) * (t - 2) / 6,
+        (t + 1) * (t - 1) * (t - 2) / 2,
+        -(t + 1) * t * (t - 2) / 2,
+        (t + 1) * t * (t - 1) / 6,
+    ]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planes:
