@@ -5,7 +5,7 @@ DEMO   ?= var/demo
 REQUIRE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system lint format test test-fast test-aarch64 demo demo-serve app bench lock clean
+.PHONY: help setup system lint format test test-fast test-aarch64 demo demo-images demo-serve app bench lock clean
 
 help: ## Say what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,10 @@ test-aarch64: setup ## Compare the kernel's bytes with those of an emulated AArc
 demo: setup app ## Run a real campaign from one file to a merged posterior, on this machine
 	@packaging/setup/system.sh client
 	@$(VENV)/bin/openastro demo --directory $(DEMO) --apps build/apps
+
+demo-images: setup app ## Co-add two real exposures through volunteers' clients, on this machine
+	@packaging/setup/system.sh client
+	@$(VENV)/bin/openastro demo --images --directory $(DEMO)-images --apps build/apps
 
 demo-serve: setup ## Look at the finished demo's pages
 	@$(VENV)/bin/openastro --project $(DEMO) serve

@@ -10,11 +10,10 @@ from setuptools.command.build_ext import build_ext
 
 # Extensions whose ``level.c`` is compiled once for each width of vectors, and where it is.
 LEVELLED = {
+    "apps.reprojection._kernel": Path("apps") / "reprojection" / "kernel",
     "apps.ttv._kernel": Path("apps") / "ttv" / "kernel",
     "assimilator.coadd._kernel": Path("assimilator") / "coadd" / "kernel",
 }
-KERNEL = LEVELLED["apps.ttv._kernel"]
-COADD = LEVELLED["assimilator.coadd._kernel"]
 # No contraction to fused multiply-adds, no reassociation: the same bits from every compiler.
 EXACT = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-Wno-psabi"]
 # Name, doubles in a vector, flags. Two AVX-512 registers a vector would hide more latency, but the
@@ -51,26 +50,28 @@ class BuildKernel(build_ext):
         super().build_extension(ext)
 
 
+def levelled(name: str, *sources: str) -> Extension:
+    """Return an extension with the levels that its directory has a ``level.c`` for.
+
+    Without a compiler the project still works, with slower libraries: it says so.
+    """
+    kernel = LEVELLED[name]
+    return Extension(
+        name,
+        sources=[str(kernel / source) for source in sources],
+        depends=[str(path) for path in sorted(kernel.glob("*.[ch]"))],
+        extra_compile_args=EXACT,
+        optional=True,
+    )
+
+
 setup(
     cmdclass={"build_ext": BuildKernel},
     packages=[],
     ext_modules=[
-        Extension(
-            "apps.ttv._kernel",
-            sources=[str(KERNEL / name) for name in ("module.c", "matching.c")],
-            depends=[str(path) for path in sorted(KERNEL.glob("*.[ch]"))],
-            extra_compile_args=EXACT,
-            # Without a compiler the project still works, with TTVFast: slower, and it says so.
-            optional=True,
-        ),
-        Extension(
-            "assimilator.coadd._kernel",
-            sources=[str(COADD / "module.c")],
-            depends=[str(path) for path in sorted(COADD.glob("*.[ch]"))],
-            extra_compile_args=EXACT,
-            # Without a compiler numpy takes its place: the same bits, some ten times slower.
-            optional=True,
-        ),
+        levelled("apps.ttv._kernel", "module.c", "matching.c"),
+        levelled("apps.reprojection._kernel", "module.c", "loading.c"),
+        levelled("assimilator.coadd._kernel", "module.c"),
         Extension(
             "boinc_project.fits._rice",
             sources=["boinc_project/fits/rice.c"],

@@ -135,7 +135,7 @@ def _compute(app: App, runtime: Runtime) -> None:
     unit, inputs = _open_unit(app, runtime)
     _say(f"unit {unit.name}, digest {unit.digest}")
     _say(f"seed {unit.campaign_seed}, branch {list(unit.seed.spawn_key)}")
-    output = runtime.resolve(OUTPUT_FILE)
+    output = runtime.resolve(output_file(app))
     app.run(unit, inputs, output, runtime)
     _sync(output)
     _say(f"Done after {runtime.cpu_time():.1f} s of CPU.")
@@ -178,6 +178,11 @@ def _end_with(error: Exception, runtime: Runtime) -> NoReturn:
     sentence = error.message if isinstance(error, OpenAstroError) else f"{error!r}"
     _say(f"{status.name.lower().replace('_', ' ')}: {sentence}")
     runtime.finish(status, sentence)
+
+
+def output_file(app: App) -> str:
+    """Return the logical name of an app's output: its own ``OUTPUT_FILE``, or the usual one."""
+    return str(getattr(app, "OUTPUT_FILE", OUTPUT_FILE))
 
 
 def exit_status(error: Exception) -> ExitStatus:

@@ -120,7 +120,7 @@ class FramePixels:
         BZERO of steps.
     blank : int
         BLANK of steps.
-    pixels, variance : Sequence[bytes]
+    pixels, variance : Iterable[bytes]
         Codes of all tiles, in order.
     cards : Sequence[Card]
         The window's WCS.
@@ -129,8 +129,8 @@ class FramePixels:
     step: float | None
     zero: float
     blank: int
-    pixels: Sequence[bytes]
-    variance: Sequence[bytes]
+    pixels: Iterable[bytes]
+    variance: Iterable[bytes]
     cards: Sequence[Card]
 
 
@@ -418,10 +418,15 @@ def open_reprojection_output(
         raise OutputError(error.message) from error
 
 
+def shown_name(name: str) -> str:
+    """Return a frame's name as an output can hold it: its last 60 characters, as plain ASCII."""
+    plain = "".join(one if one.isascii() and one.isprintable() else "?" for one in name)
+    return plain.replace("'", "?")[-60:].rstrip()
+
+
 def _head_cards(head: FrameHead) -> list[Card]:
-    name = "".join(one if one.isascii() and one.isprintable() else "?" for one in head.name)
     return [
-        card("OANAME", name.replace("'", "?")[-60:]),
+        card("OANAME", shown_name(head.name)),
         card("OAX0", head.x0, "first column of the window in the grid, 0-based"),
         card("OAY0", head.y0, "first row"),
         card("OANX", head.nx, "columns of the window"),

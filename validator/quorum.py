@@ -111,7 +111,7 @@ def decide(
     }
     winner = canonical
     if canonical is None:
-        winner = _winner(good, comparisons, min_quorum)
+        winner = _winner(good, comparisons, min_quorum, lambda one: _stands(app, outputs[one]))
     states, reasons = {}, {}
     for one in new:
         verdict = checks[one]
@@ -168,10 +168,26 @@ def _with(canonical: int, others: list[int]) -> list[tuple[int, int]]:
     return [(canonical, other) for other in others]
 
 
+def _stands(app: AppValidator, output: Path) -> bool:
+    """Tell whether an output holds all that a canonical one must; if in doubt, it does not."""
+    try:
+        return app.can_be_canonical(output) is True
+    except TransientError:
+        raise
+    except Exception:  # noqa: BLE001  whatever went wrong, it is no evidence
+        return False
+
+
 def _winner(
-    good: list[int], comparisons: Mapping[tuple[int, int], Verdict], min_quorum: int
+    good: list[int],
+    comparisons: Mapping[tuple[int, int], Verdict],
+    min_quorum: int,
+    stands: Callable[[int], bool],
 ) -> int | None:
-    """Return the output with most agreement, if it is enough and its equals do not contradict."""
+    """Return the output with most agreement, if it is enough and its equals do not contradict.
+
+    Of equals the first that can stand for the workunit; outputs of digests alone cannot.
+    """
     groups = {
         one: {one} | {b if a == one else a for (a, b), v in _of(one, comparisons) if v.is_valid}
         for one in good
@@ -186,7 +202,7 @@ def _winner(
         verdict.is_invalid for (a, b), verdict in comparisons.items() if a in best and b in best
     ):
         return None
-    return min(best)
+    return next((one for one in sorted(best) if stands(one)), None)
 
 
 def _of(
@@ -212,6 +228,8 @@ def _against(
             f"It waits for another result to be compared with ({len(good)} so far)."
         )
     others = [verdict.reason for _, verdict in _of(one, comparisons) if not verdict.is_valid]
+    if not any(not verdict.is_valid for verdict in comparisons.values()):
+        return inconclusive("It agrees with the others, and none of them has brought the pixels.")
     reason = others[0] if others else "Two groups of results contradict each other."
     return inconclusive(f"The results do not agree yet: {reason}")
 

@@ -88,6 +88,10 @@ class AppValidator(Protocol):
         """Recompute a random part; None where the app has no audit."""
         ...
 
+    def can_be_canonical(self, output: Path, /) -> bool:
+        """Tell whether an output holds all that a canonical one must."""
+        ...
+
     def credit(self, unit: Unit, output: Path, /) -> float:
         """Return the cobblestones that a valid result of `unit` earns.
 
@@ -109,9 +113,13 @@ def get(app: str) -> AppValidator:
     UnitError
         If no module judges this app's outputs.
     """
-    from validator import nested, ttv
+    from validator import nested, reprojection, ttv
 
-    modules: Mapping[str, AppValidator] = {"ttv_mcmc": ttv, "ttv_nested": nested}
+    modules: Mapping[str, AppValidator] = {
+        "ttv_mcmc": ttv,
+        "ttv_nested": nested,
+        "reprojection": reprojection,
+    }
     if app not in modules:
         raise UnitError(f"There is no validator for the app {app!r}.", app=app)
     return modules[app]

@@ -36,6 +36,8 @@ class Cost:
         Working set, bytes (``rsc_memory_bound``).
     disk : float
         Slot directory, bytes (``rsc_disk_bound``).
+    most_up : int, optional
+        Largest output that an honest host may have, bytes, where `bytes_up` is the usual one.
     """
 
     n_call: int
@@ -45,6 +47,7 @@ class Cost:
     bytes_up: int
     memory: float
     disk: float
+    most_up: int | None = None
 
     @property
     def fpops_bound(self) -> float:
@@ -54,6 +57,8 @@ class Cost:
     @property
     def max_nbytes(self) -> int:
         """Largest output accepted: half as much again as expected, and a megabyte."""
+        if self.most_up is not None:
+            return self.most_up + 2**20
         return math.ceil(1.5 * self.bytes_up) + 2**20
 
 

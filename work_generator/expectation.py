@@ -46,6 +46,9 @@ def expect(campaign: Campaign, n_call: int) -> Expectation:
         Likelihoods of one unit.
     """
     most = campaign.stop.max_units
+    if campaign.stop.all_units:
+        text = "One unit is all." if most == 1 else f"All {most} units are needed, each once."
+        return Expectation(most, most, most, text)
     size = min(campaign.units_per_generation, most)
     per_unit = _effective(campaign.settings.get("pilot"), n_call)
     if per_unit is None:

@@ -30,6 +30,7 @@ from work_generator.pilot import log_laplace
 from work_generator.ttv import (
     describe_problem,
     fpops_per_call,
+    not_for_volunteers,
     problem_settings,
     published_names,
     step_for,
@@ -44,6 +45,7 @@ __all__ = [
     "describe",
     "fitting",
     "is_prepared",
+    "not_for_volunteers",
     "plan",
     "preparation",
     "prepare",
@@ -54,6 +56,8 @@ __all__ = [
     "units",
 ]
 
+PREPARING = "Looking for the best fit"
+CALLS = "Likelihood calls"
 MIN_APP_VERSION = 100
 """The first version of ``ttv_nested``."""
 

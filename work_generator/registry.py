@@ -14,7 +14,11 @@ from boinc_project.unit import Unit
 from work_generator.estimate import Cost
 from work_generator.toml_source import TomlTable
 
-_MODULES = {"ttv_mcmc": "work_generator.ttv", "ttv_nested": "work_generator.nested"}
+_MODULES = {
+    "reprojection": "work_generator.reprojection",
+    "ttv_mcmc": "work_generator.ttv",
+    "ttv_nested": "work_generator.nested",
+}
 
 
 class AppPlanner(Protocol):
@@ -22,6 +26,10 @@ class AppPlanner(Protocol):
 
     SECTIONS: tuple[str, ...]
     """Sections of a campaign file that are the app's own."""
+    PREPARING: str
+    """What `prepare` does, for people who wait for it."""
+    CALLS: str
+    """What `cost` counts, for people."""
 
     def read_sections(
         self, root: TomlTable, directory: Path
@@ -36,6 +44,9 @@ class AppPlanner(Protocol):
 
     def units(self, settings: Mapping[str, Any]) -> int | None:
         """Return how many units there are if that follows from the data; None if it is chosen."""
+
+    def not_for_volunteers(self, settings: Mapping[str, Any]) -> str:
+        """Return why volunteers cannot compute this, without a stop; empty if they can."""
 
     def prepare(
         self,
@@ -68,7 +79,10 @@ class AppPlanner(Protocol):
         """Measure one of the calls that `cost` counts on this machine, CPU seconds."""
 
     def fitting(self, campaign: Campaign, reference_seconds_per_call: float) -> str:
-        """Return what to write into the campaign file for units of the target's length."""
+        """Return what to write into the campaign file for units of the target's length.
+
+        Empty if nothing makes them so long.
+        """
 
 
 def names() -> list[str]:

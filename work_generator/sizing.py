@@ -85,9 +85,9 @@ def remark(reference_seconds: float, fitting: str) -> str:
     reference_seconds : float
         CPU seconds of a unit on the reference host.
     fitting : str
-        What to write into the campaign file to have it fit.
+        What to write into the campaign file to have it fit; empty if nothing does.
     """
-    if LEAST_SECONDS <= reference_seconds <= MOST_SECONDS:
+    if not fitting or LEAST_SECONDS <= reference_seconds <= MOST_SECONDS:
         return ""
     word = "short" if reference_seconds < LEAST_SECONDS else "long"
     minutes = reference_seconds / 60

@@ -123,7 +123,8 @@ def _decide_all(progress: Progress, rule: StopRule, units_per_generation: int) -
     if not progress.merged:
         return Complete(StopReason.FAILED, f"None of the {issued} units gave anything to merge.")
     if progress.converged:
-        return Complete(StopReason.DONE, f"All {issued} units are done and merged.")
+        words = "The unit is" if issued == 1 else f"All {issued} units are"
+        return Complete(StopReason.DONE, f"{words} done and merged.")
     return Complete(
         StopReason.BUDGET,
         f"All {issued} units are done, and {progress.merged} of them are merged: see the product "
@@ -140,7 +141,7 @@ def _next(progress: Progress, rule: StopRule, units_per_generation: int) -> TopU
 def rule_text(rule: StopRule) -> str:
     """Return a stop rule in words, without a full stop."""
     if rule.all_units:
-        return f"all {rule.max_units} units done"
+        return "the only unit" if rule.max_units == 1 else f"all {rule.max_units} units"
     if rule.logz_error is not None:
         size = "" if rule.ess is None else f", ESS at least {rule.ess:g}"
         return f"error of log Z at most {rule.logz_error:g}{size}"

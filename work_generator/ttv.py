@@ -49,6 +49,8 @@ __all__ = [
     "seconds_per_call",
 ]
 
+PREPARING = "Finding where the chains begin"
+CALLS = "Likelihood calls"
 MIN_APP_VERSION = 200
 """The first version of ``ttv_mcmc`` with the batch engine."""
 
@@ -192,6 +194,11 @@ def _has_modes(campaign: Campaign) -> bool:
 def units(settings: Mapping[str, Any]) -> int | None:  # noqa: ARG001 - other apps look at them
     """Return None: how many units there are is the campaign's choice."""
     return None
+
+
+def not_for_volunteers(settings: Mapping[str, Any]) -> str:  # noqa: ARG001 - other apps look at them
+    """Return nothing: frozen apps compute all that there is."""
+    return ""
 
 
 def prepare(

@@ -99,6 +99,11 @@ class Runtime:
         """Whether a client runs this app; otherwise it runs on its own."""
         return self._channels is not None
 
+    @property
+    def result_name(self) -> str:
+        """Name of the result, ``<workunit>_<number>``; empty if no client said it."""
+        return self._init_data.result_name
+
     # What the app calls while it computes.
 
     def poll(self) -> None:

@@ -83,7 +83,7 @@ class Image:
             raise FitsError(f"The image {hdu.name} has more than {file.limits.max_pixels} pixels.")
         self.dtype = np.dtype(TYPES[int(bits)])
         self.scale = _scale(header, self.dtype)
-        self.header = _own_cards(header)
+        self.header = image_cards(header)
         self._tiles = _Tiles(file, hdu, self.shape, self.dtype) if self.is_compressed else None
         columns = self.shape[-1]
         self.tile_shape = self._tiles.tile_shape if self._tiles else (1, columns)
@@ -238,7 +238,8 @@ def _scale(header: Header, dtype: np.dtype[Any]) -> Scale:
     )
 
 
-def _own_cards(header: Header) -> Header:
+def image_cards(header: Header) -> Header:
+    """Return the cards that do not describe how an image is stored."""
     return Header(one for one in header if not _STRUCTURE.fullmatch(one.keyword))
 
 

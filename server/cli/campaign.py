@@ -67,7 +67,7 @@ def plan(
     known = load_prices(prices)
     fleet = _fleet(context, known.volunteers, hosts)
     planner = registry.get(campaign.app)
-    with _bar("Finding where the chains begin") as progress:
+    with _bar(planner.PREPARING) as progress:
         prepared = planner.prepare(campaign, progress)
     told = _forecast(prepared, known, fleet)
     fitting = planner.fitting(prepared, told.told.seconds_per_call * told.machine.speed)
@@ -78,7 +78,7 @@ def plan(
         return
     for line in (*_description(prepared), *planner.preparation(prepared)):
         out.print(line, markup=False)
-    out.print(plan_report(told, remark))
+    out.print(plan_report(told, remark, planner.CALLS))
 
 
 @app.command()
@@ -93,11 +93,12 @@ def prices() -> None:
 def issue(context: typer.Context, file: Path = FILE) -> None:
     """Put a campaign and its first workunits into the project; repeating it does nothing."""
     from server.services import campaigns
+    from work_generator import registry
     from work_generator.campaign_file import load_campaign
 
     campaign = load_campaign(file)
     project = open_from(context)
-    with _bar("Finding where the chains begin") as progress:
+    with _bar(registry.get(campaign.app).PREPARING) as progress:
         done = campaigns.issue(project, campaign, progress=progress)
     words = "was issued before, unchanged" if done.existed else "is issued"
     console().print(f"{done.name} {words}: {done.n_unit} workunits.", markup=False)

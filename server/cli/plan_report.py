@@ -15,7 +15,7 @@ from work_generator.forecast import Forecast, Outlook
 from work_generator.prices import Origin
 
 
-def plan_report(told: Forecast, remark: str) -> RenderableType:
+def plan_report(told: Forecast, remark: str, calls: str) -> RenderableType:
     """Return what a campaign takes, what it costs, and the advice.
 
     Parameters
@@ -24,8 +24,10 @@ def plan_report(told: Forecast, remark: str) -> RenderableType:
         All numbers.
     remark : str
         About the length of a unit; may be empty.
+    calls : str
+        What the app counts.
     """
-    parts: list[RenderableType] = [_work_table(told), Text(told.expectation.text)]
+    parts: list[RenderableType] = [_work_table(told, calls), Text(told.expectation.text)]
     if remark:
         parts.append(Text(remark))
     deciding = told.deciding
@@ -42,7 +44,7 @@ def plan_report(told: Forecast, remark: str) -> RenderableType:
     return Group(*parts)
 
 
-def _work_table(told: Forecast) -> Table:
+def _work_table(told: Forecast, calls: str) -> Table:
     estimate, cost = told.told, told.told.cost
     table = _table(told, "One unit")
 
@@ -50,7 +52,7 @@ def _work_table(told: Forecast) -> Table:
         cells = [cell(one) if cell else "" for one in told.outlooks]
         table.add_row(Text(name), Text(unit), *(Text(text) for text in cells))
 
-    row("Likelihood calls", f"{cost.n_call:,}", lambda one: f"{one.work.n_unit * cost.n_call:,}")
+    row(calls, f"{cost.n_call:,}", lambda one: f"{one.work.n_unit * cost.n_call:,}")
     row(
         "CPU time on this machine",
         duration(estimate.unit_seconds),
@@ -83,8 +85,8 @@ def _work_table(told: Forecast) -> Table:
         lambda one: duration(one.local_seconds),
     )
     table.caption = Text(
-        f"One likelihood takes {1e3 * estimate.seconds_per_call:.3g} ms of CPU here, measured just "
-        f"now; one core of this machine is worth {told.machine.speed:.2g} of the reference host."
+        f"{calls}: {1e3 * estimate.seconds_per_call:.3g} ms of CPU each here, measured just now; "
+        f"one core of this machine is worth {told.machine.speed:.2g} of the reference host."
     )
     return table
 

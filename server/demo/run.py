@@ -17,7 +17,7 @@ from rich.live import Live
 from boinc_project.errors import ConfigError
 from boinc_project.settings import SETTINGS_FILE, load_settings
 from boinc_project.states import CampaignState
-from server.cli.image_table import product_report
+from server.cli.product_report import product_report
 from server.db import Database, open_database
 from server.demo.live_project import LiveProject
 from server.demo.ports import free_port
@@ -37,7 +37,8 @@ SETTINGS = {
 }
 PEOPLE = (("Ann", "ann@example.org"), ("Ben", "ben@example.org"))
 PASSWORD = "correct horse battery staple"  # noqa: S105 - a demo's account on loopback
-PRODUCT_FILES = ("posterior.h5", "posterior.nc", "summary.json", "oc.png", "corner.png")
+NAMED = (".png", ".fits", ".h5", ".nc", ".json")
+"""Files of a product that the demo names, by their suffix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +162,9 @@ def _report(demo: Demo, project: LiveProject, console: Console) -> None:
             f"{demo.directory / 'server.log'}."
         )
     console.print(product_report(json.loads(summary.read_text(encoding="utf-8"))))
-    for name in PRODUCT_FILES:
-        console.print(f"  {products / name}")
+    for path in sorted(products.iterdir()):
+        if path.suffix in NAMED:
+            console.print(f"  {path}")
     console.print(f"The same as a page: {project.url}campaigns/{demo.campaign}")
 
 

@@ -22,8 +22,8 @@ from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit, seal
 from server.executors.local import LocalPool, Task
-from server.executors.worker import OUTPUT_FILE
 from server.services.files import write_durably
+from server.services.output_names import output_name
 from validator import registry as validators
 from validator.quorum import decide as judge
 from work_generator import registry as planners
@@ -154,7 +154,7 @@ class LocalCampaign:
         self.listener.begins(generation, units, undone)
         for unit in undone:
             slot = self._slot(unit)
-            (slot / OUTPUT_FILE).unlink(missing_ok=True)
+            self._output(unit).unlink(missing_ok=True)
             seal(unit, {name: self._input(name, unit) for name in unit.inputs}, slot)
         tasks = [Task(unit.name, unit.app, self._slot(unit)) for unit in undone]
         self.pool.run(tasks, self.listener.computing)
@@ -172,16 +172,19 @@ class LocalCampaign:
     def _slot(self, unit: Unit) -> Path:
         return self.directory / UNITS / unit.name
 
+    def _output(self, unit: Unit) -> Path:
+        return self._slot(unit) / output_name(unit.app)
+
     def _passes(self, unit: Unit) -> bool:
         """Whether a unit was computed by an earlier run, and its output passes its check."""
-        return (self._slot(unit) / OUTPUT_FILE).exists() and self._verdict(unit)[0]
+        return self._output(unit).exists() and self._verdict(unit)[0]
 
     def _verdict(self, unit: Unit) -> tuple[bool, str]:
         """Judge a unit's output as the validator judges a quorum of one."""
         slot = self._slot(unit)
         decision = judge(
             unit,
-            {0: slot / OUTPUT_FILE},
+            {0: self._output(unit)},
             min_quorum=1,
             app=validators.get(unit.app),
             inputs={name: slot / name for name in unit.inputs},
@@ -193,7 +196,7 @@ class LocalCampaign:
         if passed:
             canonical = Canonical(
                 unit=unit,
-                path=self._slot(unit) / OUTPUT_FILE,
+                path=self._output(unit),
                 workunit=unit.name,
                 platform=platform_name(),
                 quorum=f"Computed once, on this machine. {reason}",

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import cast
 
-from apps.main import App, exit_status
+from apps.main import App, exit_status, output_file
 from apps.runtime.errors import AbortRequested, QuitRequested, SlotBusy
 from apps.runtime.init_data import InitData
 from apps.runtime.lock import lock_slot
@@ -23,7 +23,6 @@ from boinc_project.errors import OpenAstroError, UnitError
 from boinc_project.states import ExitStatus
 from boinc_project.unit import UNIT_FILE, open_unit, parse_unit
 
-OUTPUT_FILE = "output.h5"
 REPORT_PERIOD = 0.5
 """Seconds between two lines of progress: what a person's eye follows."""
 LOCK_WAIT = 5.0
@@ -72,7 +71,7 @@ def compute(app_name: str, slot: Path) -> None:
                 f"The unit needs {unit.app} {unit.min_app_version}; this is {app.APP_NAME} "
                 f"{app.APP_VERSION}."
             )
-        app.run(unit, inputs, slot / OUTPUT_FILE, runtime)
+        app.run(unit, inputs, slot / output_file(app), runtime)
 
 
 def main(arguments: list[str]) -> int:

@@ -30,6 +30,7 @@ from server.models import App, CampaignRow, Event, Workunit, WorkunitFile
 from server.project import Project
 from server.services.files import DownloadStore, StoredFile
 from server.services.inputs import guard_inputs
+from server.services.output_names import output_name
 from work_generator import registry
 from work_generator.definition import from_definition, to_definition
 
@@ -81,8 +82,11 @@ def issue(
     ConfigError
         If the campaign's app is not in the project.
     InputError
-        If another campaign has this name.
+        If another campaign has this name, or volunteers' apps cannot compute this one.
     """
+    refused = registry.get(campaign.app).not_for_volunteers(campaign.settings)
+    if refused:
+        raise InputError(f"The campaign {campaign.name} cannot be issued: {refused}.")
     before = _issued_before(project.database, campaign)
     if before is not None:
         return before
@@ -223,6 +227,7 @@ def add_generation(
                 max_total_results=quorum.max_total_results,
                 max_success_results=quorum.max_success_results,
                 transition_time=now,
+                output_open_name=output_name(unit.app),
                 files=_file_rows(files[unit.name]),
             )
         )

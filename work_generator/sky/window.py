@@ -74,6 +74,29 @@ def coverage(grid: Solution, frame: Solution) -> float:
     return float(_within(*grid.pixel(*frame.sky(x, y)), grid.nx, grid.ny).mean())
 
 
+def mean_area(
+    exact: Transform, window: tuple[int, int], frame: tuple[int, int], *, places: int = 33
+) -> float:
+    """Return how many pixels of the frame a pixel of the grid covers, on average where both are.
+
+    Parameters
+    ----------
+    exact : Transform
+        From the window to the frame.
+    window, frame : tuple[int, int]
+        Their sizes, (nx, ny).
+    places : int
+        Along a side, at which the transform is differentiated.
+    """
+    x, y = np.meshgrid(*(np.linspace(0, length - 1, places) for length in window))
+    right, left = exact(x + 0.5, y), exact(x - 0.5, y)
+    upper, lower = exact(x, y + 0.5), exact(x, y - 0.5)
+    along, across = np.subtract(right, left), np.subtract(upper, lower)
+    areas = np.abs(along[0] * across[1] - along[1] * across[0])
+    here = _within(*exact(x, y), *frame) & np.isfinite(areas)
+    return float(areas[here].mean()) if here.any() else 1.0
+
+
 def _places(nx: int, ny: int, edge: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     x = np.linspace(edge, nx - 1 - edge, min(_SAMPLES, nx + 1))
     y = np.linspace(edge, ny - 1 - edge, min(_SAMPLES, ny + 1))

@@ -56,6 +56,12 @@ class Letters:
             raise ZeroDivisionError("division")
         return valid("They agree.") if a[0] == b[0] else invalid("They disagree.")
 
+    def can_be_canonical(self, output: Path, /) -> bool:
+        """Texts that end in a comma are digests only; a semicolon breaks the validator."""
+        if output.read_text().endswith(";"):
+            raise RuntimeError("broken")
+        return not output.read_text().endswith(",")
+
     def credit(self, unit: Unit, output: Path) -> float:
         return 1.0
 
@@ -93,6 +99,23 @@ def test_two_that_agree_are_valid(judge: Judge) -> None:
     assert found.canonical == 0
     assert states(found) == [VALID, VALID]
     assert found.reasons == {0: "They agree.", 1: "They agree."}
+
+
+def test_digests_alone_agree_but_do_not_stand(judge: Judge) -> None:
+    found = judge("a,", "ab")
+    assert found.canonical == 1
+    assert states(found) == [VALID, VALID]
+    found = judge("a,", "a2,")
+    assert found.canonical is None
+    assert states(found) == [INCONCLUSIVE, INCONCLUSIVE]
+    assert found.reasons[0] == "It agrees with the others, and none of them has brought the pixels."
+    found = judge("a,", "a2,", "a3")
+    assert (found.canonical, states(found)) == (2, [VALID, VALID, VALID])
+
+
+def test_an_output_that_cannot_be_judged_whole_does_not_stand(judge: Judge) -> None:
+    assert judge("a;", "a").canonical == 1
+    assert judge("a;", "a2;").canonical is None
 
 
 def test_two_that_disagree_are_both_inconclusive(judge: Judge) -> None:

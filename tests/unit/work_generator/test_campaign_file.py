@@ -8,11 +8,13 @@ import pytest
 
 from boinc_project.campaign import Published, Quorum, StopRule
 from boinc_project.errors import InputError
+from server.demo.images import simulate
 from work_generator.campaign_file import load_campaign
 
 Write = Callable[..., Path]
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.toml"))
+TIMING = [path for path in EXAMPLES if path.stem != "goto-stack"]
 
 
 def refused(path: Path) -> tuple[str, int]:
@@ -37,13 +39,25 @@ def test_there_are_examples() -> None:
     }
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TIMING, ids=lambda path: path.stem)
 def test_every_example_loads(path: Path) -> None:
     campaign = load_campaign(path)
     assert campaign.name == path.stem
     assert campaign.inputs["transits.csv"].startswith(b"#")
     assert campaign.published
     assert campaign.source == path.read_text(encoding="utf-8")
+
+
+def test_the_example_of_images_loads_where_its_images_are(tmp_path: Path) -> None:
+    (example,) = set(EXAMPLES) - set(TIMING)
+    path = tmp_path / example.name
+    path.write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
+    message, _ = refused(path)
+    assert "no file matches" in message
+    simulate(tmp_path / "goto", n_frame=2)
+    campaign = load_campaign(path)
+    assert campaign.name == path.stem
+    assert [one["name"] for one in campaign.settings["images"]] == ["field-1.fits", "field-2.fits"]
 
 
 def test_reads_every_section(write: Write) -> None:
@@ -116,7 +130,7 @@ BAD = {
     "no name": (('name = "tiny"\n', ""), 1, 'name is missing: write for example name = "kepler-9"'),
     "bad name": (('"tiny"', '"Tiny Star"'), 2, 'write for example "tiny-star"'),
     "name is a number": (('name = "tiny"', "name = 9"), 2, "must be a text in quotes"),
-    "unknown app": (("ttv_mcmc", "ttv_mcm"), 4, "write one of ttv_mcmc"),
+    "unknown app": (("ttv_mcmc", "ttv_mcm"), 4, "write one of reprojection, ttv_mcmc"),
     "negative seed": (("seed = 7", "seed = -7"), 5, "write 0 to"),
     "seed as text": (("seed = 7", 'seed = "7"'), 5, "must be a whole number"),
     "empty title": (('"A tiny campaign"', '""'), 3, "one line"),

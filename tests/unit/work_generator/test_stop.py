@@ -79,4 +79,4 @@ def test_a_fixed_number_of_units_says_what_is_missing_and_when_nothing_came() ->
     assert isinstance(failed, Complete)
     assert failed.reason is StopReason.FAILED
     assert ALL.limits == {"max_units": 5}
-    assert rule_text(ALL) == "all 5 units done"
+    assert rule_text(ALL) == "all 5 units"

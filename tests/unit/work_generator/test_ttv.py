@@ -53,7 +53,7 @@ def prepared(campaign: Campaign) -> Campaign:
 
 
 def test_the_registry_knows_the_app() -> None:
-    assert registry.names() == ["ttv_mcmc", "ttv_nested"]
+    assert registry.names() == ["reprojection", "ttv_mcmc", "ttv_nested"]
     assert registry.get("ttv_mcmc") is ttv
 
 

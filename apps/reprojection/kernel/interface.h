@@ -1,0 +1,70 @@
+/* What the levels of the kernel and their callers share. */
+#ifndef INTERFACE_H
+#define INTERFACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Columns and rows around a frame that are in memory, so that no tap needs a test: Lanczos3 reaches
+ * 3 pixels beyond, and its rows are read in eights. */
+#define MARGIN_BEFORE 4
+#define MARGIN_AFTER 8
+
+enum method { BILINEAR = 2, CUBIC = 4, LANCZOS3 = 6 }; /* the number of taps each way */
+
+/* Where output pixels lie in the frame: nodes on a coarse grid, one of margin on each side.
+ * Node (i, j) stands at column (j - 1) * step and row (i - 1) * step of the output window. */
+struct map {
+    const double *x, *y; /* (n_row, n_column) each */
+    long n_row, n_column;
+    int step;
+};
+
+/* The rows of a frame that are in memory: frame row `first` is the first, frame column
+ * -MARGIN_BEFORE the first in each. Masked pixels are 0, and margins are masked, but for
+ * bilinear interpolation, which repeats the edge. */
+struct planes {
+    const float *values;
+    const float *variance; /* NULL: the same for all pixels */
+    const uint8_t *flags;  /* whether a pixel is masked */
+    const uint8_t *windows; /* whether a masked pixel is among the taps that begin here */
+    float constant_variance;
+    size_t stride;
+    long first, n_row;
+    long width, height; /* of the whole frame */
+};
+
+struct interpolation {
+    enum method method;
+    /* Lanczos3: weights at n_phase + 1 phases, 8 floats each of which the last two are 0, and
+     * their differences to the next phase. */
+    const float *table, *slopes;
+    int n_phase;
+    float most_lost; /* share of the absolute weights that may be masked */
+    int conserve_flux;
+};
+
+struct box {
+    long x, y; /* in the output window */
+    int nx, ny;
+};
+
+/* Steps of an output: value = zero + step * stored. */
+struct steps {
+    double zero, step;
+    int32_t blank, least, most;
+};
+
+/* Doubles of scratch that resample() needs for a box of nx columns. */
+#define SCRATCH(nx) (8 * ((size_t)(nx) + 8))
+
+/* What each level offers. resample() returns the number of pixels whose rows are not in memory. */
+#define DECLARE_LEVEL(level) \
+    long resample_##level( \
+        const struct map *, const struct planes *, const struct interpolation *, \
+        const struct box *, double *scratch, float *values, float *variance); \
+    void quantise_##level(const struct steps *, const float *values, size_t n, int32_t *stored); \
+    void coarsen_##level( \
+        const float *variance, int nx, int ny, int16_t *codes);
+
+#endif

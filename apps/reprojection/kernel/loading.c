@@ -1,0 +1,145 @@
+/* Loading rows of a frame; see loading.h. */
+#include "loading.h"
+
+#include <string.h>
+
+#define CONVERT(type_of) \
+    do { \
+        const type_of *from = (const type_of *)stored + start; \
+        for (long i = 0; i < n; i++) \
+            to[i] = (float)(how->zero + how->scale * (double)from[i]); \
+        if (how->has_blank) \
+            for (long i = 0; i < n; i++) \
+                to[i] = (int64_t)from[i] == how->blank ? __builtin_nanf("") : to[i]; \
+    } while (0)
+
+static void convert(const struct loading *how, const void *stored, long start, long n, float *to)
+{
+    int is_plain = how->scale == 1.0 && how->zero == 0.0;
+    switch (how->type) {
+    case 'B':
+        CONVERT(uint8_t);
+        break;
+    case 'h':
+        CONVERT(int16_t);
+        break;
+    case 'i':
+        CONVERT(int32_t);
+        break;
+    case 'q':
+        CONVERT(int64_t);
+        break;
+    case 'd': {
+        const double *from = (const double *)stored + start;
+        for (long i = 0; i < n; i++)
+            to[i] = (float)(how->zero + how->scale * from[i]);
+        break;
+    }
+    default: {
+        const float *from = (const float *)stored + start;
+        if (is_plain)
+            memcpy(to, from, (size_t)n * sizeof *to);
+        else
+            for (long i = 0; i < n; i++)
+                to[i] = (float)(how->zero + how->scale * (double)from[i]);
+    }
+    }
+}
+
+static void calibrate(
+    const struct loading *how, const struct sources *from, long start, long n, float *v,
+    float *variance)
+{
+    const float *bias = from->bias ? from->bias + start : NULL;
+    const float *dark = from->dark ? from->dark + start : NULL;
+    const float *flat = from->flat ? from->flat + start : NULL;
+    if (bias)
+        for (long i = 0; i < n; i++)
+            v[i] = v[i] - bias[i];
+    if (how->is_ccd)
+        for (long i = 0; i < n; i++)
+            variance[i] = how->read_variance + how->inverse_gain * (v[i] > 0.0f ? v[i] : 0.0f);
+    if (dark)
+        for (long i = 0; i < n; i++)
+            v[i] = v[i] - how->dark_scale * dark[i];
+    if (!flat)
+        return;
+    for (long i = 0; i < n; i++) {
+        float part = flat[i] > 0.0f ? flat[i] : __builtin_nanf("");
+        v[i] = v[i] / part;
+    }
+    if (how->is_ccd)
+        for (long i = 0; i < n; i++) {
+            float part = flat[i] > 0.0f ? flat[i] : 1.0f;
+            variance[i] = variance[i] / (part * part);
+        }
+}
+
+void load_rows(
+    const struct loading *how, const struct sources *from, const struct targets *to, long n_row,
+    long width)
+{
+    const float largest = 3.0e38f; /* and no infinity, no NaN */
+    for (long row = 0; row < n_row; row++) {
+        long start = row * width;
+        float *v = to->values + (size_t)row * to->stride;
+        float *variance = to->variance ? to->variance + (size_t)row * to->stride : NULL;
+        uint8_t *flags = to->flags + (size_t)row * to->stride;
+        convert(how, from->stored, start, width, v);
+        for (long i = 0; i < width; i++)
+            flags[i] = !(v[i] < how->saturation);
+        calibrate(how, from, start, width, v, variance);
+        if (from->variance)
+            memcpy(variance, from->variance + start, (size_t)width * sizeof *variance);
+        if (from->mask)
+            for (long i = 0; i < width; i++)
+                flags[i] |= from->mask[start + i] != 0;
+        for (long i = 0; i < width; i++)
+            flags[i] |= !((v[i] < 0.0f ? -v[i] : v[i]) <= largest);
+        if (variance)
+            for (long i = 0; i < width; i++)
+                flags[i] |= !(variance[i] >= 0.0f && variance[i] <= largest);
+        for (long i = 0; i < width; i++)
+            v[i] = flags[i] ? 0.0f : v[i];
+        if (variance)
+            for (long i = 0; i < width; i++)
+                variance[i] = flags[i] ? 0.0f : variance[i];
+    }
+}
+
+void load_margins(const struct targets *to, long n_row, long width, int repeat)
+{
+    for (long row = 0; row < n_row; row++) {
+        float *v = to->values + (size_t)row * to->stride;
+        float *variance = to->variance ? to->variance + (size_t)row * to->stride : NULL;
+        uint8_t *flags = to->flags + (size_t)row * to->stride;
+        for (long i = -MARGIN_BEFORE; i < width + MARGIN_AFTER; i++) {
+            if (i == 0)
+                i = width;
+            long edge = i < 0 ? 0 : width - 1;
+            v[i] = repeat ? v[edge] : 0.0f;
+            flags[i] = repeat ? flags[edge] : 1;
+            if (variance)
+                variance[i] = repeat ? variance[edge] : 0.0f;
+        }
+    }
+}
+
+void find_windows(const uint8_t *flags, uint8_t *windows, size_t stride, long n_row, int taps)
+{
+    size_t reach = (size_t)taps - 1;
+    for (long row = 0; row < n_row; row++) {
+        const uint8_t *from = flags + (size_t)row * stride;
+        uint8_t *to = windows + (size_t)row * stride;
+        memcpy(to, from, stride);
+        for (size_t k = 1; k <= reach; k++)
+            for (size_t i = 0; i < stride - reach; i++)
+                to[i] |= from[i + k];
+    }
+    for (long row = 0; row + (long)reach < n_row; row++) {
+        uint8_t *to = windows + (size_t)row * stride;
+        for (size_t k = 1; k <= reach; k++)
+            for (size_t i = 0; i < stride; i++)
+                to[i] |= to[i + k * stride];
+    }
+}

@@ -1,0 +1,132 @@
+"""Rows of a frame in memory: a window that moves over it, so that no more is there at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.reprojection.engine import (
+    MARGIN_AFTER,
+    MARGIN_BEFORE,
+    MARGIN_ROWS,
+    Planes,
+    find_windows,
+    load,
+)
+from apps.reprojection.frame import Frame
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+CHUNK_ROWS = 128
+"""Rows that are read at once where tiles do not say otherwise: 2 MB of 4096 float32."""
+
+
+class FrameRows:
+    """The rows of a frame that are in memory.
+
+    Rows outside of the frame are there, too, up to `MARGIN_ROWS` before and after it.
+
+    Parameters
+    ----------
+    frame : Frame
+        The frame.
+    method : str
+        How it is interpolated.
+    """
+
+    def __init__(self, frame: Frame, method: str) -> None:
+        self.frame = frame
+        self._method = method
+        self._stride = frame.width + MARGIN_BEFORE + MARGIN_AFTER
+        self._first = self._end = 0
+        self._values, self._variance, self._flags, self._windows = self._room(0)
+
+    def need(self, first: int, end: int) -> Planes:
+        """Return planes that hold the rows from `first` up to `end`, as far as there are any.
+
+        Parameters
+        ----------
+        first, end : int
+            Frame rows; cut to what is in the frame and its margins.
+        """
+        height = self.frame.height
+        first = min(max(first, -MARGIN_ROWS), height)
+        end = max(min(end, height + MARGIN_ROWS), first)
+        if self._first <= first and end <= self._end:
+            return self._planes()
+        tile = self.frame.pixels.tile_shape[0]
+        if 0 < end <= height and tile <= 4 * CHUNK_ROWS:
+            end = min(-(-end // tile) * tile, height)  # a tile is unpacked as a whole
+        keep = range(max(first, self._first), max(first, self._first, min(end, self._end)))
+        if keep and keep.start > first:
+            keep = range(first, first)  # only windows that move forwards keep anything
+        self._move(first, end, keep)
+        start = keep.stop if keep else first
+        self._first, self._end = first, end
+        self._load(start, end)
+        planes = self._planes()
+        find_windows(planes, self._method)
+        return planes
+
+    def _planes(self) -> Planes:
+        n_row = self._end - self._first
+        return Planes(
+            self._values,
+            self._variance,
+            self._flags,
+            self._windows,
+            self.frame.constant_variance,
+            self._first,
+            n_row,
+            self.frame.width,
+            self.frame.height,
+        )
+
+    def _move(self, first: int, end: int, keep: range) -> None:
+        """Bring the rows that are kept to the front, and make room for the others."""
+        shift = keep.start - self._first
+        old = (self._values, self._variance, self._flags)
+        if end - first > len(self._values):
+            self._values, self._variance, self._flags, self._windows = self._room(end - first)
+        elif shift == 0:
+            return
+        if not keep:
+            return
+        for source, target in zip(old, (self._values, self._variance, self._flags), strict=True):
+            if source is None or target is None:
+                continue
+            # In pieces that do not overlap with where they go.
+            for at in range(0, len(keep), shift or len(keep)):
+                piece = min(shift or len(keep), len(keep) - at)
+                target[at : at + piece] = source[shift + at : shift + at + piece]
+
+    def _room(self, n_row: int) -> tuple[Floats, Floats | None, Bytes, Bytes]:
+        shape = (n_row, self._stride)
+        return (
+            np.empty(shape, np.float32),
+            np.empty(shape, np.float32) if self.frame.has_variance_plane else None,
+            np.empty(shape, np.uint8),
+            np.empty(shape, np.uint8),
+        )
+
+    def _load(self, start: int, end: int) -> None:
+        """Load frame rows; those outside of the frame repeat its edge, or are masked."""
+        frame, planes = self.frame, self._planes()
+        tile = frame.pixels.tile_shape[0]
+        chunk = tile * max(1, CHUNK_ROWS // tile)
+        at = start
+        while at < end:
+            if 0 <= at < frame.height:
+                stop = min(end, frame.height, (at // chunk + 1) * chunk)
+                load(frame.loading, frame.sources(at, stop), planes, at - self._first)
+            else:
+                stop = at + 1
+                edge = 0 if at < 0 else frame.height - 1
+                row = at - self._first
+                load(frame.loading, frame.sources(edge, edge + 1), planes, row)
+                if not frame.loading.repeat_edge:
+                    planes.flags[row], planes.values[row] = 1, 0.0
+                    if planes.variance is not None:
+                        planes.variance[row] = 0.0
+            at = stop

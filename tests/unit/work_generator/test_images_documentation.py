@@ -1,0 +1,59 @@
+"""The page about campaigns of images: what it says is what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unit.work_generator.image_campaign import write_field
+from tests.unit.work_generator.sky.headers import sky, tan, write
+from work_generator.campaign_file import load_campaign
+from work_generator.image_list import PLANES
+from work_generator.reprojection_file import (
+    BACKGROUNDS,
+    CALIBRATION,
+    COADD_FLUX,
+    FLUX,
+    IMAGE_KEYS,
+    METHODS,
+    OUTPUTS,
+    SECTIONS,
+)
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "scientist" / "images.md").read_text(encoding="utf-8")
+
+
+def whole_file() -> str:
+    (found,) = re.findall(r"## A whole file\n\n```toml\n(.*?)```", PAGE, re.DOTALL)
+    return str(found)
+
+
+def test_the_whole_file_loads(tmp_path: Path) -> None:
+    write_field(tmp_path / "other-telescope", 2)
+    for path in list((tmp_path / "other-telescope").iterdir()):
+        path.rename(path.with_name(path.name.replace("frame", "x_ooi_")))
+    (tmp_path / "night").mkdir()
+    write(tmp_path / "night" / "n_ooi_1.fits", sky(), tan())
+    for path in list(tmp_path.glob("*/*_ooi_*.fits")):
+        path.with_name(path.name.replace("_ooi_", "_oow_")).write_bytes(path.read_bytes())
+    for name in CALIBRATION:
+        write(tmp_path / f"master-{name}.fits", sky(), tan())
+    text = whole_file().replace('extension = "SCI"', "extension = 0")
+    text = text.replace('{ extension = "DQ" }', "{ extension = 0 }").replace("/*.fits", "/*_ooi_*")
+    text = text.replace('"other-telescope"', '"other-telescope/*_ooi_*"')
+    path = tmp_path / "virgo-night.toml"
+    path.write_text(text, encoding="utf-8")
+    campaign = load_campaign(path)
+    assert len(campaign.settings["images"]) == 3
+    assert campaign.settings["coadd"]["reference"] == "best.fits"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [*SECTIONS, *IMAGE_KEYS, *PLANES, *METHODS, *FLUX, *OUTPUTS, *BACKGROUNDS, *COADD_FLUX],
+)
+def test_every_key_and_choice_is_in_the_page(word: str) -> None:
+    assert re.search(rf"\b{word}\b", PAGE)

@@ -1,0 +1,239 @@
+"""Plan a campaign of images: units that bring frames onto one grid.
+
+All units are known from the start: each image is reprojected once, several of them in a unit. What
+a volunteer gets is pixels and a map of where they belong; world coordinates stay here.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from boinc_project.campaign import Campaign, Progress
+from boinc_project.errors import InputError
+from boinc_project.input_store import InputStore
+from boinc_project.unit import Unit
+from work_generator import transfer
+from work_generator.estimate import Cost, volume
+from work_generator.reference import REFERENCE_FPOPS
+from work_generator.reprojection_file import SECTIONS, read_sections, read_stop
+from work_generator.reprojection_prepare import look_and_pack
+from work_generator.reprojection_speed import seconds_per_pixel
+
+__all__ = [
+    "CALLS", "PREPARING", "SECTIONS", "cost", "describe", "fitting", "is_prepared",
+    "not_for_volunteers", "plan", "preparation", "prepare", "published_names", "read_sections",
+    "read_stop", "seconds_per_call", "units",
+]  # fmt: skip
+
+PREPARING = "Looking at the images"
+CALLS = "Pixels of the grid"
+MIN_APP_VERSION = 100
+"""The first version of ``reprojection``."""
+REFERENCE_SECONDS = {"steps": 5.5e-8, "float": 1.4e-7}
+"""CPU seconds of a pixel of the grid on the reference host, by the kind of output.
+
+Reading, compressing and digests are included: `seconds_per_call` measured 5.4e-8 and 1.42e-7 there
+with Lanczos3, less with the shorter kernels. Only a client's estimate of the time depends on it.
+"""
+
+# Python, numpy and the planes of a frame of 4096 x 4096 in bands: 150 MB.
+_MEMORY = 3.0e8
+_DISK_BASE = 3.0e8
+_BYTES_OF_STEPS = 0.6
+"""Bytes of a pixel of the grid as steps of a quarter sigma, variance and digests included: the two
+exposures of ``examples/goto-stack.toml`` take 0.600. Gaussian noise alone has 4.05 bits."""
+_BYTES_OF_FLOATS = 7.0
+_MOST_BYTES_OF_STEPS = 4.5
+"""Of pixels that cannot be compressed at all: what an upload may have."""
+_MOST_BYTES_OF_FLOATS = 8.5
+_OVERHEAD = 100_000
+
+
+def describe(campaign: Campaign) -> list[str]:
+    """Say what the campaign computes, in a few lines for people."""
+    settings = campaign.settings
+    count = len(settings.get("frames") or settings["images"])
+    grid = settings["grid"]
+    onto = "the grid of the best of them" if grid is None else f"a grid of {_size(grid)}"
+    output = settings["output"]
+    stored = (
+        f"steps of {output['step_sigma']:g} of the sky's noise"
+        if output["kind"] == "steps"
+        else "floats, without loss"
+    )
+    flux = "flux" if settings["flux"] == "conserve" else "surface brightness"
+    return [
+        f"{count} images onto {onto}, {min(settings['frames_per_unit'], count)} a unit.",
+        f"Interpolation: {settings['method']}, {flux} conserved; output as {stored}.",
+    ]
+
+
+def preparation(campaign: Campaign) -> list[str]:
+    """Say what was found in the images, and where computing them makes sense."""
+    settings = campaign.settings
+    frames = settings["frames"]
+    maps = [frame["step"] for frame in frames]
+    errors = [frame["map_error"] for frame in frames]
+    dense = sum(step == 1 for step in maps)
+    widths = [frame["seeing"] for frame in frames if frame["seeing"] is not None]
+    lines = [
+        f"Grid: {_size(settings['grid'])}"
+        + (f", that of {settings['chosen']}." if settings.get("chosen") else "."),
+        f"Pixel maps: steps of {min(maps)} to {max(maps)} pixels, right to {max(errors):.1g} "
+        f"pixels; {dense} of {len(frames)} dense.",
+    ]
+    if widths:
+        lines.append(f"Stars: {min(widths):.1f} to {max(widths):.1f} arcseconds FWHM.")
+    # A plan looks at the first unit alone: the others are taken to be like it.
+    unit = plan(campaign, Progress())[0]
+    told = cost(campaign, unit)
+    each = transfer.Load(
+        seconds=told.n_call * seconds_per_call(campaign),
+        bytes_down=told.bytes_down,
+        bytes_up=told.bytes_up,
+    )
+    copies, n_unit = campaign.quorum.target_nresults, campaign.stop.max_units
+    lines.append(f"A unit: {volume(told.bytes_down)} down, {volume(told.bytes_up)} up.")
+    lines.append(transfer.compare(each, n_unit=n_unit, copies=copies).text)
+    return lines
+
+
+def units(settings: Mapping[str, Any]) -> int:
+    """Return how many units the images make."""
+    images, size = len(settings["images"]), int(settings["frames_per_unit"])
+    return math.ceil(images / size)
+
+
+def not_for_volunteers(settings: Mapping[str, Any]) -> str:
+    """Return why frozen apps cannot compute a campaign; empty if they can."""
+    if settings["method"] != "reproject":
+        return ""
+    return (
+        'method = "reproject" needs astropy and reproject, which volunteers\' apps do not have: '
+        "use `openastro campaign run-local`, or another method"
+    )
+
+
+def published_names(settings: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG001 - there are none
+    """Return no names: images have no published values."""
+    return ()
+
+
+def is_prepared(campaign: Campaign) -> bool:
+    """Whether the frames have been looked at and packed."""
+    return "frames" in campaign.settings
+
+
+def prepare(
+    campaign: Campaign,
+    progress: Callable[[int, int], None] | None = None,
+    store: InputStore | None = None,
+) -> Campaign:
+    """Choose the grid if that is open, measure every frame, compute its map, and pack it.
+
+    One frame is in memory at a time. Without a store only the frames of the first unit are packed,
+    and their files are gone afterwards: enough to say what the campaign takes.
+
+    Raises
+    ------
+    InputError
+        If a frame cannot be used.
+    """
+    if is_prepared(campaign):
+        return campaign
+    if store is None:
+        with tempfile.TemporaryDirectory(prefix="openastro-plan-") as directory:
+            some = campaign.settings["images"][: campaign.settings["frames_per_unit"]]
+            return look_and_pack(campaign, progress, InputStore(Path(directory)), some)
+    return look_and_pack(campaign, progress, store, campaign.settings["images"])
+
+
+def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
+    """Return all units, or none if they have been issued.
+
+    Raises
+    ------
+    InputError
+        If the campaign is not prepared.
+    """
+    settings = campaign.settings
+    if not is_prepared(campaign):
+        raise InputError(f"The campaign {campaign.name} is not prepared yet.", name=campaign.name)
+    if progress.issued:
+        return []
+    frames, size = settings["frames"], settings["frames_per_unit"]
+    groups = [frames[start : start + size] for start in range(0, len(frames), size)]
+    return [_unit(campaign, index, group) for index, group in enumerate(groups)]
+
+
+def cost(campaign: Campaign, unit: Unit) -> Cost:
+    """Return what one unit costs; its calls are pixels of the grid."""
+    n_pixel = sum(frame["nx"] * frame["ny"] for frame in unit.settings["frames"])
+    shared = {settled for name, settled in unit.inputs.items() if not name.startswith("frame_")}
+    own = {one for name, one in unit.inputs.items() if name.startswith("frame_")}
+    down = sum(campaign.files[one].nbytes for one in own) + len(unit.to_bytes())
+    kind = unit.settings["output"]["kind"]
+    steps = kind == "steps"
+    usual = _BYTES_OF_STEPS if steps else _BYTES_OF_FLOATS
+    most = _MOST_BYTES_OF_STEPS if steps else _MOST_BYTES_OF_FLOATS
+    most_up = math.ceil(most * n_pixel) + _OVERHEAD
+    return Cost(
+        n_call=n_pixel,
+        fpops=n_pixel * REFERENCE_SECONDS[kind] * REFERENCE_FPOPS,
+        bytes_down=down,
+        bytes_shared=sum(campaign.files[one].nbytes for one in shared),
+        bytes_up=math.ceil(usual * n_pixel) + _OVERHEAD,
+        memory=_MEMORY,
+        disk=_DISK_BASE + down + 2.0 * most_up,
+        most_up=most_up,
+    )
+
+
+def seconds_per_call(campaign: Campaign) -> float:
+    """Measure a pixel of the grid on this machine, CPU seconds, by the app itself."""
+    settings = campaign.settings
+    return seconds_per_pixel(settings["method"], settings["output"], settings["flux"])
+
+
+def fitting(campaign: Campaign, reference_seconds_per_call: float) -> str:  # noqa: ARG001 - no way
+    """Return nothing: no number of frames makes a unit worth its bytes; see `preparation`."""
+    return ""
+
+
+def _unit(campaign: Campaign, index: int, group: Sequence[Mapping[str, Any]]) -> Unit:
+    settings = campaign.settings
+    names = [f"frame_{number:02d}.fits" for number in range(len(group))]
+    frames = [
+        {**{key: frame[key] for key in _OF_UNIT}, "input": name}
+        for name, frame in zip(names, group, strict=True)
+    ]
+    inputs = {name: frame["sha256"] for name, frame in zip(names, group, strict=True)}
+    keys = ("grid", "method", "flux", "tile", "output", "digest_only")
+    return Unit(
+        app=campaign.app,
+        min_app_version=MIN_APP_VERSION,
+        campaign=campaign.name,
+        campaign_seed=campaign.seed,
+        generation=0,
+        index=index,
+        settings={
+            **{key: settings[key] for key in keys},
+            "frames": frames,
+            "calibrate": settings["calibrate"],
+        },
+        inputs={**inputs, **settings["shared"]},
+    )
+
+
+_OF_UNIT = (
+    "name", "x0", "y0", "nx", "ny", "noise", "sky", "variance", "exposure_s", "filter",
+    "saturation",
+)  # fmt: skip
+
+
+def _size(grid: Mapping[str, Any]) -> str:
+    return f"{grid['nx']} x {grid['ny']} pixels"

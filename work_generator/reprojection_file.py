@@ -1,0 +1,267 @@
+"""The sections of a campaign file that are about images, and the settings they become.
+
+Only headers are read here, and each file once for its digest; pixels are looked at when the
+campaign is prepared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from boinc_project.campaign import StopRule
+from boinc_project.errors import InputError
+from boinc_project.unit import canonical_json, file_digest
+from work_generator.image_list import PLANES, Listed, list_images, read_planes
+from work_generator.sky.reference import cards_of, check_size, grid_of, read_grid
+from work_generator.sky.solution import read_solution
+from work_generator.sky.window import find_window
+from work_generator.toml_source import TomlTable
+
+SECTIONS = ("images", "calibration", "reference", "reproject", "coadd")
+METHODS = ("lanczos3", "bilinear", "cubic", "reproject")
+FLUX = ("conserve", "surface_brightness")
+OUTPUTS = ("steps", "float")
+BACKGROUNDS = ("plane", "none", "offset", "quadratic")
+COADD_FLUX = ("stars", "none")
+CALIBRATION = ("bias", "dark", "flat")
+FRAMES_FILE = "frames.json"
+"""Which files a campaign is made of, and their digests; not sent to anybody."""
+
+UNIT_BYTES = 75_000_000
+"""Bytes of pixels that a unit downloads if the file does not say how many frames it has: a minute
+at 10 Mbit/s. More frames a unit save requests to the scheduler, and cost more when one is lost."""
+MOST_FRAMES = 100
+"""In a unit: what an output may hold."""
+MOST_BY_DEFAULT = 16
+_PACKED = 0.55
+"""Part of a camera's bytes that is left after lossless compression; KERNELS: 15.6 of 33.6 MB."""
+IMAGE_KEYS = (
+    "files", "extension", "mask", "weight", "variance", "gain", "read_noise", "saturation",
+    "noise", "skip_outside",
+)  # fmt: skip
+
+
+def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Read images, calibration, reference, reproject and coadd.
+
+    Parameters
+    ----------
+    root : TomlTable
+        The whole campaign file.
+    directory : Path
+        Its directory: paths are relative to it.
+
+    Returns
+    -------
+    settings : dict
+        `Campaign.settings`; `work_generator.reprojection.prepare` completes them.
+    inputs : dict
+        ``frames.json``: the files and their digests.
+
+    Raises
+    ------
+    InputError
+        See `work_generator.campaign_file.load_campaign`.
+    """
+    table = root.table("images", IMAGE_KEYS, example='[images] with files = ["night/*.fits"]')
+    listed = list_images(table, directory)
+    planes = read_planes(table, directory, listed)
+    grid, choose = _reference(root, directory)
+    kept = _overlapping(table, listed, grid)
+    settings: dict[str, Any] = {
+        "images": [
+            {
+                "path": str(one.image.path),
+                "hdu": one.image.hdu,
+                "name": one.name,
+                **{plane: planes[plane][number] for plane in planes},
+            }
+            for number, one in enumerate(listed)
+            if number in kept
+        ],
+        "ccd": _ccd(table),
+        "grid": grid,
+        "choose": choose,
+        "calibration": _calibration(root, directory),
+        **_reproject(root, [listed[number] for number in kept]),
+        "coadd": _coadd(root),
+    }
+    files = [
+        {
+            "name": one["name"],
+            "hdu": one["hdu"],
+            "sha256": file_digest(Path(one["path"])),
+            **{plane: file_digest(Path(one[plane]["path"])) for plane in PLANES if plane in one},
+        }
+        for one in settings["images"]
+    ]
+    masters = {name: file_digest(Path(path)) for name, path in settings["calibration"].items()}
+    content = {"frames": files, "calibration": masters}
+    return settings, {FRAMES_FILE: canonical_json(content)}
+
+
+def read_stop(root: TomlTable, max_units: int) -> StopRule:
+    """Return the rule that all units are done: a campaign of images has no other."""
+    if "stop" in root:
+        root.fail("stop", "a campaign of images ends when all are done: remove the section [stop]")
+    return StopRule(max_units=max_units, all_units=True)
+
+
+def _reference(root: TomlTable, directory: Path) -> tuple[dict[str, Any] | None, bool]:
+    table = root.table(
+        "reference",
+        ("choose", "image", "header", "extension"),
+        example="[reference] with choose = true",
+    )
+    choose = table.boolean("choose", default=False)
+    stated = [key for key in ("image", "header") if key in table]
+    if len(stated) + choose != 1:
+        table.fail(
+            None, 'write one of choose = true, image = "reference.fits" or header = "grid.hdr"'
+        )
+    if choose:
+        return None, True
+    (key,) = stated
+    path = directory / table.text(key, example="reference.fits")
+    try:
+        header, nx, ny = read_grid(path, read_extension(table))
+        check_size(nx, ny, str(path))
+    except InputError as error:
+        table.fail(key, error.message.rstrip("."))
+    return {"nx": nx, "ny": ny, "cards": cards_of(header)}, False
+
+
+def read_extension(table: TomlTable) -> str | int | None:
+    """Return which extension a table names: an EXTNAME, a number, or None."""
+    value = table.values.get("extension")
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        table.fail("extension", 'extension must be a name or a number: write extension = "SCI"')
+    return value
+
+
+def _overlapping(
+    table: TomlTable, listed: list[Listed], stated: Mapping[str, Any] | None
+) -> list[int]:
+    """Return the numbers of the images that lie on the grid; all if it is yet to be chosen."""
+    solutions = []
+    for one in listed:
+        try:
+            solutions.append(read_solution(one.image))
+        except InputError as error:
+            table.fail("files", error.message.rstrip("."))
+    if stated is None:
+        return list(range(len(listed)))
+    grid = grid_of(stated["cards"], stated["nx"], stated["ny"], "the reference")
+    kept = [
+        number
+        for number, solution in enumerate(solutions)
+        if find_window(grid, solution) is not None
+    ]
+    outside = [one.name for number, one in enumerate(listed) if number not in kept]
+    if not kept:
+        table.fail("files", "none of the images overlaps with the reference: name another one")
+    if outside and not table.boolean("skip_outside", default=False):
+        table.fail(
+            "files",
+            f"{len(outside)} of {len(listed)} images do not overlap with the reference "
+            f"({', '.join(outside[:3])}{', ...' if len(outside) > 3 else ''}): leave them out, or "
+            "write skip_outside = true",
+        )
+    return kept
+
+
+def _ccd(table: TomlTable) -> dict[str, Any]:
+    """Return what is stated of the camera: numbers, or keywords of headers."""
+    found: dict[str, Any] = {}
+    for key in ("gain", "read_noise", "saturation", "noise"):
+        if key not in table:
+            continue
+        value = table.values[key]
+        if isinstance(value, str) and key != "noise":
+            if not 1 <= len(value) <= 8:
+                table.fail(key, f'{key} must be a number or a keyword: write {key} = "GAIN"')
+            found[key] = value.upper()
+        elif key == "read_noise":
+            number = table.number(key)
+            if number < 0:
+                table.fail(key, f"read_noise = {number:g} is negative: write 0 or more electrons")
+            found[key] = number
+        else:
+            found[key] = table.positive(key)
+    if ("read_noise" in found) and "gain" not in found:
+        table.fail("read_noise", "read_noise is in electrons and needs gain: write gain, too")
+    return found
+
+
+def _calibration(root: TomlTable, directory: Path) -> dict[str, str]:
+    table = root.optional_table("calibration", CALIBRATION)
+    found = {}
+    for key in CALIBRATION:
+        if key in table:
+            path = directory / table.text(key, example=f"master-{key}.fits")
+            if not path.is_file():
+                table.fail(key, f"the file {path} does not exist: write its path relative to this")
+            found[key] = str(path)
+    return found
+
+
+def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
+    keys = ("method", "flux", "tile", "output", "step_sigma", "frames_per_unit", "digest_only")
+    table = root.optional_table("reproject", keys)
+    output = one_of(table, "output", OUTPUTS)
+    told: dict[str, Any] = {"kind": output}
+    if output == "steps":
+        told["step_sigma"] = table.positive("step_sigma", default=0.25)
+        if not 0.01 <= told["step_sigma"] <= 2:
+            table.fail(
+                "step_sigma",
+                f"step_sigma = {told['step_sigma']:g} is out of range: write 0.01 to 2",
+            )
+    elif "step_sigma" in table:
+        table.fail("step_sigma", 'step_sigma is for output = "steps": remove it')
+    tile = table.integer("tile", low=64, high=2048, default=256)
+    if tile % 64:
+        table.fail("tile", f"tile = {tile} must be a multiple of 64: write {tile // 64 * 64 or 64}")
+    return {
+        "method": one_of(table, "method", METHODS),
+        "flux": one_of(table, "flux", FLUX),
+        "tile": tile,
+        "output": told,
+        "frames_per_unit": table.integer(
+            "frames_per_unit", low=1, high=MOST_FRAMES, default=_frames_per_unit(listed)
+        ),
+        "digest_only": table.boolean("digest_only", default=False),
+    }
+
+
+def _frames_per_unit(listed: list[Listed]) -> int:
+    sizes = [
+        one.image.nx * one.image.ny * abs(int(one.image.header.get("BITPIX", 16))) / 8
+        for one in listed
+    ]
+    packed = max(_PACKED * max(sizes, default=1.0), 1.0)
+    return min(max(1, math.floor(UNIT_BYTES / packed)), MOST_BY_DEFAULT)
+
+
+def _coadd(root: TomlTable) -> dict[str, Any]:
+    table = root.optional_table("coadd", ("sigma", "iterations", "background", "flux", "reference"))
+    found: dict[str, Any] = {
+        "sigma": table.positive("sigma", default=3.0),
+        "iterations": table.integer("iterations", low=0, high=100, default=3),
+        "background": one_of(table, "background", BACKGROUNDS),
+        "flux": one_of(table, "flux", COADD_FLUX),
+    }
+    if "reference" in table:
+        found["reference"] = table.text("reference", example="frame.fits")
+    return found
+
+
+def one_of(table: TomlTable, key: str, choices: tuple[str, ...]) -> str:
+    """Return one of some words; the first if the file does not say."""
+    value = table.text(key, example=choices[0], default=choices[0])
+    if value not in choices:
+        table.fail(key, f'there is no {key} "{value}": write one of {", ".join(choices)}')
+    return value

@@ -1,0 +1,253 @@
+"""Look at every frame of a campaign, choose the grid, compute maps, and pack.
+
+One frame is in memory at a time; what is kept of it is a page of numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from boinc_project.campaign import Campaign
+from boinc_project.errors import InputError
+from boinc_project.input_store import InputStore, StoredInput
+from work_generator.reprojection_calibration import Masters
+from work_generator.reprojection_pack import (
+    CALIBRATION_FILE,
+    KERNEL_FILE,
+    Frame,
+    read_frame,
+    write_calibration,
+    write_frame,
+    write_kernel,
+)
+from work_generator.sky.pixel_map import make_map
+from work_generator.sky.quality import seeing, sky_noise
+from work_generator.sky.reference import cards_of, check_size, choose, grid_of, plain_grid
+from work_generator.sky.solution import Solution, read_solution
+from work_generator.sky.window import coverage, find_window, mean_area, transform
+
+_SURVEYED = 50
+"""Frames that are looked at to choose a reference; of more, so many at equal distances."""
+
+
+def look_and_pack(
+    campaign: Campaign,
+    progress: Callable[[int, int], None] | None,
+    store: InputStore,
+    images: Sequence[Mapping[str, Any]],
+) -> Campaign:
+    """Return the campaign with its grid, its frames and their files.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        As it was read.
+    progress : Callable, optional
+        Told how many frames are done, of how many.
+    store : InputStore
+        Where files are put.
+    images : Sequence[Mapping]
+        Those of the campaign's images that are packed.
+
+    Raises
+    ------
+    InputError
+        If a frame cannot be used.
+    """
+    settings = dict(campaign.settings)
+    masters = Masters.read(settings["calibration"])
+    surveyed = _surveyed(settings["images"]) if settings["grid"] is None else []
+    total = len(surveyed) + len(images)
+    told = _Told(progress, total)
+    if settings["grid"] is None:
+        settings["grid"], settings["chosen"] = _choose(surveyed, settings, masters, told)
+    grid = _grid(settings["grid"])
+    files: dict[str, StoredInput] = {}
+    frames = []
+    outside = []
+    for stated in images:
+        packed = _pack(stated, settings, grid, masters, store)
+        told.next()
+        if packed is None:
+            outside.append(stated["name"])
+            continue
+        entry, stored = packed
+        files[stored.sha256] = stored
+        frames.append(entry)
+    if not frames:
+        raise InputError("None of the images overlaps with the reference: name another one.")
+    settings["outside"] = outside
+    settings["frames"] = frames
+    settings["shared"] = _shared(settings["method"], masters, store, files)
+    settings["calibrate"] = masters.settings()
+    del settings["images"], settings["calibration"]
+    n_unit = math.ceil(len(frames) / settings["frames_per_unit"])
+    if len(images) < len(campaign.settings["images"]):
+        n_unit = campaign.stop.max_units
+    return replace(
+        campaign,
+        settings=settings,
+        files=files,
+        units_per_generation=n_unit,
+        stop=replace(campaign.stop, max_units=n_unit),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A frame that was looked at: its coordinates, sky and noise, and FWHM in arcseconds."""
+
+    solution: Solution
+    sky: float
+    noise: float
+    seeing: float | None
+
+
+class _Told:
+    """Counts what is done, and says so."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def next(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+def _surveyed(images: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    if len(images) <= _SURVEYED:
+        return list(images)
+    chosen = np.linspace(0, len(images) - 1, _SURVEYED).round().astype(int)
+    return [images[number] for number in chosen]
+
+
+def _choose(
+    images: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], masters: Masters, told: _Told
+) -> tuple[dict[str, Any], str]:
+    """Return the grid of the best image, and that image's name."""
+    seen = []
+    for stated in images:
+        frame = read_frame(stated)
+        seen.append(_look(frame, settings, masters))
+        told.next()
+    solutions = [one.solution for one in seen]
+    coverages = [
+        math.fsum(coverage(one, other) for other in solutions) / len(solutions) for one in solutions
+    ]
+    best = choose(coverages, [one.seeing for one in seen])
+    solution = solutions[best]
+    check_size(solution.nx, solution.ny, solution.label)
+    cards = cards_of(plain_grid(solution))
+    return {"nx": solution.nx, "ny": solution.ny, "cards": cards}, str(images[best]["name"])
+
+
+def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
+    solution = read_solution(frame.image)
+    values = masters.apply(frame.values(), frame.image)
+    noise = settings["ccd"].get("noise") or sky_noise(values)
+    if noise is None:
+        raise InputError(
+            f"The noise of {frame.image.label} cannot be measured: write noise = ... in [images].",
+            path=frame.image.path,
+        )
+    saturation = _camera(settings, frame, "saturation")
+    width = seeing(values, noise, saturation=math.inf if saturation is None else saturation)
+    sky = float(np.median(values[np.isfinite(values)]))
+    return _Seen(solution, sky, float(noise), None if width is None else width * solution.scale)
+
+
+def _pack(
+    stated: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    grid: Solution,
+    masters: Masters,
+    store: InputStore,
+) -> tuple[dict[str, Any], StoredInput] | None:
+    """Measure and store one frame; None if it is not on the grid."""
+    frame = read_frame(stated)
+    seen = _look(frame, settings, masters)
+    window = find_window(grid, seen.solution)
+    if window is None:
+        return None
+    exact = transform(grid, seen.solution, window)
+    made = make_map(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
+    solved = settings["method"] == "reproject"
+    if solved and seen.solution.tables:
+        raise InputError(
+            f'{frame.image.label} has distortion tables, which method = "reproject" cannot be '
+            "given: choose another method.",
+            path=frame.image.path,
+        )
+    stored = store.add(lambda path: write_frame(path, frame, made, solved=solved))
+    area = mean_area(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
+    # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
+    factor = area if settings["flux"] == "conserve" else 1.0
+    exposure = frame.image.number("EXPTIME", "EXPOSURE")
+    filter_name = frame.image.keyword("FILTER", "FILTER1", "BAND")
+    entry = {
+        "name": stated["name"],
+        "x0": window.x0,
+        "y0": window.y0,
+        "nx": window.nx,
+        "ny": window.ny,
+        "noise": seen.noise * factor,
+        "sky": seen.sky * factor,
+        "variance": _variance(settings, frame, seen.noise),
+        "exposure_s": exposure if exposure is not None and exposure > 0 else 0.0,
+        "filter": str(filter_name)[:60] if filter_name is not None else "",
+        "saturation": _camera(settings, frame, "saturation"),
+        "sha256": stored.sha256,
+        "step": made.step,
+        "map_error": made.error,
+        "seeing": seen.seeing,
+        "area": area,
+    }
+    return entry, stored
+
+
+def _variance(settings: Mapping[str, Any], frame: Frame, noise: float) -> dict[str, Any]:
+    """Return how the variance of a pixel is known: by a map, the camera's numbers, or the sky."""
+    if frame.variance is not None:
+        return {"kind": "map"}
+    gain = _camera(settings, frame, "gain")
+    if gain is not None:
+        read_noise = _camera(settings, frame, "read_noise")
+        return {"kind": "ccd", "gain": gain, "read_noise": read_noise or 0.0}
+    return {"kind": "constant", "value": noise * noise}
+
+
+def _camera(settings: Mapping[str, Any], frame: Frame, key: str) -> float | None:
+    """Return a number of the camera, stated or from a keyword that is stated; None if neither."""
+    stated = settings["ccd"].get(key)
+    if not isinstance(stated, str):
+        return None if stated is None else float(stated)
+    value = frame.image.number(stated)
+    if value is None or value < 0 or (value == 0 and key != "read_noise"):
+        raise InputError(
+            f"{frame.image.label} has no usable {stated} in its header: write {key} as a number.",
+            path=frame.image.path,
+        )
+    return value
+
+
+def _shared(
+    method: str, masters: Masters, store: InputStore, files: dict[str, StoredInput]
+) -> dict[str, str]:
+    """Store what units share; return digests by logical name."""
+    found = {}
+    if method == "lanczos3":  # the others are polynomials
+        found[KERNEL_FILE] = store.add(write_kernel)
+    if masters.planes:
+        found[CALIBRATION_FILE] = store.add(lambda path: write_calibration(path, masters))
+    files.update({one.sha256: one for one in found.values()})
+    return {name: one.sha256 for name, one in found.items()}
+
+
+def _grid(stated: Mapping[str, Any]) -> Solution:
+    return grid_of(stated["cards"], stated["nx"], stated["ny"], "the reference")
