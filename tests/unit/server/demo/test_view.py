@@ -28,7 +28,9 @@ def _view(*, n_unit: int | None, converged: bool = False) -> CampaignView:
     # The picture reads three numbers of a product, and nothing of the definition.
     product = None
     if n_unit is not None:
-        product = SimpleNamespace(image=None, n_unit=n_unit, n_draw=100 * n_unit, converged=converged)
+        product = SimpleNamespace(
+            image=None, n_unit=n_unit, n_draw=100 * n_unit, converged=converged
+        )
     return CampaignView(summary, "", cast(Any, None), cast(Any, product), 2)
 
 
