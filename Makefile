@@ -27,7 +27,7 @@ format: setup ## Format the code
 	$(VENV)/bin/ruff format .
 
 app: setup ## Freeze the apps into build/apps
-	$(PYTHON_IN_VENV) packaging/build.py ttv_mcmc ttv_nested --out build/apps
+	$(PYTHON_IN_VENV) packaging/build.py ttv_mcmc ttv_nested reprojection --out build/apps
 
 test: setup system app ## Run all tests; what cannot run here says so
 	OPENASTRO_REQUIRE=$(REQUIRE) $(VENV)/bin/pytest -q -ra -n 2 --dist worksteal --ignore=tests/e2e \
@@ -58,9 +58,10 @@ bench: setup ## Run the benchmarks
 	$(PYTHON_IN_VENV) bench/ttv_sampling.py
 	$(PYTHON_IN_VENV) bench/nested_batch.py
 	$(PYTHON_IN_VENV) bench/stacking.py
+	$(PYTHON_IN_VENV) bench/reprojection.py
 
 lock: ## Lock the dependencies anew, with hashes
-	for name in app freeze freeze-nested runtime dev; do \
+	for name in app freeze freeze-nested freeze-reprojection runtime dev; do \
 		overrides=$$(ls requirements/$$name.overrides 2>/dev/null); \
 		app=; [ $$name != runtime ] || app=requirements/app.in; \
 		uv pip compile --quiet --generate-hashes --python-version 3.11 --no-header \

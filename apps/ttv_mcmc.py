@@ -27,7 +27,7 @@ from boinc_project.ttv_output import TtvOutput, write_ttv_output
 from boinc_project.unit import Unit
 
 APP_NAME = "ttv_mcmc"
-APP_VERSION = 200
+APP_VERSION = 210
 
 CHECKPOINT_PERIOD = 60.0
 """CPU seconds after which a checkpoint is written, whatever the volunteer's preference."""

@@ -18,7 +18,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,7 @@ from assimilator.sub_chain import SubChain
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from work_generator import ttv as planner
+from work_generator.ttv_file import DEFAULT_MOVES
 
 HERE = Path(__file__).resolve().parent
 PICTURE = HERE.parent / "docs" / "scientist" / "calibration.png"
@@ -79,7 +83,7 @@ def settings() -> dict[str, Any]:
             "n_walker": 48,
             "n_step": 400,
             "thin": 4,
-            "moves": [["mixture", 0.5], ["de", 0.35], ["snooker", 0.15]],
+            "moves": [[name, weight] for name, weight in DEFAULT_MOVES.items()],
         },
         "starts": 24,
     }
@@ -171,11 +175,11 @@ def main() -> int:
     parser.add_argument("--systems", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--picture", type=Path, default=PICTURE)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
-    found = [
-        rank_system(index, options.seed)
-        for index in track(range(options.systems), console=Console(stderr=True))
-    ]
+    with ProcessPoolExecutor(options.processes) as pool:
+        ranked = pool.map(partial(rank_system, seed=options.seed), range(options.systems))
+        found = list(track(ranked, total=options.systems, console=Console(stderr=True)))
     ranks = np.array([one for one in found if one is not None])
     names = Problem.from_mapping(settings()).parameter_names
     bins = ranks * N_BIN // (N_RANK + 1)

@@ -65,7 +65,7 @@ def build(app: str, out: Path, work: Path, *, force: bool = False) -> Path:
     BuildError
         If something is missing or fails; the message says what helps.
     """
-    constants = app_constants(ROOT / "apps" / f"{app}.py")
+    constants = app_constants(app_source(app))
     version = constants["APP_VERSION"]
     lock = lock_of(app, constants)
     platform = platform_name()
@@ -116,6 +116,12 @@ def build(app: str, out: Path, work: Path, *, force: bool = False) -> Path:
     return directory
 
 
+def app_source(app: str, apps: Path = ROOT / "apps") -> Path:
+    """Return the file that says what an app is: its module, or its package's own."""
+    package = apps / app / "__init__.py"
+    return package if package.exists() else apps / f"{app}.py"
+
+
 def app_constants(path: Path) -> dict[str, Any]:
     """Return the upper-case constants of an app's module, without importing it.
 
@@ -124,16 +130,17 @@ def app_constants(path: Path) -> dict[str, Any]:
     BuildError
         If there is no such app, or it does not say its version.
     """
+    name = path.parent.name if path.name == "__init__.py" else path.stem
     if not path.exists():
-        raise BuildError(f"There is no app {path.stem}: {path} does not exist.")
+        raise BuildError(f"There is no app {name}: {path} does not exist.")
     found = {}
     for node in ast.parse(path.read_text("utf-8")).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         value = getattr(node, "value", None)
         if isinstance(target, ast.Name) and isinstance(value, ast.Constant):
             found[target.id] = value.value
-    if found.get("APP_NAME") != path.stem or type(found.get("APP_VERSION")) is not int:
-        raise BuildError(f"{path} has to set APP_NAME = {path.stem!r} and APP_VERSION to a number.")
+    if found.get("APP_NAME") != name or type(found.get("APP_VERSION")) is not int:
+        raise BuildError(f"{path} has to set APP_NAME = {name!r} and APP_VERSION to a number.")
     return found
 
 
@@ -147,7 +154,7 @@ def lock_of(app: str, constants: Mapping[str, Any]) -> Path:
     """
     path = LOCKS / f"{constants.get('FROZEN_FROM', DEFAULT_LOCK)}.txt"
     if not path.is_file():
-        raise BuildError(f"apps/{app}.py names the requirements {path}, which do not exist.")
+        raise BuildError(f"apps/{app} names the requirements {path}, which do not exist.")
     return path
 
 

@@ -78,8 +78,6 @@ def freeze(app: str, *, root: Path, program: Path, lock: Path, work: Path) -> Bu
 
 def _build_kernel(root: Path, program: Path, sources: Path) -> None:
     """Compile the kernel for the Python that is frozen, which may not be the one that builds."""
-    if not (sources / "apps" / "ttv").is_dir():
-        return
     shutil.copy2(root / "setup.py", sources / "setup.py")
     run(
         [program, "setup.py", "--quiet", "build_ext", "--inplace"],
@@ -87,8 +85,9 @@ def _build_kernel(root: Path, program: Path, sources: Path) -> None:
         environment=COMPILE,
         what="Compiling the kernel",
     )
-    if not list((sources / "apps" / "ttv").glob("_kernel.*")):
-        raise BuildError("Compiling the kernel failed: see whether the C compiler works.")
+    for kernel in (sources / "apps").glob("*/kernel"):
+        if not list(kernel.parent.glob("_kernel.*")):
+            raise BuildError("Compiling the kernel failed: see whether the C compiler works.")
 
 
 def tree_bytes(tree: Path) -> int:

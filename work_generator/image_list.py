@@ -89,9 +89,16 @@ def _plane(table: TomlTable, directory: Path, listed: Sequence[Listed]) -> list[
     found = []
     for one, path in zip(listed, paths, strict=True):
         try:
-            (image,) = find_images(path, one.image.hdu if extension is None else extension)
+            images = find_images(path, one.image.hdu if extension is None else extension)
         except InputError as error:
             table.fail(None, error.message.rstrip("."))
+        image = _of_the_same_version(images, one.image)
+        if image is None:
+            table.fail(
+                None,
+                f"{path} has {len(images)} extensions of that name, and none of them has the "
+                f"EXTVER of {one.image.label}: name one, or correct the file",
+            )
         if (image.nx, image.ny) != (one.image.nx, one.image.ny):
             table.fail(
                 None,
@@ -100,6 +107,15 @@ def _plane(table: TomlTable, directory: Path, listed: Sequence[Listed]) -> list[
             )
         found.append({"path": str(image.path), "hdu": image.hdu})
     return found
+
+
+def _of_the_same_version(images: Sequence[Image], wanted: Image) -> Image | None:
+    """Return the one of several extensions of a name that belongs to an image, by its EXTVER."""
+    if len(images) == 1:
+        return images[0]
+    version = wanted.header.get("EXTVER", 1)
+    same = [image for image in images if image.header.get("EXTVER", 1) == version]
+    return same[0] if len(same) == 1 else None
 
 
 def _plane_paths(table: TomlTable, directory: Path, listed: Sequence[Listed]) -> list[Path]:
@@ -144,6 +160,6 @@ def _name(image: Image, several: bool) -> str:
     """Return what people see: the file's name, and the extension if the file has several."""
     name = image.path.name
     if several:
-        name += f"[{image.header.get('EXTNAME') or image.hdu}]"
+        name += f"[{image.header.get('EXTNAME') or ''}{image.hdu}]"
     plain = (one if one.isascii() and one.isprintable() and one != "'" else "?" for one in name)
     return "".join(plain)[-_MOST_NAME:]

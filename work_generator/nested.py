@@ -27,13 +27,13 @@ from work_generator.estimate import Cost, measure
 from work_generator.modes import Mode, find_modes
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
 from work_generator.pilot import log_laplace
+from work_generator.preparation import step_for
 from work_generator.ttv import (
     describe_problem,
     fpops_per_call,
     not_for_volunteers,
     problem_settings,
     published_names,
-    step_for,
     step_line,
     units,
 )

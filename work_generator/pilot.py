@@ -1,29 +1,31 @@
-"""The pilot: how much of the posterior each mode holds, and what to propose from.
+"""The pilot: how much of the posterior each mode holds, what to propose from, where to begin.
 
-Population Monte Carlo (Cappe et al. 2004, J. Comput. Graph. Stat. 13, 907), for each mode by
-itself: draw from its proposal so far, weight by the posterior, fit the next proposal. While the
-weights are poor they are tempered, to the power that leaves a stated number of effective draws, so
-that a fit never follows two or three points of huge weight. The last draws, which nothing is fitted
-to, tell the mode's evidence and its error.
+Each mode by itself is annealed from the prior around it (`work_generator.anneal`), and a proposal
+is fitted to that population. Draws of the proposal, weighted by the posterior, are better than the
+population they came from, so that the fit is made again from them while that helps (population
+Monte Carlo: Cappe et al. 2004, J. Comput. Graph. Stat. 13, 907). While the weights are poor they
+are tempered, to the power that leaves a stated number of effective draws, so that a fit never
+follows two or three points of huge weight. The last draws, which nothing is fitted to, tell the
+mode's evidence and its error.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
-from apps.ttv.moves import log_mixture, sample_mixture
-from apps.ttv.settings import Mixture
 from boinc_project.errors import InputError
-from work_generator.modes import Mode, distances
-from work_generator.proposals import fitted_part, joined, mixture_of, normal_part
-from work_generator.ridge import Components
+from work_generator import region
+from work_generator.anneal import HALF, anneal
+from work_generator.modes import Mode
+from work_generator.proposals import Proposal, fit_proposal
+from work_generator.region import Region
+from work_generator.shear import dependence_order
 
 TRUSTED_EFFECTIVE = 100.0
 """Effective draws (Kish) below which a mode's evidence is not trusted: with 100 its error is about
@@ -32,16 +34,22 @@ LEAST_PART = 0.02
 """Part of the proposals that every mode gets, however little of the posterior it holds: what a
 pilot has misjudged stays reachable for the chains."""
 
-# Draws of each round and of the last look. A likelihood takes some 50 us: a round is a second.
+# Points of a population, per parameter and at least: the map that straightens it has 66 terms for
+# the last of 10 parameters, and 5 draws are wanted for each.
+_POPULATION, _LEAST_POPULATION = 100, 1000
+# Draws of each round and of the last look. A likelihood takes some 50 us: a round is half a second.
 _ROUND, _LAST = 8_000, 20_000
-_ROUNDS = 8
+_ROUNDS = 4
 # Rounds end when a draw of the proposal is worth so much of one of the posterior.
 _GOOD = 0.5
 # Or when so many rounds in a row were no better than the best one by this factor.
-_PATIENCE, _GAIN = 3, 1.1
+_PATIENCE, _GAIN = 2, 1.1
 # Effective draws per parameter that a fit needs, and to which weights are tempered.
 _LEAST_EFFECTIVE = 30.0
 _RESAMPLED = 10_000
+# Modes of which Laplace's approximation says that they hold less than this share of the best one's
+# evidence are not looked at: it has been wrong by e^10, not by e^25.
+_HOPELESS = 25.0
 
 Array = NDArray[np.float64]
 
@@ -68,7 +76,7 @@ class Weight:
     effective: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pilot:
     """What a pilot found.
 
@@ -76,8 +84,11 @@ class Pilot:
     ----------
     weights : tuple[Weight, ...]
         Of each mode, in the order given.
-    proposal : dict
-        ``settings["sampler"]["mixture"]``.
+    wide : tuple[ndarray, ...]
+        For each mode, points to begin chains at, float64 (n, n_dim): draws of the posterior with
+        the likelihood to the power `work_generator.anneal.HALF`.
+    proposal : Proposal
+        For the chains' first generation.
     effective : float
         Kish's effective size of `n_call` draws of the proposal.
     n_call : int
@@ -85,7 +96,8 @@ class Pilot:
     """
 
     weights: tuple[Weight, ...]
-    proposal: dict[str, Any]
+    wide: tuple[Array, ...]
+    proposal: Proposal
     effective: float
     n_call: int
 
@@ -102,8 +114,22 @@ class _Look:
         return kish(self.logs)
 
 
-def fly(posterior: Posterior, modes: Sequence[Mode], rng: np.random.Generator) -> Pilot:
-    """Weigh modes and fit the first generation's proposal.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Explored:
+    """One mode: draws of its posterior and wider ones, and a last look, if it was worth one."""
+
+    draws: Array
+    wide: Array
+    look: _Look | None
+
+
+def fly(
+    posterior: Posterior,
+    modes: Sequence[Mode],
+    rng: np.random.Generator,
+    progress: Callable[[float], None] | None = None,
+) -> Pilot:
+    """Weigh modes, find points to begin at, and fit the first generation's proposal.
 
     Parameters
     ----------
@@ -113,6 +139,8 @@ def fly(posterior: Posterior, modes: Sequence[Mode], rng: np.random.Generator) -
         All that were kept.
     rng : Generator
         Decides the result.
+    progress : Callable, optional
+        Told the share of the work that is done, 0 to 1.
 
     Raises
     ------
@@ -123,28 +151,52 @@ def fly(posterior: Posterior, modes: Sequence[Mode], rng: np.random.Generator) -
     laplace = [log_laplace(mode, posterior) for mode in modes]
     if not math.isfinite(max(laplace)):
         raise InputError("The best fit lies outside of the priors: widen them.")
-    fits: list[Components] = []
-    logs: list[float] = []
-    errors: list[float | None] = []
-    sizes: list[float] = []
+    explored: list[_Explored] = []
     for place in range(len(modes)):
-        fit, look = _explore(posterior, modes, place, random, rng)
-        trusted = look.effective >= TRUSTED_EFFECTIVE
-        fits.append(fit)
-        sizes.append(look.effective)
-        logs.append(_log_mean(look.logs) if trusted else laplace[place])
-        errors.append(_relative_error(look.logs) if trusted else None)
-    raw = joined(fits, np.maximum(_parts(logs), LEAST_PART))
-    last = kish(_draw(posterior, mixture_of(raw), _LAST, random).logs)
+        told = _share_of(progress, place, len(modes))
+        hopeless = laplace[place] < max(laplace) - _HOPELESS
+        explored.append(
+            _as_normal(posterior, modes[place], rng)
+            if hopeless
+            else _explore(posterior, modes, place, random, rng, told)
+        )
+    looks = [one.look for one in explored]
+    trusted = [look is not None and look.effective >= TRUSTED_EFFECTIVE for look in looks]
+    logs = [
+        _log_mean(look.logs) if look is not None and ok else normal
+        for look, ok, normal in zip(looks, trusted, laplace, strict=True)
+    ]
+    errors = [
+        _relative_error(look.logs) if look is not None and ok else None
+        for look, ok in zip(looks, trusted, strict=True)
+    ]
+    order = dependence_order(posterior.problem.parameter_names)
+    proposal = fit_proposal(
+        [one.draws for one in explored], np.maximum(_parts(logs), LEAST_PART), order
+    )
+    last = kish(_draw(posterior, proposal, _LAST, random).logs)
     if last < TRUSTED_EFFECTIVE:
         # New draws have met what those before had missed: their sizes meant nothing.
         logs, errors = laplace, [None] * len(modes)
     parts = _parts(logs)
     weights = tuple(
-        Weight(float(part), _error_of(part, parts, errors, place), errors[place] is not None, size)
-        for place, (part, size) in enumerate(zip(parts, sizes, strict=True))
+        Weight(
+            float(part),
+            _error_of(part, parts, errors, place),
+            errors[place] is not None,
+            look.effective if look is not None else 0.0,
+        )
+        for place, (part, look) in enumerate(zip(parts, looks, strict=True))
     )
-    return Pilot(weights, raw, last, _LAST)
+    return Pilot(weights, tuple(one.wide for one in explored), proposal, last, _LAST)
+
+
+def _share_of(
+    progress: Callable[[float], None] | None, place: int, n: int
+) -> Callable[[float], None] | None:
+    if progress is None:
+        return None
+    return lambda share: progress((place + share) / n)
 
 
 def _parts(logs: Sequence[float]) -> Array:
@@ -176,38 +228,66 @@ def _explore(
     place: int,
     random: np.random.RandomState,
     rng: np.random.Generator,
-) -> tuple[Components, _Look]:
-    """Return a mode's fit and the last, independent look through it."""
-    mode = modes[place]
-    best, best_size = normal_part(mode), 0.0
+    progress: Callable[[float], None] | None,
+) -> _Explored:
+    """Anneal a mode, and improve the fit to it by importance draws."""
+    n_dim = posterior.problem.n_dim
+    order = dependence_order(posterior.problem.parameter_names)
+    n_point = max(_POPULATION * n_dim, _LEAST_POPULATION)
+    near, points = region.draw(posterior, modes, place, n_point, rng)
+    if len(points) < n_point // 2:
+        return _as_normal(posterior, modes[place], rng)
+    found = anneal(posterior.log_likelihoods, near.log_priors, points, order, rng, progress)
+    draws, best, best_size = found.points, fit_proposal([found.points], [1.0], order), 0.0
     fit, idle = best, 0
     for _ in range(_ROUNDS):
-        look = _of_mode(_draw(posterior, _alone(fit), _ROUND, random), modes, place)
+        look = _of_region(_draw(posterior, fit, _ROUND, random), near)
         idle = 0 if look.effective > _GAIN * best_size else idle + 1
         if look.effective > best_size:
             best, best_size = fit, look.effective
-        draws = _resampled(look, rng)
-        if look.effective >= _GOOD * _ROUND or idle == _PATIENCE or draws is None:
+        resampled = _resampled(look, rng)
+        if look.effective >= _GOOD * _ROUND or idle == _PATIENCE or resampled is None:
             break
-        fit = fitted_part(mode, draws)
-    return best, _of_mode(_draw(posterior, _alone(best), _LAST, random), modes, place)
+        fit = fit_proposal([resampled], [1.0], order)
+    last = _of_region(_draw(posterior, best, _LAST, random), near)
+    if last.effective > len(draws):
+        draws = _picked(last.points, last.logs, rng)
+    return _Explored(draws, found.wide, last)
 
 
-def _alone(fit: Components) -> Mixture:
-    return mixture_of(joined([fit], np.ones(1)))
+def _as_normal(posterior: Posterior, mode: Mode, rng: np.random.Generator) -> _Explored:
+    """Return a mode's normal approximation: for those that are not worth a population."""
+    n_point = max(_POPULATION * len(mode.params), _LEAST_POPULATION)
+    factor = np.linalg.cholesky(mode.covariance)
+    normal = rng.normal(size=(4 * n_point, len(mode.params)))
+    draws = mode.params + normal @ factor.T
+    wide = mode.params + normal @ factor.T / math.sqrt(HALF)
+    draws, wide = (_possible(posterior, points, n_point) for points in (draws, wide))
+    return _Explored(draws, wide, None)
 
 
-def _draw(posterior: Posterior, mixture: Mixture, n: int, random: np.random.RandomState) -> _Look:
-    points = sample_mixture(mixture, n, random)
-    return _Look(points, posterior.log_densities(points) - log_mixture(mixture, points))
+def _possible(posterior: Posterior, points: Array, n: int) -> Array:
+    possible = points[np.isfinite(posterior.log_densities(points))]
+    if len(possible) < 2 * points.shape[1]:
+        raise InputError("A mode lies on the edge of the priors: widen them.")
+    return np.asarray(possible[:n])
 
 
-def _of_mode(look: _Look, modes: Sequence[Mode], place: int) -> _Look:
-    """Leave to a mode the points that are nearer to it than to others: none counts twice."""
-    if len(modes) == 1:
-        return look
-    nearest = np.stack([distances(mode, look.points) for mode in modes]).argmin(axis=0)
-    return _Look(look.points, np.where(nearest == place, look.logs, -math.inf))
+def _draw(posterior: Posterior, fit: Proposal, n: int, random: np.random.RandomState) -> _Look:
+    points = fit.sample(n, random)
+    return _Look(points, posterior.log_densities(points) - fit.log_densities(points))
+
+
+def _of_region(look: _Look, near: Region) -> _Look:
+    """Leave out what belongs to other modes: nothing counts twice."""
+    return _Look(look.points, np.where(near.contains(look.points), look.logs, -math.inf))
+
+
+def _picked(points: Array, logs: Array, rng: np.random.Generator) -> Array:
+    """Return draws by their weights, with repetitions."""
+    weights = np.exp(logs - logs.max())
+    chosen = rng.choice(len(weights), size=_RESAMPLED, p=weights / weights.sum())
+    return np.asarray(points[chosen])
 
 
 def _resampled(look: _Look, rng: np.random.Generator) -> Array | None:
@@ -222,9 +302,7 @@ def _resampled(look: _Look, rng: np.random.Generator) -> Array | None:
             power = 0.5 * (low + high)
             low, high = (power, high) if kish(power * logs) >= target else (low, power)
         logs = np.where(np.isfinite(logs), low * logs, -math.inf)
-    weights = np.exp(logs)
-    chosen = rng.choice(len(weights), size=_RESAMPLED, p=weights / weights.sum())
-    return np.asarray(look.points[chosen])
+    return _picked(look.points, logs, rng)
 
 
 def _log_mean(logs: Array) -> float:

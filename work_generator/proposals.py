@@ -1,119 +1,124 @@
-"""What the ``mixture`` move proposes from, fitted to all that is known before a generation."""
+"""What the moves of a generation propose from, fitted to all that is known before it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.ttv.settings import MAX_COMPONENTS, Mixture
-from work_generator.modes import Mode, distances
-from work_generator.ridge import DRAWS_PER_DIMENSION, Components, fit_ridge
+from apps.ttv.moves import log_mixture, sample_mixture
+from apps.ttv.sampler_settings import MAX_COMPONENTS, Mixture
+from apps.ttv.shear import Shear
+from work_generator import gaussian_mixture
+from work_generator.gaussian_mixture import Components
+from work_generator.shear import fit_shear, to_json
 
-# Tails of the proposals: Student's t. For Kepler-9 (10 parameters) 1000 draws of the normal
-# approximation were worth 250 of the posterior with 30 degrees of freedom and 110 with 8 (Kish);
-# fewer waste likelihoods, many more let a walker stick in the posterior's tail.
+# Tails of the proposals: Student's t. Too light and walkers stick in the posterior's tail, too
+# heavy and likelihoods are wasted; and the fits are widened by this factor for the same reason.
 DEGREES = 30.0
+WIDENING = 1.05
+
+# Normal distributions for each mode, and the draws that each of them needs for each parameter.
+_COMPONENTS = 4
+_DRAWS_PER_PARAMETER = 50
+# Draws that a fit is made of at most: more make it slower and hardly better.
+_MOST_DRAWS = 20_000
 
 Array = NDArray[np.float64]
 
 
-def proposal(
-    modes: Sequence[Mode], weights: Sequence[float], draws: Array | None = None
-) -> dict[str, Any]:
-    """Return ``settings["sampler"]["mixture"]`` from modes, or from draws of an earlier posterior.
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposal:
+    """A mixture of Student's t distributions in straightened coordinates."""
 
-    Every mode is a normal approximation, or, where there are enough draws nearest to it, a row of
-    normal distributions along the ridge that they follow; see `work_generator.ridge`.
+    shear: Shear
+    mixture: Mixture
+
+    def sample(self, n: int, random: np.random.RandomState) -> Array:
+        """Draw points, float64 (n, n_dim)."""
+        return self.shear.bend(sample_mixture(self.mixture, n, random))
+
+    def log_densities(self, points: Array) -> Array:
+        """Return log densities of points, (n,), normalised in the points' own coordinates."""
+        inside = log_mixture(self.mixture, self.shear.straighten(points))
+        return np.asarray(inside - math.fsum(np.log(self.shear.scale)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the ``shear`` and ``mixture`` of ``settings["sampler"]``."""
+        mixture = {
+            "weights": self.mixture.weights.tolist(),
+            "means": self.mixture.means.tolist(),
+            "choleskys": self.mixture.choleskys.tolist(),
+            "degrees": self.mixture.degrees,
+        }
+        return {"shear": to_json(self.shear), "mixture": mixture}
+
+
+def fit_proposal(
+    draws: Sequence[Array], weights: Sequence[float] | Array, order: Sequence[int]
+) -> Proposal:
+    """Fit a proposal to draws of each mode.
 
     Parameters
     ----------
-    modes : Sequence[Mode]
-        Modes that matter.
-    weights : Sequence[float]
-        Their parts of the posterior, summing to 1.
-    draws : ndarray, optional
-        float64 (n_draw, n_dim), of all modes together.
-
-    Returns
-    -------
-    dict
-        Plain JSON values; see `apps.ttv.settings.Mixture`.
+    draws : sequence of ndarray
+        For each mode, float64 (n_draw, n_dim), at least 2 of them different in every parameter.
+    weights : sequence of float
+        The modes' parts of the posterior, not all zero.
+    order : sequence of int
+        In which the parameters depend on each other; see `work_generator.shear`.
     """
     parts = np.asarray(weights, dtype=np.float64)
-    if draws is None:
-        fits = [normal_part(mode) for mode in modes]
-    else:
-        nearest = np.stack([distances(mode, draws) for mode in modes]).argmin(axis=0)
-        fits = [fitted_part(mode, draws[nearest == i]) for i, mode in enumerate(modes)]
-        # A mode without draws yet stays reachable.
-        parts = 0.9 * np.bincount(nearest, minlength=len(modes)) / len(draws) + 0.1 * parts
-    return joined(fits, parts)
-
-
-def joined(fits: Sequence[Components], parts: Array) -> dict[str, Any]:
-    """Return the mixture of all modes' own mixtures, as plain JSON values.
-
-    Parameters
-    ----------
-    fits : Sequence[Components]
-        One for each mode. Of many modes the likelier ones keep their rows of beads, others become
-        a single normal distribution, and what the app has no room for is left out.
-    parts : ndarray
-        float64 (n_mode,), relative.
-    """
+    heaviest = int(np.argmax(parts))
+    shear = fit_shear(_thinned(draws[heaviest]), order)
     room = MAX_COMPONENTS
-    weights, means, covariances = [], [], []
-    order = np.argsort(-parts, kind="stable").tolist()
-    for rank, place in enumerate(order):
-        fit, others = fits[place], len(order) - rank - 1
-        if len(fit.weights) > max(room - others, 1):
-            fit = _single(fit)
+    fits, shares = [], []
+    for place in np.argsort(-parts, kind="stable").tolist():
         if not room or not parts[place] > 0.0:
             continue
+        fit = _components(shear.straighten(_thinned(draws[place])), room)
         room -= len(fit.weights)
-        weights.append(parts[place] * fit.weights)
-        means.append(fit.means)
-        covariances.append(fit.covariances)
-    all_weights = np.concatenate(weights)
-    return {
-        "weights": (all_weights / math.fsum(all_weights)).tolist(),
-        "means": np.concatenate(means).tolist(),
-        "choleskys": np.linalg.cholesky(np.concatenate(covariances)).tolist(),
-        "degrees": DEGREES,
-    }
-
-
-def mixture_of(raw: Mapping[str, Any]) -> Mixture:
-    """Return the app's own mixture from its JSON values."""
-    return Mixture(
-        np.array(raw["weights"]),
-        np.array(raw["means"]),
-        np.array(raw["choleskys"]),
-        float(raw["degrees"]),
+        fits.append(fit)
+        shares.append(parts[place] * fit.weights)
+    all_shares = np.concatenate(shares)
+    return Proposal(
+        shear,
+        Mixture(
+            all_shares / math.fsum(all_shares),
+            np.concatenate([fit.means for fit in fits]),
+            WIDENING * np.linalg.cholesky(np.concatenate([fit.covariances for fit in fits])),
+            DEGREES,
+        ),
     )
 
 
-def _single(fit: Components) -> Components:
-    """Return one normal distribution with a mixture's mean and covariance."""
-    mean = fit.weights @ fit.means
-    offsets = fit.means - mean
-    covariance = np.einsum("k,kij->ij", fit.weights, fit.covariances)
-    covariance = covariance + np.einsum("k,ki,kj->ij", fit.weights, offsets, offsets)
-    return Components(np.ones(1), mean[np.newaxis], covariance[np.newaxis])
+def _thinned(draws: Array) -> Array:
+    return draws[:: max(1, math.ceil(len(draws) / _MOST_DRAWS))]
 
 
-def normal_part(mode: Mode) -> Components:
-    """Return a mode's normal approximation."""
-    return Components(np.ones(1), mode.params[np.newaxis], mode.covariance[np.newaxis])
+def _components(u: Array, room: int) -> Components:
+    enough = len(np.unique(u, axis=0)) // (_DRAWS_PER_PARAMETER * u.shape[1])
+    return gaussian_mixture.fit(u, max(1, min(_COMPONENTS, room, enough)))
 
 
-def fitted_part(mode: Mode, draws: Array) -> Components:
-    """Return beads along the ridge of a mode's draws; its normal approximation if they are few."""
-    n_dim = draws.shape[1]
-    if n_dim < 2 or len(np.unique(draws, axis=0)) < DRAWS_PER_DIMENSION * n_dim:
-        return normal_part(mode)
-    return fit_ridge(draws)
+def proposal_of(raw: Mapping[str, Any]) -> Proposal:
+    """Return a proposal from its JSON values."""
+    shear, mixture = raw["shear"], raw["mixture"]
+    return Proposal(
+        Shear(
+            np.array(shear["order"], dtype=np.int64),
+            np.array(shear["center"]),
+            np.array(shear["scale"]),
+            tuple(np.array(row) for row in shear["coefficients"]),
+        ),
+        Mixture(
+            np.array(mixture["weights"]),
+            np.array(mixture["means"]),
+            np.array(mixture["choleskys"]),
+            float(mixture["degrees"]),
+        ),
+    )

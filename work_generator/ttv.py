@@ -26,11 +26,12 @@ from boinc_project.seeds import Stream, step_bits, stream_key, unit_seed
 from boinc_project.unit import Unit
 from work_generator import pilot, sizing
 from work_generator.estimate import Cost, measure
-from work_generator.modes import DELTA, Mode, find_modes
-from work_generator.proposals import proposal
+from work_generator.modes import DELTA, Mode, distances
+from work_generator.preparation import find
+from work_generator.proposals import Proposal, fit_proposal
 from work_generator.reference import speed
+from work_generator.shear import dependence_order
 from work_generator.starts import starting_points
-from work_generator.steps import Step, choose_dt, measure_step
 from work_generator.ttv_file import MAX_STEPS, SECTIONS, posterior_of, read_sections, read_stop
 
 __all__ = [
@@ -51,8 +52,8 @@ __all__ = [
 
 PREPARING = "Finding where the chains begin"
 CALLS = "Likelihood calls"
-MIN_APP_VERSION = 200
-"""The first version of ``ttv_mcmc`` with the batch engine."""
+MIN_APP_VERSION = 210
+"""The first version of ``ttv_mcmc`` that straightens its coordinates."""
 
 # Python, numpy, h5py and TTVFast take 120 MB on Linux; walkers and draws are small beside that.
 _MEMORY = 3.0e8
@@ -64,8 +65,10 @@ _DISK = 5.0e8
 _OUTPUT_OVERHEAD = 32_768
 # Draws that a unit's starting points are chosen from: more only cost time.
 _POOL_PER_WALKER = 20
-# Log evidence below the best mode's at which a mode no longer decides about the step: 1 %.
-_VISITED = 4.6
+# Draws per parameter that a mode needs to be fitted anew, and the part of the proposals that
+# follows the modes' weights whatever the draws say: a mode without chains stays reachable.
+_DRAWS_FOR_FIT = 50
+_KEPT = 0.05
 # A mode with a larger part has a unit of the first generation that starts in it; so has one whose
 # part could not be measured.
 _SEEDED = 1e-3
@@ -80,6 +83,7 @@ class _Prepared:
     modes: tuple[Mode, ...]
     weights: tuple[float, ...]
     trusted: tuple[bool, ...]
+    wide: tuple[NDArray[np.float64], ...]
 
 
 def published_names(settings: Mapping[str, Any]) -> list[str]:
@@ -217,7 +221,7 @@ def prepare(
     campaign : Campaign
         As read from its file.
     progress : Callable, optional
-        Told the number of rounds of fits done, and of rounds in all.
+        Told how much is done, and out of what.
 
     Raises
     ------
@@ -226,7 +230,7 @@ def prepare(
     """
     if is_prepared(campaign):
         return campaign
-    found = campaign if _has_modes(campaign) else _find_modes(campaign, progress)
+    found = campaign if _has_modes(campaign) else find(campaign, progress)
     if found.settings["sampler"]["n_step"] is not None:
         return found
     return resized(found, seconds_per_call(found) * speed())
@@ -269,56 +273,11 @@ def _bytes_per_draw(n_walker: int, n_dim: int) -> int:
     return 8 * n_walker * (n_dim + 1)
 
 
-def _find_modes(campaign: Campaign, progress: Callable[[int, int], None] | None) -> Campaign:
-    first = posterior_of(campaign.settings, campaign.inputs)
-    # The root of the seed tree: every unit has a branch of its own below it.
-    rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
-    n_start = campaign.settings["starts"]
-    modes = find_modes(first.problem, first.table, rng, progress, n_start=n_start)
-    step = step_for(campaign.settings["model"], first, modes)
-    model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
-    settings = {
-        **campaign.settings,
-        "model": model,
-        "dt_error": {"seconds": step.error, "sigma": step.error_sigma},
-    }
-    flown = pilot.fly(posterior_of(settings, campaign.inputs), modes, rng)
-    settings["modes"] = [
-        {
-            "params": mode.params.tolist(),
-            "chi2": mode.chi2,
-            "covariance": mode.covariance.tolist(),
-            "n_found": mode.n_found,
-            "weight": weight.weight,
-            "weight_error": weight.error,
-            "trusted": weight.trusted,
-        }
-        for mode, weight in zip(modes, flown.weights, strict=True)
-    ]
-    settings["pilot"] = {"effective": flown.effective, "n_call": flown.n_call}
-    if _learns(campaign):
-        settings["proposal"] = flown.proposal
-    return replace(campaign, settings=settings)
-
-
-def step_for(model: Mapping[str, Any], first: Posterior, modes: list[Mode]) -> Step:
-    """Choose the step where the file leaves it open, and measure it in any case."""
-    logs = [pilot.log_laplace(mode, first) for mode in modes]
-    # The step must be fine enough for every mode that a chain is likely to visit.
-    least = max(logs) - _VISITED
-    points = np.array([m.params for m, log in zip(modes, logs, strict=True) if log > least])
-    if not len(points):
-        raise InputError("The best fit lies outside of the priors: widen them.")
-    if model["dt"] is not None:
-        return measure_step(first.problem, points, first.table)
-    return choose_dt(first.problem, points, first.table, modified_kick=model["modified_kick"])
-
-
 def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     """Return the units of the next generation.
 
-    The units of generation 0 start around the modes, as many around each as is its part of the
-    posterior. Later ones start from draws of the merged posterior, so that burn-in is paid once.
+    The units of generation 0 start at draws that are wider than the posterior, as many in each mode
+    as is its part. Later ones start from draws of the merged posterior: burn-in is paid once.
 
     Raises
     ------
@@ -428,25 +387,34 @@ def _prepared(campaign: Campaign) -> _Prepared:
         modes=modes,
         weights=tuple(mode["weight"] for mode in stored),
         trusted=tuple(mode["trusted"] for mode in stored),
+        wide=tuple(np.array(mode["wide"]) for mode in stored),
     )
 
 
 def _sampler(prepared: _Prepared, campaign: Campaign, progress: Progress) -> dict[str, Any]:
-    """Return a generation's sampler settings: the mixture move learns from the one before."""
+    """Return a generation's sampler settings: the proposals learn from the one before."""
     sampler = dict(campaign.settings["sampler"])
-    if not _learns(campaign):
-        return sampler
-    if progress.draws is None and "proposal" in campaign.settings:
-        return {**sampler, "mixture": campaign.settings["proposal"]}
-    if progress.draws is None:
-        return {**sampler, "mixture": proposal(prepared.modes, prepared.weights)}
-    draws = np.asarray(progress.draws, dtype=np.float64)
-    return {**sampler, "mixture": proposal(prepared.modes, prepared.weights, draws)}
+    fitted = campaign.settings["proposal"]
+    if progress.draws is not None:
+        draws = np.asarray(progress.draws, dtype=np.float64)
+        fitted = _refitted(prepared, draws).to_json()
+    if not any(name == "mixture" for name, _ in sampler["moves"]):
+        return {**sampler, "shear": fitted["shear"]}
+    return {**sampler, **fitted}
 
 
-def _learns(campaign: Campaign) -> bool:
-    """Whether the campaign's moves propose from a fit to what is known."""
-    return any(name == "mixture" for name, _ in campaign.settings["sampler"]["moves"])
+def _refitted(prepared: _Prepared, draws: NDArray[np.float64]) -> Proposal:
+    """Return a proposal fitted to draws; a mode without enough of them stays reachable."""
+    modes = prepared.modes
+    nearest = np.stack([distances(mode, draws) for mode in modes]).argmin(axis=0)
+    parts = np.bincount(nearest, minlength=len(modes)) / len(draws)
+    of_modes = [draws[nearest == place] for place in range(len(modes))]
+    enough = [len(np.unique(own, axis=0)) >= _DRAWS_FOR_FIT * draws.shape[1] for own in of_modes]
+    known = [
+        own if ok else wide for own, ok, wide in zip(of_modes, enough, prepared.wide, strict=True)
+    ]
+    weights = (1.0 - _KEPT) * parts + _KEPT * np.array(prepared.weights)
+    return fit_proposal(known, weights, dependence_order(prepared.problem.parameter_names))
 
 
 def _shares(prepared: _Prepared, n_unit: int) -> NDArray[np.float64]:
@@ -471,12 +439,13 @@ def _start(
     `place` is the unit's index and the number of units of its generation: it chooses the mode.
     """
     n_walker = campaign.settings["sampler"]["n_walker"]
+    posterior = Posterior(prepared.problem, prepared.table)
     if progress.draws is None:
         cumulative = np.cumsum(_shares(prepared, place[1]))
         here = (place[0] + 0.5) / place[1]
-        mode = prepared.modes[min(int(np.searchsorted(cumulative, here)), len(cumulative) - 1)]
-        return starting_points(mode, prepared.problem, n_walker, rng, table=prepared.table)
+        mode = min(int(np.searchsorted(cumulative, here)), len(cumulative) - 1)
+        return starting_points(prepared.wide[mode], posterior, n_walker, rng)
     draws = np.asarray(progress.draws, dtype=np.float64)
     pool = min(len(draws), _POOL_PER_WALKER * n_walker)
     chosen = draws[rng.choice(len(draws), size=pool, replace=False)]
-    return starting_points(chosen, prepared.problem, n_walker, rng, table=prepared.table)
+    return starting_points(chosen, posterior, n_walker, rng)

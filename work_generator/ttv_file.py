@@ -11,6 +11,7 @@ from typing import Any
 
 from apps.ttv import settings as unit_settings
 from apps.ttv.likelihood import Posterior
+from apps.ttv.sampler_settings import MOVES
 from apps.ttv.table import TABLE_FILE, parse_table
 from boinc_project.campaign import StopRule
 from boinc_project.errors import UnitError
@@ -22,8 +23,9 @@ from work_generator.toml_source import TomlTable
 from work_generator.transit_table import TransitTable, read_transit_table
 
 SECTIONS = ("star", "data", "planets", "model", "noise", "sampler")
-# A cautious mix: most moves need no fit, and the mixture pays only where its fit is good.
-DEFAULT_MOVES = {"de": 0.55, "mixture": 0.3, "snooker": 0.15}
+# Draws of the mixture are independent, so that most steps are theirs; the others need no fit, and
+# free a walker that sits where the mixture hardly goes.
+DEFAULT_MOVES = {"mixture": 0.6, "de": 0.25, "snooker": 0.15}
 MODEL_KEYS = ("dt", "engine", "epoch", "modified_kick", "starts")
 MAX_STEPS = 10_000_000
 # Moves take the ensemble in halves or quarters, and the engine eight points at a time: multiples of
@@ -319,7 +321,7 @@ def _n_step(table: TomlTable) -> int | None:
 def _moves(table: TomlTable) -> list[list[Any]]:
     if "moves" not in table:
         return [[move, weight] for move, weight in DEFAULT_MOVES.items()]
-    moves = table.table("moves", unit_settings.MOVES, example="moves = { de = 0.8, snooker = 0.2 }")
+    moves = table.table("moves", MOVES, example="moves = { de = 0.8, snooker = 0.2 }")
     weights = {key: moves.positive(key) for key in moves.values}
     total = math.fsum(weights.values())
     if not weights or abs(total - 1) > 1e-9:

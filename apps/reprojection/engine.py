@@ -257,9 +257,9 @@ class Loading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sources:
-    """Rows of a frame, packed, in native byte order; None for what is not there.
+    """Rows of a frame, packed; None for what is not there.
 
-    `mask` is uint8, not 0 where masked; the planes of the variance and of the masters are float32.
+    In native byte order, but that float32 pixels and variances may be in the other one. `mask` is uint8, not 0 where masked; the planes of the variance and of the masters are float32.
     """
 
     stored: NDArray[Any]
@@ -276,7 +276,8 @@ def load(how: Loading, sources: Sources, planes: Planes, row: int) -> None:
     scale, is_ccd = how.scale, how.inverse_gain is not None
     _kernel.load(
         (
-            _LETTERS[sources.stored.dtype.str[1:]],
+            _letter(sources.stored.dtype),
+            int(sources.variance is not None and not sources.variance.dtype.isnative),
             *(scale.scale, scale.zero, scale.blank or 0, int(scale.blank is not None)),
             *(how.saturation, how.dark_scale, int(is_ccd)),
             *(how.inverse_gain or 0.0, how.read_variance or 0.0),
@@ -288,10 +289,20 @@ def load(how: Loading, sources: Sources, planes: Planes, row: int) -> None:
     )
 
 
+def _letter(dtype: np.dtype[Any]) -> str:
+    """Return the kernel's letter of a type; float32 may be in the other byte order."""
+    letter = _LETTERS[dtype.str[1:]]
+    return letter if dtype.isnative else letter.upper()
+
+
 _LETTERS = {"u1": "B", "i2": "h", "i4": "i", "i8": "q", "f4": "f", "f8": "d"}
 _SOURCES = ("stored", "mask", "variance", "bias", "dark", "flat")
 
 
-def find_windows(planes: Planes, method: str) -> None:
-    """Fill `planes.windows`: whether a masked pixel is among the taps that begin at each pixel."""
-    _kernel.windows(planes.flags, planes.windows, planes.flags.shape[1], planes.n_row, TAPS[method])
+def find_windows(planes: Planes, method: str, first: int = 0) -> None:
+    """Fill `planes.windows`: whether a masked pixel is among the taps that begin at each pixel.
+
+    From the row in memory `first` on: those before are known.
+    """
+    stride, n_row = planes.flags.shape[1], planes.n_row - first
+    _kernel.windows(planes.flags[first:], planes.windows[first:], stride, n_row, TAPS[method])

@@ -15,7 +15,7 @@ from apps.reprojection.engine import Loading, Map, Sources
 from apps.reprojection.settings import CalibrationSettings, FrameSettings
 from boinc_project.errors import FitsError, UnitError
 from boinc_project.fits.files import FitsFile, Limits, open_fits
-from boinc_project.fits.images import Image
+from boinc_project.fits.images import Image, Scale
 
 CALIBRATION_FILE = "calibration.fits"
 LIMITS = Limits(max_pixels=2**29, max_tile_pixels=2**24)
@@ -74,12 +74,15 @@ class Frame:
         """
         planes: dict[str, Any] = {}
         for name, image in self._others.items():
-            rows = image.rows(start, stop)
             if name == "mask":
-                planes[name] = np.ascontiguousarray(rows != 0).view(np.uint8)
+                planes[name] = (image.rows(start, stop) != 0).view(np.uint8)
+            elif name == "variance":
+                planes[name] = _float32(image, start, stop)
             else:
-                planes[name] = np.ascontiguousarray(image.scale.to_float32(rows))
-        return Sources(np.ascontiguousarray(self.pixels.rows(start, stop)), **planes)
+                planes[name] = image.float32_rows(start, stop)
+        is_float = self.pixels.dtype == np.float32
+        rows = (self.pixels.file_rows if is_float else self.pixels.rows)(start, stop)
+        return Sources(rows, **planes)
 
     def map_rows(self, first: int, last: int) -> tuple[Map, int]:
         """Return the part of the map that rows `first` to `last` of the window need.
@@ -149,6 +152,13 @@ def open_frame(
             _others=others,
             _map=pixel_map,
         )
+
+
+def _float32(image: Image, start: int, stop: int) -> NDArray[np.float32]:
+    """Return rows as float32, as they are in the file if that is what they are."""
+    if image.dtype == np.float32 and image.scale == Scale():
+        return image.file_rows(start, stop)
+    return image.float32_rows(start, stop)
 
 
 def _input(inputs: Mapping[str, Path], name: str) -> Path:

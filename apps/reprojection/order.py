@@ -47,6 +47,12 @@ def bands(frame: Frame, tiling: Tiling) -> list[Band]:
     return sorted(best, key=lambda band: (band.first, band.tiles))
 
 
+def capacity(frame: Frame, order: list[Band]) -> int:
+    """Return the frame rows that are in memory at once, and some, so that they move less often."""
+    most = max(band.end - band.first for band in order) + frame.pixels.tile_shape[0]
+    return min(most + most // 4, frame.height + 2 * MARGIN_ROWS)
+
+
 def _band(tiling: Tiling, tiles: tuple[int, ...], needs: list[tuple[int, int]]) -> Band:
     wanted = [need for need in needs if need[0] < need[1]] or [(0, 0)]
     boxes = [tiling.box(tiles[0]), tiling.box(tiles[-1])]

@@ -33,14 +33,16 @@ class FrameRows:
         The frame.
     method : str
         How it is interpolated.
+    capacity : int
+        Rows that will be needed at once, as far as that is known: more memory is taken at need.
     """
 
-    def __init__(self, frame: Frame, method: str) -> None:
+    def __init__(self, frame: Frame, method: str, capacity: int = 0) -> None:
         self.frame = frame
         self._method = method
         self._stride = frame.width + MARGIN_BEFORE + MARGIN_AFTER
-        self._first = self._end = 0
-        self._values, self._variance, self._flags, self._windows = self._room(0)
+        self._base = self._first = self._end = 0  # base: frame row of the first row in memory
+        self._values, self._variance, self._flags, self._windows = self._room(capacity)
 
     def need(self, first: int, end: int) -> Planes:
         """Return planes that hold the rows from `first` up to `end`, as far as there are any.
@@ -61,45 +63,48 @@ class FrameRows:
         keep = range(max(first, self._first), max(first, self._first, min(end, self._end)))
         if keep and keep.start > first:
             keep = range(first, first)  # only windows that move forwards keep anything
-        self._move(first, end, keep)
+        self._place(first, end, keep)
         start = keep.stop if keep else first
         self._first, self._end = first, end
         self._load(start, end)
         planes = self._planes()
-        find_windows(planes, self._method)
+        # Windows reach down from their row: those of rows that were there are known but for some.
+        find_windows(planes, self._method, max(0, start - first - MARGIN_AFTER))
         return planes
 
     def _planes(self) -> Planes:
-        n_row = self._end - self._first
+        held = slice(self._first - self._base, self._end - self._base)
         return Planes(
-            self._values,
-            self._variance,
-            self._flags,
-            self._windows,
+            self._values[held],
+            None if self._variance is None else self._variance[held],
+            self._flags[held],
+            self._windows[held],
             self.frame.constant_variance,
             self._first,
-            n_row,
+            self._end - self._first,
             self.frame.width,
             self.frame.height,
         )
 
-    def _move(self, first: int, end: int, keep: range) -> None:
-        """Bring the rows that are kept to the front, and make room for the others."""
-        shift = keep.start - self._first
-        old = (self._values, self._variance, self._flags)
+    def _place(self, first: int, end: int, keep: range) -> None:
+        """Make room for rows up to `end`; those that are kept move to the front if they have to."""
+        if keep and end - self._base <= len(self._values):
+            return
+        old = (self._values, self._variance, self._flags, self._windows)
         if end - first > len(self._values):
             self._values, self._variance, self._flags, self._windows = self._room(end - first)
-        elif shift == 0:
+        start, self._base = keep.start - self._base, first
+        new = (self._values, self._variance, self._flags, self._windows)
+        if not keep or (start == 0 and new[0] is old[0]):
             return
-        if not keep:
-            return
-        for source, target in zip(old, (self._values, self._variance, self._flags), strict=True):
+        for source, target in zip(old, new, strict=True):
             if source is None or target is None:
                 continue
             # In pieces that do not overlap with where they go.
-            for at in range(0, len(keep), shift or len(keep)):
-                piece = min(shift or len(keep), len(keep) - at)
-                target[at : at + piece] = source[shift + at : shift + at + piece]
+            most = len(keep) if new[0] is not old[0] else start
+            for at in range(0, len(keep), most):
+                piece = min(most, len(keep) - at)
+                target[at : at + piece] = source[start + at : start + at + piece]
 
     def _room(self, n_row: int) -> tuple[Floats, Floats | None, Bytes, Bytes]:
         shape = (n_row, self._stride)

@@ -20,7 +20,7 @@ from apps.reprojection.engine import (
     resample,
 )
 from apps.reprojection.frame import Frame
-from apps.reprojection.order import Band, bands
+from apps.reprojection.order import Band, bands, capacity
 from apps.reprojection.rows import FrameRows
 from boinc_project.fits.writing import GZIP, RICE, encode_tile
 from boinc_project.reprojection_output import CANONICAL_NAN, Tiling, tile_digest
@@ -99,8 +99,9 @@ def compute_tiles(
     threads : int
         Tiles that are computed at once; the result does not depend on it.
     """
-    rows = FrameRows(frame, work.how.method)
-    for band in bands(frame, work.tiling):
+    order = bands(frame, work.tiling)
+    rows = FrameRows(frame, work.how.method, capacity(frame, order))
+    for band in order:
         wanted = [number for number in band.tiles if skip is None or not skip(number)]
         if not wanted:
             continue

@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from apps.ttv.sampler import Chain
-from apps.ttv.settings import SamplerSettings
+from apps.ttv.sampler_settings import SamplerSettings
 from boinc_project.errors import CorruptCheckpoint
 
 CHECKPOINT_FORMAT = 1

@@ -29,7 +29,7 @@ from emcee.state import State
 from numpy.typing import NDArray
 
 from apps.ttv import exact
-from apps.ttv.settings import Mixture, SamplerSettings
+from apps.ttv.sampler_settings import Mixture, SamplerSettings
 
 # Nelson et al. 2014 jitter gamma so that a walker does not stay on a lattice.
 _JITTER = 0.01

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from emcee.model import Model
@@ -18,7 +19,7 @@ from emcee.state import State
 from numpy.typing import NDArray
 
 from apps.ttv.moves import make_moves
-from apps.ttv.settings import SamplerSettings
+from apps.ttv.sampler_settings import SamplerSettings
 from boinc_project.errors import UnitError
 from boinc_project.seeds import step_bits
 
@@ -134,7 +135,29 @@ class Sampler:
         random = np.random.RandomState(step_bits(self._key, step))
         last = len(self._moves) - 1
         move = self._moves[min(int(np.searchsorted(self._edges, random.rand())), last)]
-        model = Model(self._log_probability, lambda q: (self._evaluate(q), None), map, random)
+        shear = self.settings.shear
+        if shear is None:
+            return self._propose(move, coords, log_prob, random, self._evaluate)
+        moved, log_prob, accepted = self._propose(
+            move,
+            shear.straighten(coords),
+            log_prob,
+            random,
+            lambda u: self._evaluate(shear.bend(u)),
+        )
+        # Who stays keeps every bit: to straighten and to bend again would round.
+        coords = np.where(accepted[:, None], shear.bend(moved), coords)
+        return coords, log_prob, accepted
+
+    def _propose(
+        self,
+        move: Any,
+        coords: Vector,
+        log_prob: Vector,
+        random: np.random.RandomState,
+        evaluate: LogProbability,
+    ) -> tuple[Vector, Vector, NDArray[np.bool_]]:
+        model = Model(evaluate, lambda q: (evaluate(q), None), map, random)
         state = State(coords, log_prob=log_prob, copy=True)
         state, accepted = move.propose(model, state)
         return state.coords, state.log_prob, accepted

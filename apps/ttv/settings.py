@@ -8,8 +8,7 @@
      "parameters": [{"name": "b.mass", "prior": {"kind": "log_uniform", "low": 1, "high": 100}},
                     {"name": "b.eccentricity", "prior": {"kind": "uniform", "low": 0, "high": 0.3}},
                     {"name": "b.inclination", "fixed": 90.0}, ...],
-     "sampler": {"n_walker": 40, "n_step": 5000, "thin": 10,
-                 "moves": [["de", 0.8], ["snooker", 0.2]]},
+     "sampler": {...},
      "start": [[...], ...]}
 
 A planet has the parameters mass (Earth masses), period (days), ecosw, esinw, t0 (BKJD days),
@@ -32,7 +31,6 @@ from numpy.typing import NDArray
 from apps.ttv import noise
 from apps.ttv.fields import (
     array_of,
-    integer_of,
     list_of,
     number_of,
     only_keys,
@@ -41,6 +39,7 @@ from apps.ttv.fields import (
 )
 from apps.ttv.noise import Noise
 from apps.ttv.priors import EccentricityPrior, Prior, parse_prior
+from apps.ttv.sampler_settings import SamplerSettings, parse_sampler
 from boinc_project.errors import UnitError
 
 ELEMENTS = ("mass", "period", "ecosw", "esinw", "t0", "inclination", "node")
@@ -50,13 +49,8 @@ JITTER = "noise.jitter"
 """The name of the jitter among the parameters."""
 ENGINES = ("batch", "ttvfast")
 """See `apps.ttv.engine`."""
-MOVES = ("de", "de_gamma1", "snooker", "stretch", "mixture")
-"""The proposals of `apps.ttv.moves`."""
 MAX_PLANETS = 9  # TTVFast's arrays end there
 MAX_EVENTS = 5000  # transits of all planets together that TTVFast's Python wrapper has room for
-MAX_WALKERS = 4096
-MAX_STEPS = 10**8
-MAX_COMPONENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,49 +176,6 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mixture:
-    """A mixture of normal distributions that the ``mixture`` move proposes from.
-
-    Attributes
-    ----------
-    weights : ndarray
-        float64 (n_component,), summing to 1.
-    means : ndarray
-        float64 (n_component, n_dim).
-    choleskys : ndarray
-        float64 (n_component, n_dim, n_dim), lower triangles of the covariances.
-    degrees : float
-        Degrees of freedom of the multivariate Student t distributions.
-    """
-
-    weights: NDArray[np.float64]
-    means: NDArray[np.float64]
-    choleskys: NDArray[np.float64]
-    degrees: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SamplerSettings:
-    """How the chain is run.
-
-    Attributes
-    ----------
-    n_walker, n_step, thin : int
-        Walkers; steps, each of which moves every walker once; steps between stored draws.
-    moves : tuple[tuple[str, float], ...]
-        Names of `MOVES`, and their probabilities.
-    mixture : Mixture | None
-        For the ``mixture`` move.
-    """
-
-    n_walker: int
-    n_step: int
-    thin: int
-    moves: tuple[tuple[str, float], ...]
-    mixture: Mixture | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class TtvSettings:
     """All settings of a unit.
 
@@ -253,7 +204,7 @@ class TtvSettings:
         """
         only_keys(settings, {"model", "parameters", "noise", "sampler", "start"}, "settings")
         problem = Problem.from_mapping(settings)
-        sampler = _parse_sampler(table_of(settings, "sampler", "settings"), problem.n_dim)
+        sampler = parse_sampler(table_of(settings, "sampler", "settings"), problem.n_dim)
         start = array_of(settings, "start", "settings", (sampler.n_walker, problem.n_dim))
         return cls(problem, sampler, start)
 
@@ -399,58 +350,3 @@ def _check_range(parameter: Parameter, element: str) -> None:
     unbounded = low == -math.inf  # a plain normal: the model refuses what is not physical
     if not unbounded and (low < 0.0 or (element == "period" and low == 0.0)):
         raise UnitError(f"{parameter.name} may not be as small as {low:g}.", name=parameter.name)
-
-
-def _parse_sampler(raw: Mapping[str, Any], n_dim: int) -> SamplerSettings:
-    where = "settings.sampler"
-    only_keys(raw, {"n_walker", "n_step", "thin", "moves", "mixture"}, where)
-    n_walker = integer_of(raw, "n_walker", where, 1, MAX_WALKERS)
-    n_step = integer_of(raw, "n_step", where, 1, MAX_STEPS)
-    thin = integer_of(raw, "thin", where, 1, n_step)
-    # Fewer would confine the ensemble to a subspace (Goodman & Weare 2010, CAMCoS 5, 65).
-    if n_walker < 2 * n_dim or n_walker < 8:
-        raise UnitError(f"{where}.n_walker is {n_walker}, less than {max(2 * n_dim, 8)}.")
-    if n_step % thin:
-        raise UnitError(f"{where}.n_step is not a multiple of {where}.thin.")
-    moves = _parse_moves(list_of(raw, "moves", where))
-    mixture = None
-    if "mixture" in raw:
-        mixture = _parse_mixture(table_of(raw, "mixture", where), n_dim)
-    if mixture is None and any(name == "mixture" for name, _ in moves):
-        raise UnitError(f"{where}.moves has mixture, but {where}.mixture is missing.")
-    return SamplerSettings(n_walker, n_step, thin, moves, mixture)
-
-
-def _parse_moves(raw: Sequence[Any]) -> tuple[tuple[str, float], ...]:
-    where = "settings.sampler.moves"
-    moves = []
-    for item in raw:
-        if not isinstance(item, Sequence) or isinstance(item, str) or len(item) != 2:
-            raise UnitError(f"{where} has an item that is not a name and a weight.")
-        name, weight = item
-        if name not in MOVES:
-            raise UnitError(f"{where} has {name!r}, which is not one of {', '.join(MOVES)}.")
-        if type(weight) not in (int, float) or not 0.0 < weight < math.inf:
-            raise UnitError(f"{where}: the weight of {name} is not a positive number.")
-        moves.append((str(name), float(weight)))
-    if not moves or len({name for name, _ in moves}) != len(moves):
-        raise UnitError(f"{where} is empty or has a move twice.")
-    total = math.fsum(weight for _, weight in moves)
-    return tuple((name, weight / total) for name, weight in moves)
-
-
-def _parse_mixture(raw: Mapping[str, Any], n_dim: int) -> Mixture:
-    where = "settings.sampler.mixture"
-    only_keys(raw, {"weights", "means", "choleskys", "degrees"}, where)
-    n = len(list_of(raw, "weights", where))
-    if not 1 <= n <= MAX_COMPONENTS:
-        raise UnitError(f"{where}.weights has {n} components, not 1 to {MAX_COMPONENTS}.")
-    weights = array_of(raw, "weights", where, (n,))
-    choleskys = array_of(raw, "choleskys", where, (n, n_dim, n_dim))
-    if not (weights > 0).all() or abs(math.fsum(weights) - 1.0) > 1e-9:
-        raise UnitError(f"{where}.weights are not positive numbers that sum to 1.")
-    diagonal = np.diagonal(choleskys, axis1=1, axis2=2)
-    if not (diagonal > 0).all() or np.triu(choleskys, 1).any():
-        raise UnitError(f"{where}.choleskys are not lower triangles with positive diagonals.")
-    means = array_of(raw, "means", where, (n, n_dim))
-    return Mixture(weights, means, choleskys, positive_of(raw, "degrees", where))

@@ -110,6 +110,16 @@ class Image:
         FitsError
             If the rows are not all there, or a tile is damaged.
         """
+        return self.file_rows(start, stop).astype(self.dtype, copy=False)
+
+    def file_rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Return rows as `rows` does, of a plain image in the file's byte order: no copy is made.
+
+        Raises
+        ------
+        FitsError
+            If the rows are not all there, or a tile is damaged.
+        """
         columns = self.shape[-1]
         if not 0 <= start <= stop <= prod(self.shape[:-1]):
             raise FitsError(f"The image {self._hdu.name} has no rows {start} to {stop}.")
@@ -118,7 +128,7 @@ class Image:
         width = columns * self.dtype.itemsize
         data = self._file.read(self._hdu.start + start * width, (stop - start) * width)
         stored = np.frombuffer(data, self.dtype.newbyteorder(">"))
-        return stored.astype(self.dtype).reshape(stop - start, columns)
+        return stored.reshape(stop - start, columns)
 
     def float32_rows(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return values of rows as float32, NaN where there is none."""

@@ -16,7 +16,8 @@ from scipy import stats
 
 from apps.ttv.priors import EccentricityPrior, Rayleigh, Uniform
 from apps.ttv.sampler import Sampler
-from apps.ttv.settings import Mixture, SamplerSettings
+from apps.ttv.sampler_settings import Mixture, SamplerSettings
+from apps.ttv.shear import Shear
 from boinc_project.seeds import Stream, stream_key, unit_seed
 
 pytestmark = pytest.mark.slow
@@ -36,13 +37,14 @@ def sample(
     moves: tuple[tuple[str, float], ...],
     n_step: int,
     mixture: Mixture | None = None,
+    shear: Shear | None = None,
 ) -> np.ndarray:
     """Return draws of independent chains, (n_chain, n_draw, n_dim), first third dropped."""
     chains = []
     for index in range(N_CHAIN):
         seed = unit_seed(2024, generation=0, index=index)
         start = starts(np.random.default_rng(index))
-        settings = SamplerSettings(len(start), n_step, 1, moves, mixture)
+        settings = SamplerSettings(len(start), n_step, 1, moves, mixture, shear)
         sampler = Sampler(settings, stream_key(seed, Stream.CHAIN), each(log_probability))
         chain = sampler.begin(start)
         for _ in range(n_step):
@@ -157,6 +159,21 @@ def test_banana_with_a_hard_edge(name: str) -> None:
         return np.column_stack([rng.uniform(EDGE, 3, 12), rng.uniform(-1, 6, 12)])
 
     check(sample(banana, starts, MOVES[name], 900, mixture), banana_statistics())
+
+
+# The right bend, too much of it, and one that has nothing to do with the posterior.
+BENDS = {"right": [0.0, 0.0, 1.0], "too much": [0.5, 0.3, 1.8], "wrong": [0.0, 1.0, -1.0]}
+
+
+@pytest.mark.parametrize("bend", BENDS.values(), ids=BENDS)
+def test_whatever_the_map_the_posterior_is_the_same(bend: list[float]) -> None:
+    shear = Shear(np.array([0, 1]), np.zeros(2), np.ones(2), (np.zeros(1), np.array(bend)))
+    mixture = Mixture(np.array([1.0]), np.array([[0.5, 0.0]]), 1.2 * np.eye(2)[None], 5.0)
+
+    def starts(rng: np.random.Generator) -> np.ndarray:
+        return np.column_stack([rng.uniform(EDGE, 3, 12), rng.uniform(-1, 6, 12)])
+
+    check(sample(banana, starts, MOVES["all"], 900, mixture, shear), banana_statistics())
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,8 @@ def find_images(path: Path, extension: str | int | None = None) -> list[Image]:
     path : Path
         The file.
     extension : str or int, optional
-        EXTNAME or number; ``"all"`` for every image; the first image if not given.
+        EXTNAME, of which there may be several, or number; ``"all"`` for every image; the first
+        image if not given.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def find_images(path: Path, extension: str | int | None = None) -> list[Image]:
     """
     with opened(path) as hdus:
         if extension is not None and extension != "all":
-            return [_image(path, hdus, _index(path, hdus, extension))]
+            return [_image(path, hdus, one) for one in _indices(path, hdus, extension)]
         numbers = [index for index in range(len(hdus)) if _is_image(hdus[index])]
         if not numbers:
             raise InputError(
@@ -235,20 +236,21 @@ def _is_image(hdu: Any) -> bool:
     return len(shape) >= 2 and all(length == 1 for length in shape[:-2]) and min(shape[-2:]) > 1
 
 
-def _index(path: Path, hdus: fits.HDUList, extension: str | int) -> int:
-    try:
-        index = int(hdus.index_of(extension))
-        hdu = hdus[index]
-    except (KeyError, IndexError) as error:
-        raise InputError(
-            f'{path} has no extension "{extension}": {_listing(hdus)}.', path=path
-        ) from error
-    if not _is_image(hdu):
+def _indices(path: Path, hdus: fits.HDUList, extension: str | int) -> list[int]:
+    """Return the numbers of the HDUs of a name, or the one of a number."""
+    if isinstance(extension, int):
+        found = [extension] if 0 <= extension < len(hdus) else []
+    else:
+        wanted = extension.strip().upper()
+        found = [number for number, hdu in enumerate(hdus) if hdu.name.strip().upper() == wanted]
+    if not found:
+        raise InputError(f'{path} has no extension "{extension}": {_listing(hdus)}.', path=path)
+    if not all(_is_image(hdus[number]) for number in found):
         raise InputError(
             f'The extension "{extension}" of {path} is not an image of two axes: {_listing(hdus)}.',
             path=path,
         )
-    return index
+    return found
 
 
 def _listing(hdus: fits.HDUList) -> str:

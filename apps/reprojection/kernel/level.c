@@ -101,12 +101,13 @@ INLINE whole4 steps_of(const struct steps *steps, vec4 values)
     /* Adding and taking away 1.5 * 2^52 rounds to the nearest integer, halves to even. */
     const real4 magic = {6755399441055744.0, 6755399441055744.0, 6755399441055744.0,
                          6755399441055744.0};
+    const double inverse = 1.0 / steps->step;
     real4 least = {0.0}, most = {0.0};
     least = least + (double)steps->least;
     most = most + (double)steps->most;
     whole4 is_number = values == values;
     real4 number = __builtin_convertvector((vec4)((whole4)values & is_number), real4);
-    number = (number - steps->zero) / steps->step;
+    number = (number - steps->zero) * inverse;
     number = choose(number > least, number, least);
     number = choose(number < most, number, most);
     whole4 whole = __builtin_convertvector((number + magic) - magic, whole4);

@@ -13,6 +13,15 @@
                 to[i] = (int64_t)from[i] == how->blank ? __builtin_nanf("") : to[i]; \
     } while (0)
 
+static void copy_swapped(const void *stored, long start, long n, float *to)
+{
+    const uint32_t *from = (const uint32_t *)stored + start;
+    for (long i = 0; i < n; i++) {
+        uint32_t word = __builtin_bswap32(from[i]);
+        memcpy(&to[i], &word, sizeof word);
+    }
+}
+
 static void convert(const struct loading *how, const void *stored, long start, long n, float *to)
 {
     int is_plain = how->scale == 1.0 && how->zero == 0.0;
@@ -35,6 +44,12 @@ static void convert(const struct loading *how, const void *stored, long start, l
             to[i] = (float)(how->zero + how->scale * from[i]);
         break;
     }
+    case 'F':
+        copy_swapped(stored, start, n, to);
+        if (!is_plain)
+            for (long i = 0; i < n; i++)
+                to[i] = (float)(how->zero + how->scale * (double)to[i]);
+        break;
     default: {
         const float *from = (const float *)stored + start;
         if (is_plain)
@@ -89,7 +104,9 @@ void load_rows(
         for (long i = 0; i < width; i++)
             flags[i] = !(v[i] < how->saturation);
         calibrate(how, from, start, width, v, variance);
-        if (from->variance)
+        if (from->variance && how->is_variance_swapped)
+            copy_swapped(from->variance, start, width, variance);
+        else if (from->variance)
             memcpy(variance, from->variance + start, (size_t)width * sizeof *variance);
         if (from->mask)
             for (long i = 0; i < width; i++)

@@ -6,7 +6,8 @@
 
 /* How a row becomes values. Pointers may be NULL where a thing is not there. */
 struct loading {
-    char type; /* of the stored numbers: B, h, i, q, f, d, as in Python's struct */
+    char type; /* of the stored numbers: B, h, i, q, f, d, as in Python's struct; F: swapped f */
+    int is_variance_swapped; /* whether the variance's bytes are those of the other byte order */
     double scale, zero;
     int64_t blank;
     int has_blank;

@@ -69,8 +69,8 @@ INLINE void map_row(
     const struct row *row)
 {
     long step = map->step, cell_row = y / step, first = x / step, last = (x + n - 1) / step;
-    double w[4], d[4], scale = 1.0 / ((double)step * (double)step);
-    lagrange((double)(y - cell_row * step) / (double)step, w, d);
+    double w[4], d[4], phase = 1.0 / (double)step, scale = 1.0 / ((double)step * (double)step);
+    lagrange((double)(y - cell_row * step) * phase, w, d);
     const double *nodes_x = map->x + cell_row * map->n_column;
     const double *nodes_y = map->y + cell_row * map->n_column;
     long n_node = last - first + 4;
@@ -89,7 +89,7 @@ INLINE void map_row(
         double *out_area = row->area + (begin - x);
         int offset = (int)(begin - cell * step), count = (int)(end - begin);
         for (int i = 0; i < count; i++) {
-            double t = (double)(offset + i) / (double)step;
+            double t = (double)(offset + i) * phase;
             out_x[i] = cubic_at(cx, t);
             out_y[i] = cubic_at(cy, t);
             double area = cubic_slope(cx, t) * cubic_at(sy, t) - cubic_at(sx, t) * cubic_slope(cy, t);

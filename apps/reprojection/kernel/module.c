@@ -226,11 +226,11 @@ PyDoc_STRVAR(load_doc, "Load rows of a frame; see apps.reprojection.engine.");
 
 static size_t size_of(int type)
 {
-    return type == 'B'                                ? 1
-           : type == 'h'                              ? 2
-           : type == 'i' || type == 'f'               ? 4
-           : type == 'q' || type == 'd'               ? 8
-                                                      : 0;
+    return type == 'B'                                 ? 1
+           : type == 'h'                               ? 2
+           : type == 'i' || type == 'f' || type == 'F' ? 4
+           : type == 'q' || type == 'd'                ? 8
+                                                       : 0;
 }
 
 static PyObject *load(PyObject *module, PyObject *args)
@@ -246,7 +246,7 @@ static PyObject *load(PyObject *module, PyObject *args)
     Py_ssize_t stride;
     long long blank;
     if (!PyArg_ParseTuple(
-            args, "(CddLiffiff)i(OOOOOO)(OOO)nlll", &type, &how.scale, &how.zero, &blank,
+            args, "(CiddLiffiff)i(OOOOOO)(OOO)nlll", &type, &how.is_variance_swapped, &how.scale, &how.zero, &blank,
             &how.has_blank, &how.saturation, &how.dark_scale, &how.is_ccd, &how.inverse_gain,
             &how.read_variance, &repeat, &source[0], &source[1], &source[2], &source[3],
             &source[4], &source[5], &target[0], &target[1], &target[2], &stride, &row, &n_row,

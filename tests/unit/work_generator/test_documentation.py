@@ -9,7 +9,7 @@ import pytest
 
 from apps.nested.settings import METHODS
 from apps.ttv.noise import KINDS
-from apps.ttv.settings import MOVES
+from apps.ttv.sampler_settings import MOVES
 from boinc_project.campaign import Quorum, StopRule
 from work_generator.campaign_file import load_campaign
 from work_generator.modes import DELTA, N_START

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,6 +170,45 @@ def test_masks_of_extensions(tmp_path: Path) -> None:
     (unit,) = reprojection.plan(done, Progress())
     with fits.open(store.find(unit.inputs["frame_00.fits"])) as packed:
         assert np.array_equal(packed["MASK"].data, (mask != 0).astype(np.uint8))
+
+
+def test_cameras_of_several_chips_have_several_images(tmp_path: Path) -> None:
+    """Masks belong to the chip of their EXTVER, whatever their order in the file."""
+    chips = [
+        fits.ImageHDU(sky(seed=ver), tan(dec=2.0 + 0.01 * ver), name="SCI", ver=ver)
+        for ver in (1, 2)
+    ]
+    masks = [fits.ImageHDU(np.full((160, 200), 0, np.int16), name="DQ", ver=ver) for ver in (2, 1)]
+    masks[0].data[10, 20] = 1
+    fits.HDUList([fits.PrimaryHDU(), *chips, *masks]).writeto(tmp_path / "a.fits")
+    text = (
+        '[images]\nfiles = ["a.fits"]\nextension = "SCI"\nmask = { extension = "DQ" }\n'
+        "[reference]\nchoose = true\n"
+    )
+    done, store = prepared(write_campaign(tmp_path, text))
+    (unit,) = reprojection.plan(done, Progress())
+    assert [one["name"] for one in done.settings["frames"]] == ["a.fits[SCI1]", "a.fits[SCI2]"]
+    with fits.open(store.find(unit.inputs["frame_00.fits"])) as packed:
+        assert "MASK" not in packed
+    with fits.open(store.find(unit.inputs["frame_01.fits"])) as packed:
+        assert packed["MASK"].data[10, 20] == 1
+
+
+def test_a_night_is_never_in_memory(tmp_path: Path) -> None:
+    """The peak is that of one frame: twenty of them, held, are twice that of the work on one."""
+    peaks = []
+    for n_frame in (1, 1, 20):  # the first time, imports and caches are counted
+        night = tmp_path / str(n_frame)
+        if not night.exists():
+            write_field(night, n_frame)
+        path = write_campaign(tmp_path, CHOOSE.replace("night", str(n_frame)))
+        tracemalloc.start()
+        try:
+            prepared(path)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[2] < 1.2 * peaks[1]
 
 
 def test_raw_frames_are_measured_after_calibration(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition, to_definition
 from work_generator.modes import Mode
 from work_generator.pilot import log_laplace
+from work_generator.proposals import fit_proposal
+from work_generator.shear import dependence_order
 from work_generator.ttv_file import posterior_of
 
 TRUTH = [12.0, 10.0, 0.01, 0.02, 101.0, 20.0, 20.3, 102.5]
@@ -40,6 +42,7 @@ def campaign(write: Callable[..., Path]) -> Campaign:
 def prepared(campaign: Campaign) -> Campaign:
     """The campaign, prepared by hand: the mode is known."""
     covariance = np.diag([0.5, 1e-5, 1e-3, 1e-3, 1e-3, 0.5, 1e-3, 1e-3]) ** 2
+    wide = np.random.default_rng(1).multivariate_normal(TRUTH, 2.0 * covariance, 500)
     mode = {
         "params": TRUTH,
         "chi2": 0.0,
@@ -48,8 +51,19 @@ def prepared(campaign: Campaign) -> Campaign:
         "weight": 1.0,
         "weight_error": 0.0,
         "trusted": True,
+        "wide": wide.tolist(),
     }
-    return replace(campaign, settings={**campaign.settings, "modes": [mode]})
+    order = dependence_order(
+        posterior_of(campaign.settings, campaign.inputs).problem.parameter_names
+    )
+    fitted = fit_proposal([wide], [1.0], order).to_json()
+    settings = {**campaign.settings, "modes": [mode], "proposal": fitted}
+    return replace(campaign, settings=settings)
+
+
+def heavier(points: list[list[float]]) -> list[list[float]]:
+    """Return the points with b four Earth masses heavier."""
+    return [[mass + 4.0, *others] for mass, *others in points]
 
 
 def test_the_registry_knows_the_app() -> None:
@@ -57,7 +71,7 @@ def test_the_registry_knows_the_app() -> None:
     assert registry.get("ttv_mcmc") is ttv
 
 
-def test_generation_zero_starts_around_the_mode(prepared: Campaign) -> None:
+def test_generation_zero_starts_at_the_modes_wide_draws(prepared: Campaign) -> None:
     units = ttv.plan(prepared, Progress())
     assert [unit.name for unit in units] == ["tiny_g0_u000", "tiny_g0_u001", "tiny_g0_u002"]
     for unit in units:
@@ -65,8 +79,10 @@ def test_generation_zero_starts_around_the_mode(prepared: Campaign) -> None:
         settings = TtvSettings.from_mapping(unit.settings)  # what the app does first
         assert settings.start.shape == (24, 8)
         spread = np.std(settings.start, axis=0)
-        assert spread[0] == pytest.approx(0.75, rel=0.6)
+        assert spread[0] == pytest.approx(0.5 * math.sqrt(2.0), rel=0.6)
         assert np.allclose(settings.start.mean(axis=0), TRUTH, atol=5 * spread / math.sqrt(24))
+        known = {tuple(point) for point in prepared.settings["modes"][0]["wide"]}
+        assert {tuple(point) for point in settings.start.tolist()} <= known
         posterior = posterior_of(prepared.settings, prepared.inputs)
         assert all(posterior(point) > -math.inf for point in settings.start.tolist())
 
@@ -121,7 +137,8 @@ def test_the_last_generation_is_cut_at_the_budget(prepared: Campaign) -> None:
 
 def test_each_mode_gets_its_part_of_the_units(prepared: Campaign) -> None:
     (one,) = prepared.settings["modes"]
-    other = {**one, "params": [14.0, *TRUTH[1:]], "weight": 0.3}
+    wide = heavier(one["wide"])
+    other = {**one, "params": [16.0, *TRUTH[1:]], "wide": wide, "weight": 0.3}
     modes = [{**one, "weight": 0.7}, other]
     campaign = replace(
         prepared,
@@ -133,19 +150,49 @@ def test_each_mode_gets_its_part_of_the_units(prepared: Campaign) -> None:
         np.mean([point[0] for point in unit.settings["start"]])
         for unit in ttv.plan(campaign, Progress())
     ]
-    assert [mass > 13.0 for mass in masses] == [False] * 7 + [True] * 3
+    assert [mass > 14.0 for mass in masses] == [False] * 7 + [True] * 3
 
 
-def test_the_mixture_move_gets_its_proposal(prepared: Campaign) -> None:
+def test_every_generation_proposes_from_what_is_known(prepared: Campaign) -> None:
     moves = [["mixture", 0.6], ["de", 0.4]]
     sampler = {**prepared.settings["sampler"], "moves": moves}
     campaign = replace(prepared, settings={**prepared.settings, "sampler": sampler})
     (first, *_) = ttv.plan(campaign, Progress())
-    assert first.settings["sampler"]["mixture"]["means"] == [TRUTH]
+    fitted = prepared.settings["proposal"]
+    assert first.settings["sampler"]["mixture"] == fitted["mixture"]
+    assert first.settings["sampler"]["shear"] == fitted["shear"]
     draws = draws_around([13.0, *TRUTH[1:]])
     (later, *_) = ttv.plan(campaign, Progress(issued=(3,), draws=draws))
-    assert later.settings["sampler"]["mixture"]["means"][0][0] == pytest.approx(13.0, rel=1e-3)
-    TtvSettings.from_mapping(later.settings)
+    shear = TtvSettings.from_mapping(later.settings).sampler.shear
+    assert shear is not None
+    assert shear.center[0] == pytest.approx(13.0, rel=1e-3)
+
+
+def test_moves_without_a_mixture_are_straightened_all_the_same(prepared: Campaign) -> None:
+    sampler = {**prepared.settings["sampler"], "moves": [["de", 1.0]]}
+    campaign = replace(prepared, settings={**prepared.settings, "sampler": sampler})
+    for progress in (Progress(), Progress(issued=(3,), draws=draws_around(TRUTH))):
+        (unit, *_) = ttv.plan(campaign, progress)
+        assert "shear" in unit.settings["sampler"]
+        assert "mixture" not in unit.settings["sampler"]
+
+
+def test_a_mode_without_draws_stays_reachable(prepared: Campaign) -> None:
+    """A twentieth of the proposals follows the weights of the modes."""
+    (one,) = prepared.settings["modes"]
+    away = heavier(one["wide"])
+    other = {**one, "params": [16.0, *TRUTH[1:]], "wide": away, "weight": 0.5}
+    sampler = {**prepared.settings["sampler"], "moves": [["mixture", 1.0]]}
+    modes = [{**one, "weight": 0.5}, other]
+    settings = {**prepared.settings, "modes": modes, "sampler": sampler}
+    progress = Progress(issued=(3,), draws=draws_around(TRUTH, 2000))
+    (unit, *_) = ttv.plan(replace(prepared, settings=settings), progress)
+    sampler_settings = TtvSettings.from_mapping(unit.settings).sampler
+    mixture, shear = sampler_settings.mixture, sampler_settings.shear
+    assert mixture is not None
+    assert shear is not None
+    centers = shear.bend(mixture.means)[:, 0]
+    assert mixture.weights[centers > 14.0].sum() == pytest.approx(0.025, abs=0.002)
 
 
 def test_a_campaign_is_prepared_before_it_is_planned(campaign: Campaign) -> None:
@@ -185,12 +232,13 @@ def test_laplace_weighs_by_height_and_volume(campaign: Campaign) -> None:
 
 def test_a_mode_whose_weight_is_not_measured_gets_a_unit_and_a_word(prepared: Campaign) -> None:
     (one,) = prepared.settings["modes"]
-    other = {**one, "params": [14.0, *TRUTH[1:]], "weight": 1e-9, "trusted": False}
+    other = {**one, "params": [16.0, *TRUTH[1:]], "weight": 1e-9, "trusted": False}
+    other["wide"] = heavier(one["wide"])
     other["weight_error"] = None
     settings = {**prepared.settings, "modes": [one, other]}
     units = ttv.plan(replace(prepared, settings=settings, units_per_generation=8), Progress())
     masses = [np.mean([point[0] for point in unit.settings["start"]]) for unit in units]
-    assert [mass > 13.0 for mass in masses] == [False] * 7 + [True]
+    assert [mass > 14.0 for mass in masses] == [False] * 7 + [True]
     lines = ttv.preparation(replace(prepared, settings=settings))
     assert "(not measured)" in lines[2]
     assert any("too few effective draws" in line for line in lines)

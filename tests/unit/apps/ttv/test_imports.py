@@ -9,7 +9,7 @@ for name in ("scipy", "matplotlib", "pandas", "arviz_stats", "flask", "sqlalchem
     sys.modules[name] = None
 import apps.ttv_mcmc
 from apps.ttv.moves import make_moves
-from apps.ttv.settings import SamplerSettings
+from apps.ttv.sampler_settings import SamplerSettings
 make_moves(SamplerSettings(8, 1, 1, (("de", 0.5), ("snooker", 0.3), ("stretch", 0.2))))
 """
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import integrate, stats
 
 from apps.ttv.moves import SnookerMove, log_mixture, make_moves, sample_mixture
-from apps.ttv.settings import Mixture, SamplerSettings
+from apps.ttv.sampler_settings import Mixture, SamplerSettings
 
 MIXTURE = Mixture(
     weights=np.array([0.3, 0.7]),

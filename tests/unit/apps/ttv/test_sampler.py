@@ -8,7 +8,7 @@ import pytest
 
 from apps.ttv.checkpoint import from_bytes, to_bytes
 from apps.ttv.sampler import Chain, Sampler
-from apps.ttv.settings import SamplerSettings
+from apps.ttv.sampler_settings import SamplerSettings
 from boinc_project.errors import CorruptCheckpoint, UnitError
 
 SETTINGS = SamplerSettings(12, 20, 4, (("de", 0.5), ("snooker", 0.3), ("stretch", 0.2)))

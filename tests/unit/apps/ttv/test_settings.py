@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from apps.ttv.settings import MAX_PLANETS, Problem, TtvSettings
+from apps.ttv.shear import n_feature
 from boinc_project.errors import UnitError
 
 NAMES = tuple(
@@ -153,5 +154,36 @@ def test_a_wrong_mixture_is_refused(settings, point, key, value, sentence) -> No
     settings["sampler"]["mixture"] = mixture()
     TtvSettings.from_mapping(settings)
     settings["sampler"]["mixture"][key] = value
+    with pytest.raises(UnitError, match=sentence):
+        TtvSettings.from_mapping(settings)
+
+
+def shear(n_dim: int = 10) -> dict:
+    return {
+        "order": list(range(n_dim)),
+        "center": [0.0] * n_dim,
+        "scale": [1.0] * n_dim,
+        "coefficients": [[0.0] * n_feature(k) for k in range(n_dim)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("order", [0] * 10, "order does not name every parameter once"),
+        ("order", [0.5, *range(1, 10)], "order does not name every parameter once"),
+        ("scale", [1.0] * 9 + [0.0], "scale has a number that is not positive"),
+        ("center", [0.0] * 9, "center is not an array of 10 numbers"),
+        ("coefficients", [[0.0]] * 10, "row 1.coefficients is not an array of 3 numbers"),
+        ("coefficients", [[0.0]] * 9, "coefficients has 9 rows, not 10"),
+        ("coefficients", [["a"], *shear()["coefficients"][1:]], "row 0.coefficients is not"),
+        ("more", 1, "unknown key 'more'"),
+    ],
+)
+def test_a_wrong_shear_is_refused(settings, point, key, value, sentence) -> None:
+    settings["start"] = [point] * 20
+    settings["sampler"]["shear"] = shear()
+    TtvSettings.from_mapping(settings)
+    settings["sampler"]["shear"][key] = value
     with pytest.raises(UnitError, match=sentence):
         TtvSettings.from_mapping(settings)

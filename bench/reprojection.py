@@ -1,0 +1,260 @@
+"""Reprojecting one 4096 x 4096 frame, file to file: ``python bench/reprojection.py``.
+
+A float32 frame with TAN-SIP coordinates (distorted by up to 12 pixels, turned by 12 degrees, scale
+1.1), a mask of 0.05 % and a plane of variances, onto a TAN grid of the same size. One thread each,
+every peer in a process of its own, one after the other, several rounds; CPU seconds, user and
+system together, because the machine may be shared.
+
+ours
+    The app, as a volunteer's client starts it: Lanczos3 with mask, variance and Jacobian, checked
+    digests, steps of sigma/4 as tile-compressed FITS. Whole process, Python's start included.
+reproject
+    ``reproject_interp(order="bicubic")`` of the package reproject with astropy reading and writing;
+    without its imports, without mask and variance.
+SWarp
+    ``-RESAMPLING_TYPE LANCZOS3`` with a weight map, one thread; whole process. It ignores SIP, which
+    costs it nothing.
+
+reproject comes from PyPI into a virtual environment beside the build if it is not installed here,
+SWarp from Debian where this is allowed; a peer that cannot be had is named. Then the bytes of a
+uint16 frame both ways. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from boinc_project.fits.cards import card
+from boinc_project.fits.writing import create_fits
+from boinc_project.unit import Unit
+
+ROOT = Path(__file__).resolve().parents[1]
+PEER = Path(__file__).with_name("reprojection_peer.py")
+NOISE, LEVEL = 12.0, 300.0
+STEP = 128
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--size", type=int, default=4096)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--work", type=Path, help="where files are kept (default: thrown away)")
+    options = parser.parse_args()
+    python, swarp = peer_python(), swarp_program()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = options.work or Path(temporary)
+        work.mkdir(parents=True, exist_ok=True)
+        size = options.size
+        prepare(work, size, python)
+        rows: list[dict[str, float]] = []
+        for _ in range(options.rounds):
+            row = {}
+            row["ours"], row["peak_mb"] = run_ours(work / "float32")
+            if swarp:
+                row["SWarp"], row["swarp_mb"] = run_swarp(swarp, work, size)
+            if python:
+                row["reproject"], row["reproject_mb"] = run_reproject(python, work)
+            rows.append(row)
+            print("  ".join(f"{name} {value:.3g}" for name, value in row.items()), flush=True)
+        result: dict[str, Any] = {"size": size, "peak_mb": max(row["peak_mb"] for row in rows)}
+        for key, name in (("vs_reproject", "reproject"), ("vs_swarp", "SWarp")):
+            ratios = [row[name] / row["ours"] for row in rows if name in row]
+            result[key] = round(float(np.median(ratios)), 2) if ratios else None
+        run_ours(work / "uint16")
+        sent = (work / "uint16" / "frame_00.fits").stat().st_size
+        back = (work / "uint16" / "output.fits").stat().st_size
+        print(f"uint16: {sent / 1e6:.1f} MB to the volunteer, {back / 1e6:.1f} MB back")
+        result["mb_both_ways"] = round((sent + back) / 1e6, 1)
+        result["peak_mb"] = round(result["peak_mb"], 1)
+        print(json.dumps(result))
+    return 0
+
+
+def peer_python() -> str | None:
+    """Return a Python that has reproject, installing it if need be."""
+    test = "import reproject, astropy"
+    if not subprocess.run(
+        [sys.executable, "-c", test], capture_output=True, check=False
+    ).returncode:
+        return sys.executable
+    directory = ROOT / "build" / "bench-reproject"
+    program = directory / "bin" / "python"
+    if not program.exists():
+        print("Installing reproject into build/bench-reproject ...", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True)
+        command = [str(program), "-m", "pip", "install", "--quiet", "reproject"]
+        subprocess.run(command, check=False)
+    if not subprocess.run([str(program), "-c", test], capture_output=True, check=False).returncode:
+        return str(program)
+    print("reproject cannot be had here (pip install reproject): it is left out.")
+    return None
+
+
+def swarp_program() -> str | None:
+    """Return SWarp's program, installing it where that is possible."""
+    found = shutil.which("SWarp") or shutil.which("swarp")
+    if not found and shutil.which("apt-get") and os.geteuid() == 0:
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update", "-qq"], ["install", "-y", "-qq", "swarp"]):
+            subprocess.run(["apt-get", *command], env=environment, capture_output=True, check=False)
+        found = shutil.which("SWarp") or shutil.which("swarp")
+    if not found:
+        print("SWarp cannot be had here (as root: apt-get install swarp): it is left out.")
+    return found
+
+
+def measured(command: list[str], **options: Any) -> tuple[float, float, str]:
+    """Run a program; return its CPU seconds, its peak memory in MB and what it printed.
+
+    The peak is that of the largest child so far: run small programs first.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wrapper = "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); " \
+        "sys.stderr.write(f'peak {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}\\n'); " \
+        "sys.exit(code)"  # fmt: skip
+    environment = {
+        **os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", wrapper, *command],
+        env=environment, capture_output=True, encoding="utf-8", check=False, **options,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{command[0]} failed: {done.stderr[-2000:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    peak = float(done.stderr.rsplit("peak ", 1)[1]) / 1024
+    return cpu - WRAPPER, peak, done.stdout
+
+
+def wrapper_seconds() -> float:
+    """Return what the wrapping process takes by itself."""
+    return measured(["true"])[0]
+
+
+WRAPPER = 0.0
+
+
+def run_ours(slot: Path) -> tuple[float, float]:
+    for left in ("checkpoint", "checkpoint.previous", "tiles.spool", "boinc_finish_called"):
+        (slot / left).unlink(missing_ok=True)
+    command = [sys.executable, "-m", "apps.main", "reprojection", "--slot", str(slot)]
+    cpu, peak, _ = measured(command, cwd=ROOT)
+    return cpu, peak
+
+
+def run_reproject(python: str, work: Path) -> tuple[float, float]:
+    _, peak, said = measured([python, str(PEER), "run", str(work)], cwd=work)
+    return float(said.split()[-1]), peak
+
+
+def run_swarp(swarp: str, work: Path, size: int) -> tuple[float, float]:
+    command = [
+        *(swarp, "frame.fits", "-c", "/dev/null", "-COMBINE", "N", "-SUBTRACT_BACK", "N"),
+        *("-RESAMPLING_TYPE", "LANCZOS3", "-NTHREADS", "1", "-VERBOSE_TYPE", "QUIET"),
+        *("-WEIGHT_TYPE", "MAP_WEIGHT", "-WEIGHT_IMAGE", "weight.fits", "-WRITE_XML", "N"),
+        *("-CENTER_TYPE", "MANUAL", "-CENTER", "150.0,2.2", "-IMAGE_SIZE", f"{size},{size}"),
+        *("-PIXELSCALE_TYPE", "MANUAL", "-PIXEL_SCALE", "1.0", "-CELESTIAL_TYPE", "EQUATORIAL"),
+    ]
+    cpu, peak, _ = measured(command, cwd=work)
+    return cpu, peak
+
+
+def prepare(work: Path, size: int, python: str | None) -> None:
+    """Write the frame for all, and seal our units."""
+    rng = np.random.default_rng(1)
+    pixels = rng.normal(LEVEL, NOISE, (size, size)).astype(np.float32)
+    bad = rng.random((size, size)) < 5e-4
+    variance = rng.uniform(0.9, 1.1, (size, size)).astype(np.float32) * np.float32(NOISE**2)
+    n_node = (size - 1) // STEP + 4
+    if python:
+        np.savez(work / "request.npz", pixels=pixels, size=size, step=STEP, n_node=n_node)
+        subprocess.run([python, str(PEER), "prepare", str(work)], check=True)
+        nodes = np.load(work / "nodes.npy")
+        (work / "request.npz").unlink()
+    else:
+        nodes = _turned(size, n_node)
+        with create_fits(work / "frame.fits") as file:
+            file.primary()
+            file.image("FRAME", pixels)
+    weight = np.where(bad, 0, 1 / variance).astype(np.float32)
+    with create_fits(work / "weight_.fits") as file:
+        file.primary()
+        file.image("W", weight)
+    _as_primary(work / "weight_.fits", work / "weight.fits")
+    _unit(work / "float32", pixels, nodes, bad, variance)
+    _unit(work / "uint16", np.clip(np.rint(pixels), 0, 65535).astype(np.uint16), nodes, bad, None)
+
+
+def _as_primary(source: Path, target: Path) -> None:
+    """Make the only extension of a file its primary HDU, as SWarp wants its weights."""
+    data = source.read_bytes()[2880:]
+    head = data[:2880].replace(b"XTENSION= 'IMAGE   '".ljust(80)[:20], b"SIMPLE  =          T")
+    head = head.replace(head[:80], b"SIMPLE  =                    T".ljust(80), 1)
+    target.write_bytes(head + data[2880:])
+    source.unlink()
+
+
+def _turned(size: int, n_node: int) -> Any:
+    x, y = np.meshgrid(*[(np.arange(n_node) - 1.0) * STEP - size / 2] * 2)
+    c, s = 1.1 * np.cos(np.radians(12)), 1.1 * np.sin(np.radians(12))
+    return np.stack([c * x - s * y, s * x + c * y]) + size / 2
+
+
+def _unit(slot: Path, pixels: Any, nodes: Any, bad: Any, variance: Any) -> None:
+    slot.mkdir(exist_ok=True)
+    size = len(pixels)
+    x = np.arange(1025)[:, None] / 1024 - np.arange(-2, 4)
+    table = np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
+    with create_fits(slot / "kernel.fits") as file:
+        file.primary()
+        file.image("LANCZOS3", table / table.sum(axis=1, keepdims=True))
+    with create_fits(slot / "frame_00.fits") as file:
+        file.primary()
+        if pixels.dtype == np.uint16:
+            stored = (pixels.astype(np.int32) - 32768).astype(np.int16)
+            file.compressed("PIXELS", stored, cards=[card("BZERO", 32768.0)])
+        else:
+            file.image("PIXELS", pixels)
+        file.compressed("MASK", bad.astype(np.uint8), method="GZIP_2")
+        if variance is not None:
+            file.image("VARIANCE", variance)
+        window = [card("STEP", STEP), card("NX", size), card("NY", size)]
+        file.image("MAP", nodes, window)
+    spread = (
+        {"kind": "map"} if variance is not None else {"kind": "ccd", "gain": 2, "read_noise": 5}
+    )
+    frame = {
+        "name": "frame", "input": "frame_00.fits", "x0": 0, "y0": 0, "nx": size, "ny": size,
+        "noise": NOISE, "sky": LEVEL * 1.21, "variance": spread, "exposure_s": 60.0, "filter": "V",
+        "saturation": None,
+    }  # fmt: skip
+    settings = {
+        "grid": {"nx": size, "ny": size, "cards": ["CTYPE1  = 'RA---TAN'", "CTYPE2  = 'DEC--TAN'"]},
+        "method": "lanczos3", "flux": "conserve", "tile": 256,
+        "output": {"kind": "steps", "step_sigma": 0.25}, "frames": [frame], "calibrate": None,
+        "digest_only": False,
+    }  # fmt: skip
+    names = ("frame_00.fits", "kernel.fits")
+    inputs = {name: hashlib.sha256((slot / name).read_bytes()).hexdigest() for name in names}
+    unit = Unit("reprojection", 100, "bench", 1, 0, 0, settings, inputs)
+    (slot / "unit.json").write_bytes(unit.to_bytes())
+
+
+if __name__ == "__main__":
+    WRAPPER = wrapper_seconds()
+    sys.exit(main())

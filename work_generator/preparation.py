@@ -1,0 +1,99 @@
+"""What is found once, before the first unit of a timing campaign: modes, step, proposals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from apps.ttv.likelihood import Posterior
+from boinc_project.campaign import Campaign
+from boinc_project.errors import InputError
+from work_generator import pilot
+from work_generator.modes import Mode, find_modes
+from work_generator.steps import Step, choose_dt, measure_step
+from work_generator.ttv_file import posterior_of
+
+# Log evidence below the best mode's at which a mode no longer decides about the step: 1 %.
+_VISITED = 4.6
+# Points kept of each mode's wide population: chains begin at some tens of them.
+_MOST_WIDE = 1000
+# Shares of the search and of the pilot in the progress that is told.
+_HALF, _WHOLE = 50, 100
+
+Told = Callable[[int, int], None]
+
+
+def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
+    """Find the modes, weigh them, choose the step, and fit what the first generation needs.
+
+    The result follows from the campaign and its seed.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        As read from its file.
+    progress : Callable, optional
+        Told how much is done, and out of what.
+
+    Raises
+    ------
+    InputError
+        If no model fits, or no step is fine enough.
+    """
+    first = posterior_of(campaign.settings, campaign.inputs)
+    # The root of the seed tree: every unit has a branch of its own below it.
+    rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
+    n_start = campaign.settings["starts"]
+    modes = find_modes(first.problem, first.table, rng, _first_half(progress), n_start=n_start)
+    step = step_for(campaign.settings["model"], first, modes)
+    model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
+    settings = {
+        **campaign.settings,
+        "model": model,
+        "dt_error": {"seconds": step.error, "sigma": step.error_sigma},
+    }
+    flown = pilot.fly(posterior_of(settings, campaign.inputs), modes, rng, _second_half(progress))
+    settings["modes"] = [
+        {
+            "params": mode.params.tolist(),
+            "chi2": mode.chi2,
+            "covariance": mode.covariance.tolist(),
+            "n_found": mode.n_found,
+            "weight": weight.weight,
+            "weight_error": weight.error,
+            "trusted": weight.trusted,
+            "wide": wide[:_MOST_WIDE].tolist(),
+        }
+        for mode, weight, wide in zip(modes, flown.weights, flown.wide, strict=True)
+    ]
+    settings["pilot"] = {"effective": flown.effective, "n_call": flown.n_call}
+    settings["proposal"] = flown.proposal.to_json()
+    return replace(campaign, settings=settings)
+
+
+def step_for(model: Mapping[str, Any], first: Posterior, modes: list[Mode]) -> Step:
+    """Choose the step where the file leaves it open, and measure it in any case."""
+    logs = [pilot.log_laplace(mode, first) for mode in modes]
+    # The step must be fine enough for every mode that a chain is likely to visit.
+    least = max(logs) - _VISITED
+    points = np.array([m.params for m, log in zip(modes, logs, strict=True) if log > least])
+    if not len(points):
+        raise InputError("The best fit lies outside of the priors: widen them.")
+    if model["dt"] is not None:
+        return measure_step(first.problem, points, first.table)
+    return choose_dt(first.problem, points, first.table, modified_kick=model["modified_kick"])
+
+
+def _first_half(progress: Told | None) -> Told | None:
+    if progress is None:
+        return None
+    return lambda done, total: progress(_HALF * done // total, _WHOLE)
+
+
+def _second_half(progress: Told | None) -> Callable[[float], None] | None:
+    if progress is None:
+        return None
+    return lambda share: progress(_HALF + round((_WHOLE - _HALF) * share), _WHOLE)
