@@ -1,0 +1,107 @@
+"""A product on the terminal, whatever it is: a posterior or an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from boinc_project.campaign import StopRule
+from server.cli.posterior_table import interval, posterior_report
+from server.services.image_view import FrameView, ImageView, read_image
+
+SHOWN = 20
+"""Frames of the short table: those of most weight."""
+
+
+def product_report(
+    summary: Mapping[str, Any], stop: StopRule | None = None, *, every: bool = False
+) -> RenderableType:
+    """Return what a product says, whether it is a posterior or an image.
+
+    Parameters
+    ----------
+    summary : Mapping[str, Any]
+        The parsed summary.json.
+    stop : StopRule, optional
+        The campaign's; None: as the summary has it.
+    every : bool
+        Whether to show every parameter, or every frame.
+    """
+    view = read_image(summary)
+    if view is None:
+        return posterior_report(summary, stop, every=every)
+    title = str(summary.get("title") or summary.get("campaign") or "Image")
+    return image_report(view, title, complete=summary.get("converged") is True, every=every)
+
+
+def image_report(view: ImageView, title: str, *, complete: bool, every: bool) -> RenderableType:
+    """Return the numbers of an image, its frames, and whether it is complete."""
+    size = f"{view.nx} x {view.ny} pixels, {view.n_frame} frames"
+    numbers = [
+        f"exposure {_number(view.exposure)} s",
+        f"noise of a pixel {_number(view.depth)}",
+        f"{_percent(view.covered)} of the grid covered",
+        f"{_percent(view.rejected)} of the values rejected",
+    ]
+    frames = list(view.frames)
+    left_out = 0 if every else max(0, len(frames) - SHOWN)
+    if left_out:
+        frames.sort(key=lambda one: -(one.weight_share or 0.0))
+    more = [Text(f"and {left_out} frames of less weight")] if left_out else []
+    return Group(
+        Text(title, "bold"),
+        Text(f"{size}; {', '.join(numbers)}."),
+        Text(f"Fluxes and background are those of {view.reference}."),
+        _frame_table(frames[: len(frames) - left_out]),
+        *more,
+        *(Text(line) for line in view.remarks),
+        *_verdict(view, complete=complete),
+    )
+
+
+def _frame_table(frames: list[FrameView]) -> Table:
+    table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False)
+    table.add_column("Frame", overflow="fold", min_width=12)
+    for name in ("Exposure, s", "Flux scale", "Stars", "Weight"):
+        table.add_column(name, justify="right", overflow="fold", min_width=5)
+    table.add_column("Remark", overflow="fold")
+    for one in frames:
+        table.add_row(
+            Text(one.name),
+            _number(one.exposure),
+            _scale(one),
+            str(one.n_star),
+            _percent(one.weight_share),
+            Text(one.remark),
+        )
+    return table
+
+
+def _verdict(view: ImageView, *, complete: bool) -> list[Text]:
+    if complete:
+        return [Text.assemble(("complete", "bold green"), ": all frames are in the image.")]
+    return [
+        Text.assemble(("not complete", "bold yellow"), ":"),
+        *(Text(f"  {line}") for line in view.missing),
+    ]
+
+
+def _scale(one: FrameView) -> str:
+    if one.flux_scale is None:
+        return "-"
+    if not one.flux_scale_error:
+        return f"{one.flux_scale:.4g}"
+    return interval(one.flux_scale, one.flux_scale_error, one.flux_scale_error)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.3g} %"
