@@ -158,7 +158,7 @@ class ImageProduct:
         return " ".join(self.missing)
 
     def summary(self) -> dict[str, Any]:
-        """Return the summary as plain JSON values; see ``docs/scientist/images.md``."""
+        """Return the summary as plain JSON values; see ``docs/scientist/image-products.md``."""
         grid, found = self.planes.grid, self.statistics
         values = found.n_kept + found.n_rejected
         return {
