@@ -12,8 +12,8 @@ reproject
     ``reproject_interp(order="bicubic")`` of the package reproject with astropy reading and writing;
     without its imports, without mask and variance.
 SWarp
-    ``-RESAMPLING_TYPE LANCZOS3`` with a weight map, one thread; whole process. It ignores SIP, which
-    costs it nothing.
+    ``-RESAMPLING_TYPE LANCZOS3`` with a weight map, one thread; whole process. It ignores SIP,
+    which costs it nothing.
 
 reproject comes from PyPI into a virtual environment beside the build if it is not installed here,
 SWarp from Debian where this is allowed; a peer that cannot be had is named. Then the bytes of a
@@ -230,7 +230,7 @@ def _unit(slot: Path, pixels: Any, nodes: Any, bad: Any, variance: Any) -> None:
             file.compressed("PIXELS", stored, cards=[card("BZERO", 32768.0)])
         else:
             file.image("PIXELS", pixels)
-        file.compressed("MASK", bad.astype(np.uint8), method="GZIP_2")
+        file.compressed("MASK", bad.astype(np.uint8))
         if variance is not None:
             file.image("VARIANCE", variance)
         window = [card("STEP", STEP), card("NX", size), card("NY", size)]

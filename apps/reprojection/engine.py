@@ -259,7 +259,8 @@ class Loading:
 class Sources:
     """Rows of a frame, packed; None for what is not there.
 
-    In native byte order, but that float32 pixels and variances may be in the other one. `mask` is uint8, not 0 where masked; the planes of the variance and of the masters are float32.
+    In native byte order, but that float32 pixels and variances may be in the other one. `mask` is
+    uint8, not 0 where masked; the planes of the variance and of the masters are float32.
     """
 
     stored: NDArray[Any]

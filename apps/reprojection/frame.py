@@ -75,7 +75,8 @@ class Frame:
         planes: dict[str, Any] = {}
         for name, image in self._others.items():
             if name == "mask":
-                planes[name] = (image.rows(start, stop) != 0).view(np.uint8)
+                rows = image.rows(start, stop)
+                planes[name] = rows if rows.dtype == np.uint8 else (rows != 0).view(np.uint8)
             elif name == "variance":
                 planes[name] = _float32(image, start, stop)
             else:

@@ -19,12 +19,12 @@ enum state { FINE, MASKED, MISSING, OUTSIDE };
 
 /* Four positions in the frame: pixels, and how far behind them. */
 struct places {
-    int32_t x[4], y[4], inside[4], phase_x[4], phase_y[4];
-    float fraction_x[4], fraction_y[4];
+    whole4 x, y, inside, phase_x, phase_y;
+    vec4 fraction_x, fraction_y;
 };
 
 INLINE void split(
-    real4 position, real4 n_phase, int32_t *pixel, int32_t *phase, float *fraction)
+    real4 position, real4 n_phase, whole4 *pixel, whole4 *phase, vec4 *fraction)
 {
     /* Truncation is floor for what is not negative, and no position is below -1. */
     whole4 whole = __builtin_convertvector(position + 1.0, whole4) - 1;
@@ -32,10 +32,9 @@ INLINE void split(
     whole4 part = __builtin_convertvector(place, whole4);
     /* Where pixels are not cut into phases, all of the fraction is behind phase 0. */
     part = part & (n_phase[0] > 1.0 ? ~(whole4){0} : (whole4){0});
-    vec4 rest = __builtin_convertvector(place - __builtin_convertvector(part, real4), vec4);
-    memcpy(pixel, &whole, sizeof whole);
-    memcpy(phase, &part, sizeof part);
-    memcpy(fraction, &rest, sizeof rest);
+    *fraction = __builtin_convertvector(place - __builtin_convertvector(part, real4), vec4);
+    *pixel = whole;
+    *phase = part;
 }
 
 /* What is outside of the frame, half a pixel around its outer centres, is put at its origin. */
@@ -47,10 +46,9 @@ INLINE void locate(
     const double right = (double)planes->width - 0.5, top = (double)planes->height - 0.5;
     phases = phases + (double)n_phase;
     mask4 inside = (px >= -0.5) & (px < right) & (py >= -0.5) & (py < top);
-    whole4 flags = __builtin_convertvector(inside, whole4);
-    memcpy(places->inside, &flags, sizeof flags);
-    split(choose(inside, px, nowhere), phases, places->x, places->phase_x, places->fraction_x);
-    split(choose(inside, py, nowhere), phases, places->y, places->phase_y, places->fraction_y);
+    places->inside = __builtin_convertvector(inside, whole4);
+    split(choose(inside, px, nowhere), phases, &places->x, &places->phase_x, &places->fraction_x);
+    split(choose(inside, py, nowhere), phases, &places->y, &places->phase_y, &places->fraction_y);
 }
 
 #define TAPS 2

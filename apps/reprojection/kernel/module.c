@@ -137,7 +137,8 @@ static PyObject *resample(PyObject *module, PyObject *args)
         failed = refuse("the map does not cover the box");
     else if (
         planes.width < 1 || planes.height < 1 || planes.n_row < 0 || planes.n_row > 1 << 24 ||
-        stride < planes.width + MARGIN_BEFORE + MARGIN_AFTER || stride > 1 << 24)
+        stride < planes.width + MARGIN_BEFORE + MARGIN_AFTER || stride > 1 << 24 ||
+        (planes.n_row + 1) * stride > INT32_MAX || planes.n_row < 1)
         failed = refuse("the rows do not fit the frame");
     else if (method == LANCZOS3 && (n_phase < 1 || n_phase > 1 << 20))
         failed = refuse("the table has no phases");

@@ -106,35 +106,34 @@ INLINE long OF(interpolate_as)(
     const struct planes *planes, const struct interpolation *how, const struct row *row, int n,
     int has_plane, float *values, float *variance)
 {
-    const long before = TAPS / 2 - 1;
+    const int32_t before = TAPS / 2 - 1, first = (int32_t)planes->first + before;
+    const int32_t stride = (int32_t)planes->stride;
+    const whole4 last = (whole4){0} + ((int32_t)planes->n_row - TAPS);
     long missing = 0;
     for (int begin = 0; begin < n; begin += 4) {
         struct places at;
-        size_t start[4];
-        int state[4], all_fine = 1;
         locate(planes, row->x + begin, row->y + begin, TAPS == 6 ? how->n_phase : 1, &at);
+        whole4 line = at.y - first, is_there = (line >= 0) & (line <= last) & at.inside;
+        whole4 place = (line * stride + (at.x - before + MARGIN_BEFORE)) & is_there;
+        size_t start[4];
+        int state[4], flags = 0;
         for (int k = 0; k < 4; k++) {
-            long line = at.y[k] - before - planes->first;
-            int is_there = line >= 0 && line + TAPS <= planes->n_row;
-            start[k] = is_there ? (size_t)line * planes->stride +
-                                      (size_t)(at.x[k] - before + MARGIN_BEFORE)
-                                : 0;
+            start[k] = (size_t)place[k];
+            flags |= planes->windows[start[k]];
+        }
+        if (planes->n_row < TAPS) {
+            start[0] = start[1] = start[2] = start[3] = 0;
+            is_there = (whole4){0};
+        } else {
+            OF(four)(planes, how, &at, start, has_plane, values + begin, variance + begin);
+        }
+        if (flags == 0 && (is_there[0] & is_there[1] & is_there[2] & is_there[3]))
+            continue;
+        for (int k = 0; k < 4; k++)
             state[k] = !at.inside[k]                    ? OUTSIDE
-                       : !is_there                      ? MISSING
+                       : !is_there[k]                   ? MISSING
                        : planes->windows[start[k]] != 0 ? MASKED
                                                         : FINE;
-            all_fine &= state[k] == FINE;
-        }
-        if (all_fine) {
-            OF(four)(planes, how, &at, start, has_plane, values + begin, variance + begin);
-            continue;
-        }
-        for (int k = 0; k < 4; k++)
-            if (state[k] == OUTSIDE || state[k] == MISSING)
-                start[k] = 0;
-        if (planes->n_row >= TAPS) {
-            OF(four)(planes, how, &at, start, has_plane, values + begin, variance + begin);
-        }
         for (int k = 0; k < 4; k++) {
             float *value = values + begin + k, *noise = variance + begin + k;
             if (state[k] == MASKED) {
