@@ -87,7 +87,7 @@ class ImageProduct:
     coadded : Coadded or None
         The frames, and how they were matched; None if there are none.
     planes : Planes
-        The stack; its files are there for as long as the product is in use.
+        The stack; its scratch files are there for as long as the product is in use.
     statistics : Statistics
         Of it.
     units : tuple[dict, ...]
@@ -158,7 +158,7 @@ class ImageProduct:
         return " ".join(self.missing)
 
     def summary(self) -> dict[str, Any]:
-        """Return the summary as plain JSON values; see ``docs/scientist/images.md``."""
+        """Return the summary as plain JSON values; see ``docs/scientist/image-products.md``."""
         grid, found = self.planes.grid, self.statistics
         values = found.n_kept + found.n_rejected
         return {

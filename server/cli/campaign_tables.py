@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from server.cli.image_table import product_report
+from server.cli.product_report import product_report
 from server.services.campaign_view import CampaignSummary, WorkunitState
 from server.services.campaigns import Status
 

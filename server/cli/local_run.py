@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from assimilator.registry import Product
 from boinc_project.campaign import Campaign
 from boinc_project.unit import Unit
-from server.cli.image_table import product_report
+from server.cli.product_report import product_report
 from server.executors.local import LocalPool
 from server.executors.local_campaign import LocalCampaign
 
@@ -53,10 +53,10 @@ class Bars:
     def merged(self, product: Product) -> None:
         """See `server.executors.local_campaign.Listener`."""
         self._end()
-        words = product.outcome
+        words = ""
         if product.n_draw:
-            words = "converged." if product.converged else "not converged yet."
-        self._console.print(f"{product.n_unit} units merged, {product.size}: {words}", markup=False)
+            words = ": converged" if product.converged else ": not converged yet"
+        self._console.print(f"{product.n_unit} units merged, {product.size}{words}.", markup=False)
 
     def _end(self) -> None:
         if self._task is not None:
@@ -65,7 +65,7 @@ class Bars:
 
 
 def show_run(campaign: Campaign, directory: Path, *, jobs: int, every: bool, out: Console) -> None:
-    """Run a campaign on this machine, and print its product."""
+    """Run a campaign on this machine, and print its posterior."""
     pool = LocalPool(jobs or len(os.sched_getaffinity(0)))
     columns = (
         TextColumn("{task.description}"),

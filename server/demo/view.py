@@ -57,7 +57,7 @@ def _headline(view: CampaignView | None, elapsed: float) -> Text:
 
 def _convergence(view: CampaignView) -> Text:
     if view.product is None:
-        return Text("      no merged posterior yet", style="dim")
+        return Text("      nothing is merged yet", style="dim")
     product = view.product
     if product.image is not None:
         text = Text(f"      image of {product.image.n_frame} frames: ")

@@ -1,7 +1,7 @@
 """An image as pages, API and command line show it, read from a product's summary.json: only reads.
 
-The form is documented in ``docs/scientist/images.md``. What a summary does not have is shown as
-missing, never made up; one that is not of that form gives an empty table, not an error page.
+The form is documented in ``docs/scientist/image-products.md``. What a summary does not have is
+shown as missing, never made up; one of another form gives an empty table, not an error page.
 """
 
 from __future__ import annotations

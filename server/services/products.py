@@ -16,12 +16,18 @@ from boinc_project.campaign import Campaign
 from boinc_project.states import AssimilateState, CampaignState, ErrorMask, ValidateState
 from server.models import AppVersion, CampaignRow, Event, ProductRow, Result, Workunit
 from server.project import Project
+from server.services.image_view import is_image
 from server.services.validation import unit_of
 from work_generator.definition import from_definition
 
 MERGE_INTERVAL = 30.0
 """Seconds between two merges of a campaign while more of its outputs are on their way. A merge
 with its plots takes some 5 s of CPU, so at most a sixth of one core goes into intermediate ones."""
+
+GROWTH = 2
+"""An image is made of all frames anew, which takes longer the more there are: while more is coming,
+only when there are so many times as many units as in the newest one. All intermediate images
+together then take less time than the last one."""
 
 REJECTED = {
     ValidateState.INVALID: "invalid",
@@ -64,7 +70,7 @@ def campaigns_due(session: Session, now: float) -> list[int]:
     """Return the campaigns that have something to assimilate now.
 
     A campaign is due when a workunit is READY and either nothing more is to come for the moment, or
-    the newest product is `MERGE_INTERVAL` old, or there is none.
+    the newest product is `MERGE_INTERVAL` old, or there is none. An image must also have `GROWTH`.
     """
     ready = session.scalars(
         select(Workunit.campaign_id)
@@ -154,7 +160,10 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
 
 def _is_due(session: Session, campaign_id: int, now: float) -> bool:
     newest = _newest(session, campaign_id)
-    if newest is None or now - newest.create_time >= MERGE_INTERVAL:
+    if newest is None:
+        return True
+    late = now - newest.create_time >= MERGE_INTERVAL
+    if late and (not is_image(newest.summary) or _has_grown(session, newest)):
         return True
     undecided = select(Workunit.id).where(
         Workunit.campaign_id == campaign_id,
@@ -162,6 +171,14 @@ def _is_due(session: Session, campaign_id: int, now: float) -> bool:
         Workunit.error_mask == ErrorMask.NONE,
     )
     return session.scalar(undecided.limit(1)) is None
+
+
+def _has_grown(session: Session, newest: ProductRow) -> bool:
+    """Whether there are `GROWTH` times as many canonical results as the newest product is of."""
+    canonical = select(func.count()).where(
+        Workunit.campaign_id == newest.campaign_id, Workunit.canonical_resultid.is_not(None)
+    )
+    return (session.scalar(canonical) or 0) >= GROWTH * newest.n_unit
 
 
 def _newest(session: Session, campaign_id: int) -> ProductRow | None:

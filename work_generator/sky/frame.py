@@ -28,6 +28,8 @@ MAX_SIDE = 100_000
 """Pixels along a side; more is a broken header, not a camera."""
 _COMPRESSED = (".gz", ".bz2", ".xz", ".z", ".zst")
 _FLOATS = ("f4", "f8")
+_TABLES = ("WCSDVARR", "D2IMARR")
+"""Lookup tables of distortions lie in image extensions of these names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,8 @@ def _is_image(hdu: Any) -> bool:
     if not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
         return False
     shape = hdu.shape
+    if hdu.name.strip().upper() in _TABLES:
+        return False
     return len(shape) >= 2 and all(length == 1 for length in shape[:-2]) and min(shape[-2:]) > 1
 
 

@@ -46,7 +46,7 @@ def test_states_without_workunits_are_left_out() -> None:
     assert "3 waiting" in text
     assert "2 done" in text
     assert "failed" not in text
-    assert "no merged posterior yet" in text
+    assert "nothing is merged yet" in text
 
 
 @pytest.mark.parametrize(("n_unit", "words"), [(1, "1 sub-chain, 100"), (4, "4 sub-chains, 400")])

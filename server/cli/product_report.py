@@ -1,4 +1,4 @@
-"""An image as a table for the terminal, and the report of any product."""
+"""A product on the terminal, whatever it is: a posterior or an image."""
 
 from __future__ import annotations
 

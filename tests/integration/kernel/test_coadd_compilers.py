@@ -1,0 +1,105 @@
+"""The same stack from every compiler, at every optimisation and width of vectors.
+
+numpy alone is the reference; the kernel is compiled anew and called through ctypes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assimilator.coadd import plain
+from assimilator.coadd.clip import levels, sorting_network
+from tests.conftest import missing
+
+KERNEL = Path(__file__).resolve().parents[3] / "assimilator" / "coadd" / "kernel"
+EXACT = ("-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-Wno-psabi")
+"""As in setup.py."""
+WIDTHS = {"avx512": ("-mavx512f", "-mavx512dq"), "avx2": ("-mavx2",), "baseline": ()}
+N_FRAME, N_ROW, N_X = 21, 3, 75
+N_LANE = 32
+
+
+class Stack(ctypes.Structure):
+    """``struct stack`` of ``stack.h``."""
+
+    _fields_ = (
+        ("n_frame", ctypes.c_int),
+        ("n_row", ctypes.c_ssize_t),
+        ("n_x", ctypes.c_ssize_t),
+        *((name, ctypes.c_void_p) for name in ("values", "variance", "x", "surface")),
+        *((name, ctypes.c_void_p) for name in ("scale", "weight")),
+        ("sigma_lower", ctypes.c_double),
+        ("sigma_upper", ctypes.c_double),
+        ("iterations", ctypes.c_int),
+        ("network", ctypes.c_void_p),
+        ("n_pair", ctypes.c_ssize_t),
+        *((name, ctypes.c_void_p) for name in ("image", "weight_out", "variance_out")),
+        *((name, ctypes.c_void_p) for name in ("count", "rejected")),
+    )
+
+
+def frames() -> dict[str, np.ndarray]:
+    """Return frames with outliers, holes and infinities, and how to match them."""
+    rng = np.random.default_rng(6)
+    shape = (N_FRAME, N_ROW, N_X)
+    values = rng.normal(100, 5, shape).astype(np.float32)
+    values[rng.random(shape) < 0.03] += 200
+    values[rng.random(shape) < 0.05] = np.nan
+    values[rng.random(shape) < 0.01] = np.inf
+    values[:, :, 7] = np.nan
+    return {
+        "values": values,
+        "variance": rng.uniform(20, 30, shape).astype(np.float32),
+        "x": np.linspace(-1, 1, N_X),
+        "surface": rng.normal(0, 4, (N_FRAME, N_ROW, 3)),
+        "scale": rng.uniform(0.5, 2, N_FRAME),
+        "weight": rng.uniform(0.1, 1, N_FRAME),
+    }
+
+
+def run(library: Path, iterations: int) -> list[bytes]:
+    given = frames()
+    network = sorting_network(N_FRAME)
+    planes = [np.zeros((N_ROW, N_X), kind) for kind in ("f4", "f4", "f4", "u2", "u2")]
+    names = ("image", "weight_out", "variance_out", "count", "rejected")
+    stack = Stack(
+        n_frame=N_FRAME, n_row=N_ROW, n_x=N_X, sigma_lower=2.5, sigma_upper=2.5,
+        iterations=iterations, network=network.ctypes.data, n_pair=len(network),
+        **{name: array.ctypes.data for name, array in given.items()},
+        **{name: plane.ctypes.data for name, plane in zip(names, planes, strict=True)},
+    )  # fmt: skip
+    # Vectors of 64 bytes want scratch that is aligned to them.
+    scratch = np.zeros(2 * N_FRAME * N_LANE + 16, np.float32)
+    start = -scratch.ctypes.data % 64
+    function = ctypes.CDLL(str(library)).stack_driver
+    function(ctypes.byref(stack), ctypes.c_void_p(scratch.ctypes.data + start))
+    return [plane.tobytes() for plane in planes]
+
+
+@pytest.mark.parametrize("level", WIDTHS)
+@pytest.mark.parametrize("optimisation", ["-O0", "-O2", "-O3"])
+@pytest.mark.parametrize("name", ["gcc", "clang"])
+def test_compilers_give_the_same_bytes(
+    name: str, optimisation: str, level: str, tmp_path: Path
+) -> None:
+    if level not in levels():
+        pytest.skip(f"this processor has no {level}")
+    if not shutil.which(name):
+        missing(name, f"{name} is not installed (apt-get install {name})")
+    library = tmp_path / "stack.so"
+    subprocess.run(
+        [
+            *(name, *EXACT, optimisation, *WIDTHS[level], "-shared", "-fPIC", "-DLEVEL=driver"),
+            *("-o", str(library), str(KERNEL / "level.c"), "-lm"),
+        ],
+        check=True,
+    )
+    for iterations in (0, 1, 3, 20):
+        expected = plain.stack(*frames().values(), 2.5, iterations)
+        assert run(library, iterations) == [plane.tobytes() for plane in expected]
