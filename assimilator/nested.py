@@ -86,7 +86,8 @@ def merge(
     found: tuple[Quantity, ...] = ()
     marginals: dict[str, Marginal] = {}
     if read:
-        posterior, found, marginals = _posterior(problem, read, runs, constant)
+        importance = _importance(campaign, constant)
+        posterior, found, marginals = _posterior(problem, read, runs, constant, importance)
     return NestedProduct(
         campaign=campaign,
         problem=problem,
@@ -126,6 +127,13 @@ def missing(evidence: Evidence | None, runs: Sequence[SubRun], rule: StopRule) -
         found.append(
             "New points are not spread evenly among the live ones "
             f"(probability {evidence.insertion_p:.1g}): the walks are too short; raise walks."
+        )
+    importance = evidence.importance
+    if importance is not None and not evidence.importance_p >= MIN_PROBABILITY:
+        found.append(
+            f"log Z is {evidence.logz.value:.2f} +- {evidence.logz.mcse:.2f}, but importance "
+            f"sampling says {importance.value:.2f} +- {importance.mcse:.2f} (probability "
+            f"{evidence.importance_p:.1g}): the walks are too short; raise walks."
         )
     short = [run for run in runs if run.remark]
     if short:
@@ -231,7 +239,11 @@ def weighted_marginal(values: Floats, weighted: Weighted, again: Resampling) -> 
 
 
 def _posterior(
-    problem: Problem, read: Sequence[NestedOutput], runs: Sequence[SubRun], constant: float
+    problem: Problem,
+    read: Sequence[NestedOutput],
+    runs: Sequence[SubRun],
+    constant: float,
+    importance: Estimate | None,
 ) -> tuple[Posterior, tuple[Quantity, ...], dict[str, Marginal]]:
     points = merge_points(read)
     weighted = weigh(points)
@@ -247,7 +259,7 @@ def _posterior(
         weighted=weighted,
         values=values,
         chosen=chosen,
-        evidence=_evidence(weighted, again, nats, read, runs),
+        evidence=replace(_evidence(weighted, again, nats, read, runs), importance=importance),
         modes=find_modes(values, points.logl, weighted, again),
     )
     shape = (1, -1, 1, problem.n_dim)
@@ -275,6 +287,14 @@ def _evidence(
         insertion_p=insertion_probability([insertion_ranks(output) for output in read]),
         scatter_p=_scatter_probability(runs),
     )
+
+
+def _importance(campaign: Campaign, constant: float) -> Estimate | None:
+    """Return the evidence that the campaign was prepared with; None if it is not to be trusted."""
+    found = campaign.settings.get("importance", {})
+    if found.get("error") is None:
+        return None
+    return Estimate(float(found["log_z"]) + constant, float(found["error"]))
 
 
 def _scatter_probability(runs: Sequence[SubRun]) -> float:

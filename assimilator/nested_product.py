@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -51,6 +52,9 @@ class Evidence:
         Probability of insertion ranks as uneven as these (Fowlie, Handley & Su 2020).
     scatter_p : float
         Probability of evidences that scatter over the runs as much as these do; NaN for one run.
+    importance : Estimate | None
+        The logarithm of the evidence by importance sampling, found before the first unit; None if
+        that had too few effective draws.
     """
 
     logz: Estimate
@@ -60,6 +64,15 @@ class Evidence:
     n_likelihood: int
     insertion_p: float
     scatter_p: float
+    importance: Estimate | None = None
+
+    @property
+    def importance_p(self) -> float:
+        """Probability that both methods differ so much by chance; NaN if there is only one."""
+        if self.importance is None:
+            return math.nan
+        error = math.hypot(self.logz.mcse, self.importance.mcse)
+        return math.erfc(abs(self.logz.value - self.importance.value) / (error * math.sqrt(2.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +323,10 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
         "logz": _pair(evidence.logz.value, evidence.logz.mcse),
         "insertion_p": entries.number(evidence.insertion_p),
         "scatter_p": entries.number(evidence.scatter_p),
+        "importance": None
+        if evidence.importance is None
+        else _pair(evidence.importance.value, evidence.importance.mcse),
+        "importance_p": entries.number(evidence.importance_p),
     }
 
 

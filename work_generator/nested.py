@@ -22,11 +22,10 @@ from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit
-from work_generator import sizing
+from work_generator import pilot, sizing
 from work_generator.estimate import Cost, measure
 from work_generator.modes import Mode, find_modes
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
-from work_generator.pilot import log_laplace
 from work_generator.preparation import step_for
 from work_generator.ttv import (
     describe_problem,
@@ -135,7 +134,19 @@ def prepare(
     }
     error = {"seconds": step.error, "sigma": step.error_sigma}
     settings = {**campaign.settings, "model": model, "dt_error": error, "best": best}
+    settings["importance"] = _importance(posterior_of(settings, campaign.inputs), modes, rng)
     return replace(campaign, settings=settings)
+
+
+def _importance(
+    posterior: Posterior, modes: Sequence[Mode], rng: np.random.Generator
+) -> dict[str, float | None]:
+    """Return the evidence by importance sampling, which the product is compared with.
+
+    Runs whose walks are too short agree with each other and are wrong: only another method tells.
+    """
+    flown = pilot.fly(posterior, modes, rng)
+    return {"log_z": flown.log_z, "error": flown.log_z_error}
 
 
 def expected_e_folds(modes: Sequence[Mode], posterior: Posterior) -> float:
@@ -150,7 +161,7 @@ def expected_e_folds(modes: Sequence[Mode], posterior: Posterior) -> float:
         If the best fit lies outside of the priors.
     """
     best = max(-0.5 * mode.chi2 for mode in modes)
-    terms = [log_laplace(mode, posterior) for mode in modes]
+    terms = [pilot.log_laplace(mode, posterior) for mode in modes]
     peak = max(terms)
     if not math.isfinite(peak):
         raise InputError("The best fit lies outside of the priors: widen them.")

@@ -47,6 +47,8 @@ _PATIENCE, _GAIN = 2, 1.1
 # Effective draws per parameter that a fit needs, and to which weights are tempered.
 _LEAST_EFFECTIVE = 30.0
 _RESAMPLED = 10_000
+# Part of the posterior from which on a mode's evidence decides about that of all modes.
+_MATTERS = 1e-2
 # Modes of which Laplace's approximation says that they hold less than this share of the best one's
 # evidence are not looked at: it has been wrong by e^10, not by e^25.
 _HOPELESS = 25.0
@@ -89,6 +91,10 @@ class Pilot:
         the likelihood to the power `work_generator.anneal.HALF`.
     proposal : Proposal
         For the chains' first generation.
+    log_z : float
+        Logarithm of the evidence of all modes together, without the likelihood's constant.
+    log_z_error : float | None
+        Its standard error; None where it is Laplace's approximation for any mode that matters.
     effective : float
         Kish's effective size of `n_call` draws of the proposal.
     n_call : int
@@ -98,6 +104,8 @@ class Pilot:
     weights: tuple[Weight, ...]
     wide: tuple[Array, ...]
     proposal: Proposal
+    log_z: float
+    log_z_error: float | None
     effective: float
     n_call: int
 
@@ -188,7 +196,23 @@ def fly(
         )
         for place, (part, look) in enumerate(zip(parts, looks, strict=True))
     )
-    return Pilot(weights, tuple(one.wide for one in explored), proposal, last, _LAST)
+    return Pilot(
+        weights,
+        tuple(one.wide for one in explored),
+        proposal,
+        max(logs) + math.log(math.fsum(math.exp(log - max(logs)) for log in logs)),
+        _log_z_error(parts, errors),
+        last,
+        _LAST,
+    )
+
+
+def _log_z_error(parts: Array, errors: Sequence[float | None]) -> float | None:
+    """Return the relative error of the sum of all modes' evidences."""
+    if any(error is None and part > _MATTERS for part, error in zip(parts, errors, strict=True)):
+        return None
+    known = np.array([error or 0.0 for error in errors])
+    return float(np.sqrt(np.sum((parts * known) ** 2)))
 
 
 def _share_of(

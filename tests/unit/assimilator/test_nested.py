@@ -170,12 +170,22 @@ RULE = StopRule(logz_error=0.2, ess=500.0)
         ({"logz": Estimate(-20.0, 0.4)}, "12 more runs like these 4"),
         ({"logz": Estimate(-20.0, math.nan)}, "error of log Z"),
         ({"ess": 250.0}, "4 more runs like these 4"),
+        ({"importance": Estimate(-19.0, 0.05)}, "importance sampling says -19.00 +- 0.05"),
+        ({"importance": Estimate(-19.0, math.nan)}, "importance sampling says"),
     ],
 )
 def test_every_part_of_the_rule_counts(change: dict[str, object], sentence: str) -> None:
     assert nested.missing(EVIDENCE, [RUN] * 4, RULE) == ()
     (line,) = nested.missing(replace(EVIDENCE, **change), [RUN] * 4, RULE)  # type: ignore[arg-type]
     assert sentence in line
+
+
+def test_two_methods_that_agree_are_no_complaint() -> None:
+    """1.5 sigma apart: probability 0.13."""
+    near = replace(EVIDENCE, importance=Estimate(-20.15, 0.0))
+    assert near.importance_p == pytest.approx(0.1336, abs=1e-4)
+    assert nested.missing(near, [RUN] * 4, RULE) == ()
+    assert math.isnan(EVIDENCE.importance_p)
 
 
 def test_runs_that_were_cut_short_are_no_evidence() -> None:
