@@ -19,12 +19,16 @@ from boinc_project.campaign import Campaign
 from boinc_project.unit import Unit, seal
 from tests.integration.daemons.conftest import Shop, shop
 from work_generator.campaign_file import load_campaign
+from work_generator.proposals import fit_proposal
+from work_generator.shear import dependence_order
+from work_generator.ttv_file import posterior_of
 
 __all__ = ["Shop", "shop"]
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "kepler-9.toml"
 MODE = [43.1286, 19.2289, 0.0635, -0.0033, 144.2496, 29.703, 39.0471, -0.0665, 0.0135, 136.3072]
 WIDTH = [0.3, 5e-5, 5e-4, 5e-4, 5e-4, 0.2, 3e-4, 1e-4, 1e-3, 5e-4]
+WIDE = np.random.default_rng(9).normal(MODE, np.array(WIDTH) * 1.4, (500, 10))
 
 
 def cheap_campaign(**changes: object) -> Campaign:
@@ -44,6 +48,7 @@ def cheap_campaign(**changes: object) -> Campaign:
                 "params": MODE,
                 "chi2": 160.0,
                 "covariance": (np.diag(WIDTH) ** 2).tolist(),
+                "wide": WIDE.tolist(),
                 "n_found": 1,
                 "weight_error": 0.0,
                 "trusted": True,
@@ -51,6 +56,8 @@ def cheap_campaign(**changes: object) -> Campaign:
             }
         ],
     }
+    names = posterior_of(settings, campaign.inputs).problem.parameter_names
+    settings["proposal"] = fit_proposal([WIDE], [1.0], dependence_order(names)).to_json()
     cheap = replace(
         campaign,
         settings=settings,
