@@ -56,7 +56,7 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
         raise UnitError(f"The input file {TABLE_FILE} is missing.", name=TABLE_FILE)
     settings = TtvSettings.from_mapping(unit.settings)
     posterior = Posterior(settings.problem, parse_table(inputs[TABLE_FILE].read_bytes()))
-    sampler = _sampler(unit, settings, posterior, runtime.poll)
+    sampler = chain_sampler(unit, settings, posterior, runtime.poll)
     file = CheckpointFile(
         runtime.slot / checkpoint.CHECKPOINT_FILE,
         unit.digest,
@@ -76,12 +76,23 @@ def compute(unit: Unit, table: TransitTable) -> Chain:
     """Compute a unit's whole chain in memory, without a client, a checkpoint or an output."""
     settings = TtvSettings.from_mapping(unit.settings)
     posterior = Posterior(settings.problem, table)
-    sampler = _sampler(unit, settings, posterior)
+    sampler = chain_sampler(unit, settings, posterior)
     chain = sampler.begin(settings.start)
     while chain.step < settings.sampler.n_step:
         sampler.advance(chain)
     chain.failures = posterior.failures.copy()
     return chain
+
+
+def chain_sampler(
+    unit: Unit,
+    settings: TtvSettings,
+    posterior: Posterior,
+    poll: Callable[[], None] = lambda: None,
+) -> Sampler:
+    """Return the sampler of a unit, with the unit's own random stream."""
+    key = stream_key(unit.seed, Stream.CHAIN)
+    return Sampler(settings.sampler, key, posterior.log_densities, poll)
 
 
 def replay(
@@ -112,23 +123,13 @@ def replay(
         The ensembles after each of the steps, (n_step, n_walker, n_dim) and (n_step, n_walker).
     """
     settings = TtvSettings.from_mapping(unit.settings)
-    sampler = _sampler(unit, settings, Posterior(settings.problem, table))
+    sampler = chain_sampler(unit, settings, Posterior(settings.problem, table))
     all_coords, all_log_prob = [], []
     for step in range(first_step, first_step + n_step):
         coords, log_prob, _ = sampler.step(coords, log_prob, step)
         all_coords.append(coords)
         all_log_prob.append(log_prob)
     return np.array(all_coords), np.array(all_log_prob)
-
-
-def _sampler(
-    unit: Unit,
-    settings: TtvSettings,
-    posterior: Posterior,
-    poll: Callable[[], None] = lambda: None,
-) -> Sampler:
-    key = stream_key(unit.seed, Stream.CHAIN)
-    return Sampler(settings.sampler, key, posterior.log_densities, poll)
 
 
 def _resume(file: CheckpointFile, settings: TtvSettings) -> Chain | None:

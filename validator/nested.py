@@ -15,9 +15,7 @@ from apps.nested.run import MAX_BLOCKS, log_left
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
 from apps.ttv.operations import CREDIT_FLOP_PER_PLANET_STEP, planet_steps
-from apps.ttv.table import TABLE_FILE, parse_table
-from apps.ttv_nested import replay
-from boinc_project.errors import OutputError, UnitError
+from boinc_project.errors import OutputError
 from boinc_project.nested_output import NestedOutput, content_digest, read_nested_output
 from boinc_project.nested_weights import (
     Points,
@@ -27,9 +25,12 @@ from boinc_project.nested_weights import (
     weigh,
 )
 from boinc_project.seeds import Stream, step_bits, stream_key
-from boinc_project.unit import Unit, file_digest
+from boinc_project.unit import Unit
+from validator import nested_audit
 from validator.credit import cobblestones
-from validator.registry import Audit
+from validator.nested_segments import LOGL_TOLERANCE, RELATIVE_TOLERANCE, Retrace
+from validator.segments import AUDIT_SHARE, UNSURE, Fate
+from validator.tables import transit_table
 from validator.ttv_reference import Opinion, second_opinion
 from validator.verdict import Verdict, inconclusive, invalid, valid
 
@@ -41,15 +42,6 @@ N_REFERENCE = 8
 """Final live points that TTVFast computes too if the unit's engine is another: a fault of the
 engine is in all of them, so that few are enough."""
 
-LOGL_TOLERANCE = 1e-3
-"""Largest difference of a log-likelihood from the recomputed one: a point's weight is then right to
-0.1 %. Rounding on unlike platforms stays below 1e-6 near the peak; far below it, where residuals
-are thousands of standard errors, it grows with them."""
-
-RELATIVE_TOLERANCE = 1e-6
-"""The same for every unit that a log-likelihood lies below the best one. Such points have no
-weight: exp(-1000) at the place where this doubles `LOGL_TOLERANCE`."""
-
 POINT_TOLERANCE = 1e-3
 """Largest difference of corresponding points of two outputs that follow one another, in standard
 deviations of the final live points. Rounding differs by 1e-16 of the cube, a final live set may be
@@ -57,12 +49,7 @@ as narrow as 1e-9 of it; points of runs that have parted differ by about 1."""
 
 REPLAY_BUDGET = 20_000
 """Likelihood calls to spend on computing the first segment again. Units whose first segment takes
-more are left to the audit. An honest host is misjudged only if rounding on its platform turned an
-acceptance over: at differences of 1e-7 in the log-likelihood, in less than 1e-3 of such units."""
-
-REPLAY_TOLERANCE = 1e-9
-"""Largest difference of a point of the first segment from the recomputed one, in units of the cube,
-which the first points fill. Rounding differs by 1e-15 of it."""
+more are left to the audit, which begins with it."""
 
 MAX_COPIES = 0.5
 """Largest share of points that are copies of others. A walk none of whose steps was accepted
@@ -84,9 +71,6 @@ sqrt(H / n_live) of H, below 5 % for any that is worth the name; steps out of th
 N_RESAMPLED = 60
 """Resampled runs for an error: it is then known to 9 %."""
 
-audit: Audit | None = None
-"""`validator.registry.Audit` for this app: not there yet. `apps.ttv_nested.replay` is its tool."""
-
 
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
     """Judge one output by itself: structure, identity, order, values, a sample and the beginning.
@@ -97,7 +81,7 @@ def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
         If the unit or its inputs are not usable; the output cannot be judged then.
     """
     settings = NestedUnit.from_mapping(unit.settings)
-    posterior = Posterior(settings.problem, parse_table(_input(unit, inputs)))
+    posterior = Posterior(settings.problem, transit_table(unit, inputs))
     try:
         output = read_nested_output(path)
     except OutputError as error:
@@ -107,6 +91,11 @@ def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
         reason = complaint(case)
         if reason:
             return invalid(reason)
+    match _first_segment(case):
+        case Fate.DEPARTS:
+            return invalid("The output's first segment is not what its beginning leads to.")
+        case Fate.UNSURE:
+            return inconclusive(UNSURE.format(1, 1))
     opinion = _second_opinion(case)
     if opinion is not None and opinion.doubt:
         # Not the host's fault: it ran the engine that it was sent, and so did the check.
@@ -149,6 +138,20 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
     return _compare_statistics(a, b)
 
 
+def audit(
+    unit: Unit,
+    path: Path,
+    inputs: Mapping[str, Path],
+    *,
+    rng: np.random.Generator,
+    budget: float = AUDIT_SHARE,
+) -> Verdict:
+    """Compute random segments of an output again; see `validator.registry.Audit`."""
+    return nested_audit.audit(
+        unit, path, inputs, rng=rng, budget=budget, replay_budget=REPLAY_BUDGET
+    )
+
+
 def credit(unit: Unit, output: Path) -> float:
     """Return the cobblestones of a valid result, from the likelihood calls that it counts.
 
@@ -187,15 +190,6 @@ class _Case:
     settings: NestedUnit
     target: CubeLikelihood
     output: NestedOutput
-
-
-def _input(unit: Unit, inputs: Mapping[str, Path]) -> bytes:
-    if TABLE_FILE not in inputs:
-        raise UnitError(f"The input file {TABLE_FILE} is missing.", name=TABLE_FILE)
-    path = inputs[TABLE_FILE]
-    if file_digest(path) != unit.inputs.get(TABLE_FILE):
-        raise UnitError(f"The input file {TABLE_FILE} does not match its digest.", name=TABLE_FILE)
-    return path.read_bytes()
 
 
 def _finite(output: NestedOutput) -> bool:
@@ -408,19 +402,13 @@ def _prior_points(unit: Unit, n: int, shape: tuple[int, ...]) -> NDArray[np.floa
     return np.concatenate(drawn)[:n]
 
 
-def _first_segment(case: _Case) -> str:
-    """Return a complaint unless the first segment comes out again, point by point."""
+def _first_segment(case: _Case) -> Fate:
+    """Return whether the run follows from its beginning; a dear segment is left to the audit."""
     output = case.output
     if output.calls[1] - output.calls[0] > REPLAY_BUDGET:
-        return ""
-    again = replay(case.unit, case.target.posterior.table, output, 0)
-    dead = slice(0, output.segment)
-    same = np.array_equal(again.dead_slot, output.dead_slot[dead])
-    near = (np.abs(again.dead_u - output.dead_u[dead]) <= REPLAY_TOLERANCE).all()
-    live = (np.abs(again.live_u - output.live_at(output.segment)[0]) <= REPLAY_TOLERANCE).all()
-    if not (same and near and live):
-        return "The output's first segment is not what its beginning leads to."
-    return ""
+        return Fate.FOLLOWS
+    retrace = Retrace(case.unit, case.settings, case.target.posterior, output)
+    return retrace.fate(0, retrace.segment(0))
 
 
 _COMPLAINTS: tuple[Callable[[_Case], str], ...] = (
@@ -431,5 +419,4 @@ _COMPLAINTS: tuple[Callable[[_Case], str], ...] = (
     _end,
     _likelihoods,
     _beginning,
-    _first_segment,
 )

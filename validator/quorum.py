@@ -16,16 +16,15 @@ agree with becomes canonical, and stands for the workunit from then on. Where ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
-from boinc_project.errors import TransientError
 from boinc_project.states import ValidateState
 from boinc_project.unit import Unit, file_digest
 from validator.registry import AppValidator
-from validator.verdict import Verdict, VerdictKind, inconclusive, valid
+from validator.verdict import Verdict, VerdictKind, closed, inconclusive, valid
 
 _STATES = {
     VerdictKind.VALID: ValidateState.VALID,
@@ -106,7 +105,7 @@ def decide(
     good = [one for one in new if checks[one].is_valid]
     pairs = combinations(good, 2) if canonical is None else _with(canonical, good)
     comparisons = {
-        (a, b): _closed(app.compare, unit, outputs[a], outputs[b])
+        (a, b): closed(app.compare, unit, outputs[a], outputs[b])
         for a, b in (sorted(pair) for pair in pairs)
     }
     winner = canonical
@@ -145,23 +144,9 @@ def _check_all(
             checks[one] = inconclusive(f"The output cannot be read: {error.strerror}.")
             continue
         if content not in by_content:
-            by_content[content] = _closed(app.check, unit, outputs[one], inputs)
+            by_content[content] = closed(app.check, unit, outputs[one], inputs)
         checks[one] = by_content[content]
     return checks
-
-
-def _closed(judge: Callable[..., Verdict], *arguments: object) -> Verdict:
-    """Return a verdict, or say that there is none: a failing validator passes nothing."""
-    try:
-        verdict = judge(*arguments)
-    except TransientError:
-        raise
-    except Exception as error:  # noqa: BLE001  whatever went wrong, it is no evidence
-        sentence = " ".join(str(error).split())[:300]
-        return inconclusive(f"The validator failed: {type(error).__name__}: {sentence}")
-    if not isinstance(verdict, Verdict):
-        return inconclusive("The validator failed: it gave no verdict.")
-    return verdict
 
 
 def _with(canonical: int, others: list[int]) -> list[tuple[int, int]]:

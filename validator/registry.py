@@ -44,8 +44,9 @@ class Audit(Protocol):
 
     The part is drawn with `rng` *after* the upload, from a seed that no volunteer knows, and
     computed again: a chain's segment from one stored state to the next must follow draw by draw. A
-    host that fakes a fraction f of its segments is caught with probability ``1 - (1 - f)**k`` by k
-    audits, so that an audit rate above zero is enough against habitual fakes.
+    host that fakes a fraction f of its parts is caught by an audit of k of them with a probability
+    of at least ``1 - (1 - f)**k``. What it can neither confirm nor refuse, and whatever goes wrong,
+    is inconclusive.
     """
 
     def __call__(
@@ -56,16 +57,22 @@ class Audit(Protocol):
         /,
         *,
         rng: np.random.Generator,
-        budget: float,
+        budget: float = ...,
     ) -> Verdict:
         """Recompute parts of one output.
 
         Parameters
         ----------
         rng : numpy.random.Generator
-            Chooses the parts.
+            Chooses the parts. Its seed must be secret, and fresh for every audit.
         budget : float
-            CPU seconds to spend.
+            Share of the unit's compute to spend, `validator.segments.AUDIT_SHARE` if not given. A
+            unit of few parts has one of them audited, even if that is more.
+
+        Raises
+        ------
+        TransientError
+            If the verdict should be asked for again later.
         """
         ...
 

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from apps.ttv.likelihood import Posterior
 from apps.ttv.operations import credit_flop
 from apps.ttv.settings import TtvSettings
-from apps.ttv.table import TABLE_FILE, parse_table
-from apps.ttv_mcmc import replay
-from boinc_project.errors import OutputError, UnitError
+from boinc_project.errors import OutputError
 from boinc_project.ttv_output import TtvOutput, content_digest, read_ttv_output
-from boinc_project.unit import Unit, file_digest
+from boinc_project.unit import Unit
+from validator import ttv_audit
 from validator.credit import cobblestones
-from validator.registry import Audit
+from validator.segments import AUDIT_SHARE, TOLERANCE, UNSURE, Fate
 from validator.statistics import MIN_EFFECTIVE, compare_runs
+from validator.tables import transit_table
 from validator.ttv_reference import Opinion, second_opinion
+from validator.ttv_segments import LOG_PROB_TOLERANCE, Retrace
 from validator.verdict import Verdict, inconclusive, invalid, valid
 
 N_RECOMPUTED = 64
@@ -33,28 +34,14 @@ N_REFERENCE = 8
 """Of these, draws that TTVFast computes too if the unit's engine is another: a fault of the engine
 is in all of them, so that few are enough."""
 
-LOG_PROB_TOLERANCE = 1e-3
-"""Largest difference of a log-probability from the recomputed one. It changes a Metropolis step's
-acceptance by less than 0.1 %, so a chain within it samples the same posterior to any accuracy that
-a campaign reaches; rounding on unlike platforms stays below 1e-6."""
-
-DRAW_TOLERANCE = 1e-6
-"""Largest difference of corresponding draws, in posterior standard deviations, of two outputs that
-follow one another draw by draw: the same chain but for rounding, which an affine proposal does not
-amplify. Two chains that differ in one accepted step are apart by about 1."""
-
 START_BUDGET = {"ttvfast": 10_000, "batch": 200_000}
 """Likelihood calls to spend, by engine, on following a chain from its start to its first stored
-draw: 10 to 20 s of CPU. Units that store their first draw later than that are left to the audit.
-Following the chain misjudges an honest host only if rounding on its platform turned an acceptance
-over: with differences of 1e-7 in the log-probability, in less than 1e-3 of such units."""
+draw: 10 to 20 s of CPU. The audit of units that store their first draw later than that begins with
+their first segment."""
 
 STALL_EXPECTED = 125.0
 """Acceptances expected in a stretch without any, above which a chain was not run but padded. Even
 if the rate fell to a fifth after the burn-in, an honest chain does so with probability e^-25."""
-
-audit: Audit | None = None
-"""`validator.registry.Audit` for this app: not there yet."""
 
 
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
@@ -66,7 +53,7 @@ def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
         If the unit or its inputs are not usable; the output cannot be judged then.
     """
     settings = TtvSettings.from_mapping(unit.settings)
-    posterior = Posterior(settings.problem, parse_table(_input(unit, inputs)))
+    posterior = Posterior(settings.problem, transit_table(unit, inputs))
     try:
         output = read_ttv_output(path)
     except OutputError as error:
@@ -76,6 +63,11 @@ def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
         reason = complaint(case)
         if reason:
             return invalid(reason)
+    match _start(case):
+        case Fate.DEPARTS:
+            return invalid("The output's chain does not start as the unit says.")
+        case Fate.UNSURE:
+            return inconclusive(UNSURE.format(1, 1))
     opinion = _second_opinion(case)
     if opinion is not None and opinion.doubt:
         # Not the host's fault: it ran the engine that it was sent, and so did the check.
@@ -111,7 +103,7 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
     if not (_finite(a) and _finite(b)):
         return invalid("An output has numbers that are not finite.")
     distance = _distance(a, b)
-    if distance <= DRAW_TOLERANCE:
+    if distance <= TOLERANCE:
         return valid("It follows the other result draw by draw.", distance=distance)
     found = compare_runs(a.parameter_names, (a.draws, b.draws), (a.log_prob, b.log_prob))
     if not found.has_evidence:
@@ -127,6 +119,20 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
             **found.numbers(),
         )
     return valid("Its statistics agree with those of the other result.", **found.numbers())
+
+
+def audit(
+    unit: Unit,
+    path: Path,
+    inputs: Mapping[str, Path],
+    *,
+    rng: np.random.Generator,
+    budget: float = AUDIT_SHARE,
+) -> Verdict:
+    """Compute random segments of an output again; see `validator.registry.Audit`."""
+    return ttv_audit.audit(
+        unit, path, inputs, rng=rng, budget=budget, with_start=_starts_late(unit)
+    )
 
 
 def credit(unit: Unit, output: Path) -> float:
@@ -174,15 +180,6 @@ class _Case:
         """
         path = np.concatenate([self.settings.start[None], self.output.draws])
         return np.asarray((path[1:] != path[:-1]).any(axis=2))
-
-
-def _input(unit: Unit, inputs: Mapping[str, Path]) -> bytes:
-    if TABLE_FILE not in inputs:
-        raise UnitError(f"The input file {TABLE_FILE} is missing.", name=TABLE_FILE)
-    path = inputs[TABLE_FILE]
-    if file_digest(path) != unit.inputs.get(TABLE_FILE):
-        raise UnitError(f"The input file {TABLE_FILE} does not match its digest.", name=TABLE_FILE)
-    return path.read_bytes()
 
 
 def _finite(output: TtvOutput) -> bool:
@@ -304,19 +301,20 @@ def _second_opinion(case: _Case) -> Opinion | None:
     return second_opinion(problem, case.posterior.table, *_sample(case, N_REFERENCE))
 
 
-def _start(case: _Case) -> str:
-    """Return a complaint unless the chain follows from the unit's start and seed."""
-    sampler, output = case.settings.sampler, case.output
-    budget = START_BUDGET[case.settings.problem.model.engine]
-    if sampler.thin * sampler.n_walker > budget:
-        return ""
-    start = case.settings.start
-    log_prob = case.posterior.log_densities(start)
-    coords, _ = replay(case.unit, case.posterior.table, start, log_prob, 1, sampler.thin)
-    scale = output.draws.std(axis=(0, 1))
-    if not (np.abs(coords[-1] - output.draws[0]) <= DRAW_TOLERANCE * scale).all():
-        return "The output's chain does not start as the unit says."
-    return ""
+def _starts_late(unit: Unit) -> bool:
+    """Whether following a chain from its start to its first stored draw is left to the audit."""
+    settings = TtvSettings.from_mapping(unit.settings)
+    sampler, engine = settings.sampler, settings.problem.model.engine
+    return sampler.thin * sampler.n_walker > START_BUDGET[engine]
+
+
+def _start(case: _Case) -> Fate:
+    """Return whether the chain follows from its start; a late first draw is left to the audit."""
+    if _starts_late(case.unit):
+        return Fate.FOLLOWS
+    retrace = Retrace(case.unit, case.settings, case.posterior, case.output)
+    coords, log_prob = retrace.begin(0)
+    return retrace.fate(0, coords, log_prob, retrace.segment(0, coords, log_prob))
 
 
 _COMPLAINTS: tuple[Callable[[_Case], str], ...] = (
@@ -327,5 +325,4 @@ _COMPLAINTS: tuple[Callable[[_Case], str], ...] = (
     _repetition,
     _support,
     _log_probabilities,
-    _start,
 )

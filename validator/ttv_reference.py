@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from apps.ttv.failures import CODES, FailureKind
 from apps.ttv.likelihood import Posterior
+from apps.ttv.operations import RUN_TIME, planet_steps
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable
 
@@ -134,3 +135,18 @@ def tolerance(problem: Problem, posterior: Posterior, times: Array, apart: Array
     noise = problem.noise
     factor = (noise.degrees + 1.0) / noise.degrees if noise.kind == "student_t" else 1.0
     return np.asarray(factor * np.sum(residuals * units + 0.5 * units**2, axis=1))
+
+
+def cost_in_calls(problem: Problem) -> float:
+    """Return what a point costs here, in calls of the unit's engine; 0 if that is TTVFast."""
+    model = problem.model
+    if model.engine == "ttvfast":
+        return 0.0
+    steps = planet_steps(
+        n_planet=len(model.planets), span_days=model.end - model.epoch, dt_days=model.dt
+    )
+    reference = RUN_TIME["ttvfast"]
+    cost = reference.flop(steps)
+    if model.modified_kick:
+        cost += reference.flop(steps / FINER)
+    return cost / RUN_TIME[model.engine].flop(steps)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
+
+from boinc_project.errors import TransientError
 
 
 class VerdictKind(StrEnum):
@@ -60,3 +63,23 @@ def invalid(reason: str, **statistics: float) -> Verdict:
 def inconclusive(reason: str, **statistics: float) -> Verdict:
     """Return that nothing can be said."""
     return Verdict(VerdictKind.INCONCLUSIVE, reason, statistics)
+
+
+def closed(judge: Callable[..., Verdict], *arguments: Any, **options: Any) -> Verdict:
+    """Return a judge's verdict, or say that there is none: a failing validator passes nothing.
+
+    Raises
+    ------
+    TransientError
+        If the verdict should be asked for again later.
+    """
+    try:
+        verdict = judge(*arguments, **options)
+    except TransientError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever went wrong, it is no evidence
+        sentence = " ".join(str(error).split())[:300]
+        return inconclusive(f"The validator failed: {type(error).__name__}: {sentence}")
+    if not isinstance(verdict, Verdict):
+        return inconclusive("The validator failed: it gave no verdict.")
+    return verdict

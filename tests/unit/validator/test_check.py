@@ -20,6 +20,7 @@ from tests.unit.validator import ttv_case
 from tests.unit.validator.ttv_case import TtvCase
 from validator import ttv
 from validator.credit import cobblestones
+from validator.ttv_segments import Retrace
 from validator.verdict import VerdictKind
 
 
@@ -278,7 +279,7 @@ def test_a_late_first_draw_is_left_to_the_audit(
         raise AssertionError("the chain was followed")
 
     budget = ttv_case.N_WALKER * ttv_case.THIN
-    monkeypatch.setattr(ttv, "replay", never)
+    monkeypatch.setattr(Retrace, "segment", never)
     monkeypatch.setitem(ttv.START_BUDGET, "ttvfast", budget - 1)
     assert check(case, tmp_path).is_valid
     # No earlier than that: the chain is followed, and what cannot be followed does not pass.

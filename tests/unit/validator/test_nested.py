@@ -135,7 +135,6 @@ CHEATS: list[tuple[Callable[[NestedOutput], NestedOutput], str]] = [
     (_better, "log-likelihoods are not those"),
     (_moved, "log-likelihoods are not those"),
     (_other_start, "first points are not those"),
-    (_first_replaced, "first segment|log-likelihoods"),
 ]
 
 
@@ -146,6 +145,11 @@ def test_a_cheat_is_refused(
     verdict = check(tmp_path, cheat(case().output))
     assert verdict.is_invalid
     assert any(part in verdict.reason for part in sentence.split("|")), verdict.reason
+
+
+def test_a_first_segment_that_does_not_come_out_again_never_passes(tmp_path: Path) -> None:
+    """Inconclusive where it has branches that were met once; here it has."""
+    assert not check(tmp_path, _first_replaced(case().output)).is_valid
 
 
 def test_more_points_of_the_prior_than_were_drawn_are_refused(tmp_path: Path) -> None:

@@ -275,7 +275,3 @@ def test_an_unknown_app_has_no_validator() -> None:
     assert registry.get("ttv_mcmc") is ttv
     with pytest.raises(UnitError, match="no validator for the app 'nonsense'"):
         registry.get("nonsense")
-
-
-def test_the_audit_has_its_place_and_is_not_there_yet() -> None:
-    assert registry.get("ttv_mcmc").audit is None

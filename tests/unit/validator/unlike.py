@@ -1,0 +1,101 @@
+"""Honest outputs of another platform: the app, with arithmetic that rounds differently.
+
+Every coordinate after every step, and every point before its likelihood, is changed in its last
+place at random: what another C library, BLAS or compiler does, and more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from apps.nested.cube import CubeLikelihood
+from apps.nested.run import is_complete
+from apps.nested.settings import NestedUnit
+from apps.ttv.likelihood import Posterior
+from apps.ttv.sampler import Sampler
+from apps.ttv.settings import TtvSettings
+from apps.ttv.table import parse_table
+from apps.ttv_nested import nested_sampler
+from boinc_project.nested_output import NestedOutput
+from boinc_project.seeds import Stream, stream_key
+from boinc_project.ttv_output import TtvOutput
+from boinc_project.unit import Unit
+from tests import nested_targets
+from tests.unit.validator import ttv_case
+
+LAST_PLACE = 2.0**-52
+
+
+def rounded(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return values * (1.0 + LAST_PLACE * rng.uniform(-1.0, 1.0, values.shape))
+
+
+def ttv_output(unit: Unit, seed: int = 0) -> TtvOutput:
+    """Compute a unit of `ttv_case` on an unlike platform."""
+    settings = TtvSettings.from_mapping(unit.settings)
+    posterior = Posterior(settings.problem, parse_table(ttv_case.table()))
+    rng = np.random.default_rng(seed)
+    sampler = Sampler(
+        settings.sampler,
+        stream_key(unit.seed, Stream.CHAIN),
+        lambda points: posterior.log_densities(rounded(points, rng)),
+    )
+    chain = sampler.begin(settings.start)
+    while chain.step < settings.sampler.n_step:
+        # A walker that stays is not computed anew: only those that moved are rounded.
+        before = chain.coords
+        sampler.advance(chain)
+        moved = (chain.coords != before).any(axis=1)
+        chain.coords = np.where(moved[:, None], rounded(chain.coords, rng), chain.coords)
+        if chain.step % settings.sampler.thin == 0:
+            chain.draws[-1] = chain.coords
+    return TtvOutput(
+        unit_digest=unit.digest,
+        app_version=100,
+        platform="aarch64-unknown-linux-gnu",
+        app_digest="",
+        parameter_names=settings.problem.parameter_names,
+        draws=np.array(chain.draws),
+        log_prob=np.array(chain.draws_log_prob),
+        accepted=chain.accepted,
+        n_likelihood=chain.n_call,
+        failures=dict(posterior.failures),
+        thin=settings.sampler.thin,
+        n_step=settings.sampler.n_step,
+    )
+
+
+class _Rounded(CubeLikelihood):
+    """A likelihood on an unlike platform."""
+
+    def __init__(self, posterior: Posterior, rng: np.random.Generator) -> None:
+        super().__init__(posterior)
+        self._rng = rng
+
+    def log_likelihoods(self, cube: np.ndarray) -> np.ndarray:
+        return super().log_likelihoods(rounded(cube, self._rng))
+
+
+def nested_output(unit: Unit, seed: int = 0) -> NestedOutput:
+    """Compute a unit of `nested_case` on an unlike platform."""
+    settings = NestedUnit.from_mapping(unit.settings)
+    rng = np.random.default_rng(seed)
+    target = _Rounded(Posterior(settings.problem, parse_table(ttv_case.table())), rng)
+    sampler = nested_sampler(unit, settings.sampler, target)
+    found = sampler.begin()
+    found.calls.append(target.n_call)
+    while not is_complete(found, settings.sampler):
+        before = found.live_u
+        sampler.advance(found)
+        # Points of the prior are the same everywhere: uniform numbers are not rounded.
+        found.live_u = np.where(found.live_u == before, before, rounded(found.live_u, rng))
+        found.calls.append(target.n_call)
+    found.failures = target.posterior.failures
+    return replace(
+        nested_targets.output_of(found, settings.sampler),
+        unit_digest=unit.digest,
+        platform="aarch64-unknown-linux-gnu",
+        parameter_names=settings.problem.parameter_names,
+    )
