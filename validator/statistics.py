@@ -11,11 +11,15 @@ hold that dependence whatever it is. For each of several quantities three statis
   quantity has no useful error.
 
 The quantities are the parameters, the log-probability, and the principal axes of both outputs
-together. The axes make the test a multivariate one: a shift along a narrow valley, invisible in
-every single parameter, is plain along the axis across it.
+together. A shift along a narrow valley, invisible in every single parameter, is plain along the
+axis across it.
 
 Each difference is divided by its own Monte Carlo error (see `boinc_project.autocorrelation`) and
 referred to Student's t distribution with the degrees of freedom of those errors (Welch 1947).
+
+One test is of all parameters together: Hotelling's T^2 of the difference of the means, with the
+covariance of batch means (Vats, Flegal & Jones 2019, Biometrika 106, 321). It sees small shifts of
+many parameters at once.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata, t
+from scipy.stats import f, norm, rankdata, t
 
 from boinc_project.autocorrelation import Autocorrelation, autocorrelate
 
@@ -35,7 +39,8 @@ FALSE_REJECTION_RATE = 1e-4
 Derivation: a false rejection costs the volunteers one more result; a campaign of design size has
 some 10,000 workunits, of which the unlike-platform part is compared statistically, so 1e-4 is about
 one needless recomputation a campaign. The rate is shared out by Bonferroni's inequality, which
-holds under any dependence of the tests: each of the K tests gets 1e-4 / K. Sidak's share for
+holds under any dependence of the tests: each of the K tests gets 1e-4 / K, the multivariate one
+among them, whether or not there are batches enough for it. Sidak's share for
 independent tests, 1 - (1 - 1e-4)^(1/K), is larger by less than 0.01 %, so nothing is lost."""
 
 MIN_EFFECTIVE = 50.0
@@ -51,6 +56,15 @@ DISCARDS = (0.0, 0.25, 0.5)
 """Shares of the draws that may be left out at the beginning. Replicas start from the same points,
 so the beginning agrees whatever follows, and its drift makes errors large. The share is chosen for
 the most evidence, which says nothing of whether the outputs agree."""
+
+BATCH_TIMES = 10.0
+"""Length of a batch for the multivariate test, in the longest autocorrelation time of a parameter.
+Means of neighbouring batches are then correlated by some 5 %, and their covariance is too small by
+as much; with shorter ones T^2 would be too large, with longer ones too few would be left."""
+
+MIN_FREEDOM = 4
+"""Degrees of freedom that the denominator of the multivariate test must have; with fewer, its
+distribution is so wide that it finds nothing, and it is not made."""
 
 Floats = NDArray[np.float64]
 STATISTICS = ("mean", "variance", "autocorrelation")
@@ -71,12 +85,15 @@ class Comparison:
         Two-sided probabilities of a |z| this large under agreement, float64 (3, n_quantity).
     effective : float
         The smallest number of effectively independent ensemble means of any series.
+    p_together : float
+        The same probability of the multivariate test of the means; 1 if it was not made.
     """
 
     names: tuple[str, ...]
     z: Floats
     p: Floats
     effective: float
+    p_together: float = 1.0
 
     @property
     def has_evidence(self) -> bool:
@@ -86,16 +103,31 @@ class Comparison:
     @property
     def threshold(self) -> float:
         """The probability below which one test rejects."""
-        return FALSE_REJECTION_RATE / self.p.size
+        return FALSE_REJECTION_RATE / self.n_test
+
+    @property
+    def n_test(self) -> int:
+        """How many tests the false-rejection rate is shared among."""
+        return self.p.size + 1
+
+    @property
+    def p_min(self) -> float:
+        """The smallest probability of any test; NaN if any is."""
+        return float(np.min([np.min(self.p), self.p_together]))
 
     @property
     def agrees(self) -> bool:
         """Whether no test rejects; False if any probability is NaN."""
-        return bool(np.all(self.p >= self.threshold))
+        return self.p_min >= self.threshold
 
     @property
     def worst(self) -> tuple[str, str, float]:
-        """Statistic, quantity and z of the test with the smallest probability."""
+        """Statistic, quantity and z of the test with the smallest probability.
+
+        For the multivariate test, z is that of a single test of its probability.
+        """
+        if self.p_together < np.min(self.p):
+            return "mean", "all parameters together", float(norm.isf(0.5 * self.p_together))
         p = np.where(np.isfinite(self.p), self.p, -1.0)
         row, column = np.unravel_index(int(p.argmin()), p.shape)
         return STATISTICS[int(row)], self.names[int(column)], float(self.z[row, column])
@@ -103,10 +135,11 @@ class Comparison:
     def numbers(self) -> Mapping[str, float]:
         """Return what belongs into a verdict."""
         return {
-            "n_test": float(self.p.size),
+            "n_test": float(self.n_test),
             "effective": self.effective,
             "z_max": float(np.max(np.abs(self.z))),
-            "p_min": float(np.min(self.p)),
+            "p_min": self.p_min,
+            "p_together": self.p_together,
             "p_threshold": self.threshold,
         }
 
@@ -164,6 +197,7 @@ def compare_ensembles(
         p=np.array([p for _, p, _ in tests]),
         # np.min passes NaN on: a series without variance is no evidence.
         effective=float(np.min([effective for _, _, effective in tests])),
+        p_together=_together(draws[0].mean(axis=1), draws[1].mean(axis=1)),
     )
 
 
@@ -230,3 +264,40 @@ def _test(first: Floats, second: Floats) -> tuple[Floats, Floats, Floats]:
 
 def _welch(one: Autocorrelation) -> Floats:
     return one.mean_error**4 / one.freedom
+
+
+def _together(first: Floats, second: Floats) -> float:
+    """Return the probability of so large a difference of two series' mean vectors, (n_draw, d).
+
+    Two-sample Hotelling's T^2 over batch means. 1 if there are too few batches.
+    """
+    n_dim = first.shape[1]
+    batches = [_batch_means(one) for one in (first, second)]
+    counts = [len(one) for one in batches]
+    freedom = sum(counts) - 2
+    if min(counts) < 2 or freedom - n_dim + 1 < MIN_FREEDOM:
+        return 1.0
+    apart = first.mean(axis=0) - second.mean(axis=0)
+    spread = [(one - one.mean(axis=0)).T @ (one - one.mean(axis=0)) for one in batches]
+    pooled = (spread[0] + spread[1]) / freedom
+    # In units of each parameter's own error: periods and masses differ by many orders.
+    scale = np.sqrt(np.diag(pooled))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart, pooled = apart / scale, pooled / np.outer(scale, scale)
+    if not (np.isfinite(pooled).all() and np.isfinite(apart).all()):
+        return float("nan")
+    weight = counts[0] * counts[1] / (counts[0] + counts[1])
+    t2 = weight * float(apart @ np.linalg.pinv(pooled, hermitian=True) @ apart)
+    rest = freedom - n_dim + 1
+    return float(f.sf(t2 * rest / (n_dim * freedom), n_dim, rest))
+
+
+def _batch_means(series: Floats) -> Floats:
+    """Return the means of a series' batches, (n_batch, d); what is left over is left out."""
+    time = float(np.max(autocorrelate(series).time))
+    if not np.isfinite(time):
+        return np.full((2, series.shape[1]), np.nan)
+    length = int(np.ceil(BATCH_TIMES * time))
+    n_batch = len(series) // length
+    whole = series[len(series) - n_batch * length :]
+    return np.asarray(whole.reshape(n_batch, length, series.shape[1]).mean(axis=1))

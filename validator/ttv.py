@@ -104,6 +104,8 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
         return invalid("An output has numbers that are not finite.")
     distance = _distance(a, b)
     if distance <= TOLERANCE:
+        if a.n_likelihood != b.n_likelihood or (a.accepted != b.accepted).any():
+            return invalid("The two outputs are one chain, but count it differently.")
         return valid("It follows the other result draw by draw.", distance=distance)
     found = compare_runs(a.parameter_names, (a.draws, b.draws), (a.log_prob, b.log_prob))
     if not found.has_evidence:

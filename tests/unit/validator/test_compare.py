@@ -56,6 +56,14 @@ def test_rounding_is_followed_draw_by_draw(case: TtvCase, tmp_path: Path) -> Non
     assert "draw by draw" in verdict.reason
 
 
+@pytest.mark.parametrize("field", ["accepted", "n_likelihood"])
+def test_one_chain_has_one_count(case: TtvCase, tmp_path: Path, field: str) -> None:
+    counted = case.changed(**{field: getattr(case.output, field) + 1})
+    verdict = both_ways(case, tmp_path, case.output, counted)
+    assert verdict.is_invalid
+    assert "count" in verdict.reason
+
+
 def test_one_draw_apart_is_not_the_same_chain(case: TtvCase, tmp_path: Path) -> None:
     draws = case.output.draws.copy()
     draws[10, 4] = draws[10, 5]
