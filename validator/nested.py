@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from boinc_project.unit import Unit
 from validator import nested_audit
 from validator.credit import cobblestones
 from validator.nested_segments import LOGL_TOLERANCE, RELATIVE_TOLERANCE, Retrace
-from validator.segments import AUDIT_SHARE, UNSURE, Fate
+from validator.segments import AUDIT_SHARE, UNSURE, Fate, Purse
 from validator.tables import transit_table
 from validator.ttv_reference import Opinion, second_opinion
 from validator.verdict import Verdict, inconclusive, invalid, valid
@@ -144,11 +145,27 @@ def audit(
     inputs: Mapping[str, Path],
     *,
     rng: np.random.Generator,
-    budget: float = AUDIT_SHARE,
+    budget: float,
+    share: float = AUDIT_SHARE,
+    cpu: Callable[[], float] = time.process_time,
 ) -> Verdict:
-    """Compute random segments of an output again; see `validator.registry.Audit`."""
+    """Compute random segments of an output again; see `validator.registry.Audit`.
+
+    Parameters
+    ----------
+    share : float
+        Of the run's segments, to compute again at most.
+    cpu : Callable
+        CPU seconds spent by this process.
+    """
     return nested_audit.audit(
-        unit, path, inputs, rng=rng, budget=budget, replay_budget=REPLAY_BUDGET
+        unit,
+        path,
+        inputs,
+        rng=rng,
+        purse=Purse(budget, cpu),
+        share=share,
+        replay_budget=REPLAY_BUDGET,
     )
 
 

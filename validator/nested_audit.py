@@ -20,7 +20,7 @@ from boinc_project.errors import OutputError
 from boinc_project.nested_output import NestedOutput, read_nested_output
 from boinc_project.unit import Unit
 from validator.nested_segments import Retrace
-from validator.segments import BROKEN, PASSED, UNSURE, Fate
+from validator.segments import BROKEN, PASSED, UNSURE, Fate, Purse
 from validator.tables import transit_table
 from validator.ttv_reference import Opinion, cost_in_calls, second_opinion
 from validator.verdict import Verdict, closed, inconclusive, invalid, valid
@@ -29,7 +29,7 @@ MAX_REFERENCE = 8
 """Points that TTVFast computes, too: a fault of the engine is in all of them, so few are enough."""
 
 REFERENCE_SHARE = 0.25
-"""Part of the budget that they may take."""
+"""Part of the audit that they may take."""
 
 WEIGHTY = 30.0
 """Largest distance in log-likelihood from the best point of points that TTVFast computes. Those
@@ -51,18 +51,23 @@ def audit(
     inputs: Mapping[str, Path],
     *,
     rng: np.random.Generator,
-    budget: float,
+    purse: Purse,
+    share: float,
     replay_budget: int,
 ) -> Verdict:
     """Compute random segments of an output again; see `validator.registry.Audit`.
 
     Parameters
     ----------
+    purse : Purse
+        CPU seconds.
+    share : float
+        Of the run's segments, to compute again at most; it costs as much on average.
     replay_budget : int
         Likelihood calls of a first segment that the check did not compute again: then the audit
         begins with it, and draws one segment less.
     """
-    return closed(_audit, unit, path, inputs, rng, budget, replay_budget)
+    return closed(_audit, unit, path, inputs, rng, purse, share, replay_budget)
 
 
 def _audit(
@@ -70,7 +75,8 @@ def _audit(
     path: Path,
     inputs: Mapping[str, Path],
     rng: np.random.Generator,
-    budget: float,
+    purse: Purse,
+    share: float,
     replay_budget: int,
 ) -> Verdict:
     settings = NestedUnit.from_mapping(unit.settings)
@@ -83,21 +89,23 @@ def _audit(
     if reason:
         return invalid(reason)
     with_start = int(output.calls[1] - output.calls[0]) > replay_budget
-    chosen = _choose(output.n_segment, budget, with_start, rng)
+    chosen = _choose(output.n_segment, share, with_start, rng)
     found = _Found(Retrace(unit, settings, posterior, output))
-    for number in chosen:
+    for done, number in enumerate(chosen):
+        if not purse.has_for(done):
+            break
         reason = _segment(found, output, number)
         if reason:
             return invalid(reason, **found.numbers(output))
     if found.departed:
         return _confirm(found, output, chosen, rng)
     if found.n_unsure:
-        return inconclusive(UNSURE.format(found.n_unsure, len(chosen)), **found.numbers(output))
-    opinion = _opinion(posterior, output, rng, budget)
+        return inconclusive(UNSURE.format(found.n_unsure, found.n_segment), **found.numbers(output))
+    opinion = _opinion(posterior, output, rng, share)
     if opinion is not None and opinion.doubt:
         # Not the host's fault: it ran the engine that it was sent, and so did the audit.
         return inconclusive(f"Audit: {opinion.doubt}", **found.numbers(output))
-    return valid(PASSED.format(len(chosen)), **found.numbers(output))
+    return valid(PASSED.format(found.n_segment), **found.numbers(output))
 
 
 @dataclass(slots=True, eq=False)
@@ -111,10 +119,15 @@ class _Found:
     n_unsure: int = 0
     n_call: int = 0
 
+    @property
+    def n_segment(self) -> int:
+        """Segments computed again."""
+        return self.n_follow + self.n_unsure + len(self.departed)
+
     def numbers(self, output: NestedOutput) -> dict[str, float]:
         """Return what belongs into a verdict."""
         return {
-            "segments": float(self.n_follow + self.n_unsure + len(self.departed)),
+            "segments": float(self.n_segment),
             "unsure": float(self.n_unsure),
             "departed": float(len(self.departed)),
             "share": self.n_call / max(output.n_likelihood, 1),
@@ -134,13 +147,13 @@ def _misfit(unit: Unit, settings: NestedUnit, output: NestedOutput) -> str:
     return ""
 
 
-def _choose(n_segment: int, budget: float, with_start: bool, rng: np.random.Generator) -> list[int]:
+def _choose(n_segment: int, share: float, with_start: bool, rng: np.random.Generator) -> list[int]:
     """Return the segments to compute again.
 
     Each is as likely as any other, however many calls the output says that it took: else a forger
     would have his segments left out by calling them dear.
     """
-    n = max(1, min(n_segment, int(budget * n_segment) - with_start))
+    n = max(1, min(n_segment, int(share * n_segment) - with_start))
     chosen = [int(one) for one in rng.choice(n_segment, size=n, replace=False)]
     return [0, *(one for one in chosen if one)] if with_start else chosen
 
@@ -185,20 +198,20 @@ def _confirm(
             **numbers,
         )
     return invalid(
-        f"Audit: {len(found.departed)} of {numbers['segments']:.0f} segments are not what their "
+        f"Audit: {len(found.departed)} of {found.n_segment} segments are not what their "
         "live points lead to with the unit's random numbers.",
         **numbers,
     )
 
 
 def _opinion(
-    posterior: Posterior, output: NestedOutput, rng: np.random.Generator, budget: float
+    posterior: Posterior, output: NestedOutput, rng: np.random.Generator, share: float
 ) -> Opinion | None:
     """Return what TTVFast says of random points of weight; None if it is the unit's engine."""
     cost = cost_in_calls(posterior.problem)
     if cost == 0.0:
         return None
-    affordable = int(REFERENCE_SHARE * budget * output.n_likelihood / cost)
+    affordable = int(REFERENCE_SHARE * share * output.n_likelihood / cost)
     cube = np.concatenate([output.dead_u, output.live_u])
     logl = np.concatenate([output.dead_logl, output.live_logl])
     weighty = np.flatnonzero(logl >= logl.max() - WEIGHTY)

@@ -57,7 +57,7 @@ class Audit(Protocol):
         /,
         *,
         rng: np.random.Generator,
-        budget: float = ...,
+        budget: float,
     ) -> Verdict:
         """Recompute parts of one output.
 
@@ -66,8 +66,9 @@ class Audit(Protocol):
         rng : numpy.random.Generator
             Chooses the parts. Its seed must be secret, and fresh for every audit.
         budget : float
-            Share of the unit's compute to spend, `validator.segments.AUDIT_SHARE` if not given. A
-            unit of few parts has one of them audited, even if that is more.
+            CPU seconds to spend, by this machine's clock. However many there are, no more than
+            `validator.segments.AUDIT_SHARE` of the unit's compute is spent, but for one part, which
+            is always looked at.
 
         Raises
         ------

@@ -118,6 +118,26 @@ def fate(
     return Fate.UNSURE if any(len(branch) == 1 for branch in branches) else Fate.DEPARTS
 
 
+class Purse:
+    """CPU seconds that an audit may spend.
+
+    Parameters
+    ----------
+    budget : float
+        How many.
+    cpu : Callable
+        CPU seconds spent by this process.
+    """
+
+    def __init__(self, budget: float, cpu: Callable[[], float]) -> None:
+        self._budget, self._cpu = budget, cpu
+        self._began = cpu()
+
+    def has_for(self, done: int) -> bool:
+        """Whether one more part can be paid for, after `done` of them; always one."""
+        return done == 0 or (self._cpu() - self._began) * (done + 1) / done <= self._budget
+
+
 def apart(first: Floats, second: Floats, scale: Floats) -> float:
     """Return the largest difference of two arrays (..., n_dim) in units of `scale` (n_dim,)."""
     difference = np.abs(first - second).reshape(-1, len(scale)).max(axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from boinc_project.ttv_output import TtvOutput, content_digest, read_ttv_output
 from boinc_project.unit import Unit
 from validator import ttv_audit
 from validator.credit import cobblestones
-from validator.segments import AUDIT_SHARE, TOLERANCE, UNSURE, Fate
+from validator.segments import AUDIT_SHARE, TOLERANCE, UNSURE, Fate, Purse
 from validator.statistics import MIN_EFFECTIVE, compare_runs
 from validator.tables import transit_table
 from validator.ttv_reference import Opinion, second_opinion
@@ -129,11 +130,27 @@ def audit(
     inputs: Mapping[str, Path],
     *,
     rng: np.random.Generator,
-    budget: float = AUDIT_SHARE,
+    budget: float,
+    share: float = AUDIT_SHARE,
+    cpu: Callable[[], float] = time.process_time,
 ) -> Verdict:
-    """Compute random segments of an output again; see `validator.registry.Audit`."""
+    """Compute random segments of an output again; see `validator.registry.Audit`.
+
+    Parameters
+    ----------
+    share : float
+        Of the unit's likelihood calls, to spend at most.
+    cpu : Callable
+        CPU seconds spent by this process.
+    """
     return ttv_audit.audit(
-        unit, path, inputs, rng=rng, budget=budget, with_start=_starts_late(unit)
+        unit,
+        path,
+        inputs,
+        rng=rng,
+        purse=Purse(budget, cpu),
+        share=share,
+        with_start=_starts_late(unit),
     )
 
 

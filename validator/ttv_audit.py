@@ -20,7 +20,7 @@ from apps.ttv.settings import TtvSettings
 from boinc_project.errors import OutputError
 from boinc_project.ttv_output import TtvOutput, read_ttv_output
 from boinc_project.unit import Unit
-from validator.segments import AUDIT_SHARE, BROKEN, PASSED, UNSURE, Fate
+from validator.segments import BROKEN, PASSED, UNSURE, Fate, Purse
 from validator.tables import transit_table
 from validator.ttv_reference import cost_in_calls, second_opinion
 from validator.ttv_segments import LOG_PROB_TOLERANCE, Retrace, Segment, distance
@@ -30,7 +30,7 @@ MAX_REFERENCE = 8
 """Draws that TTVFast computes, too: a fault of the engine is in all of them, so few are enough."""
 
 REFERENCE_SHARE = 0.25
-"""Part of the budget that they may take. TTVFast costs 10 to 40 times as much as the engine."""
+"""Part of the audit that they may take. TTVFast costs 10 to 40 times as much as the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,15 @@ class Plan:
     share: float
 
 
-def plan(settings: TtvSettings, budget: float, *, with_start: bool) -> Plan:
-    """Return what a budget is spent on: at least one segment and one draw, even if it is less.
+def plan(settings: TtvSettings, share: float, *, with_start: bool) -> Plan:
+    """Return what a share of the unit's compute is spent on, at least one segment and one draw.
 
     Parameters
     ----------
     settings : TtvSettings
         Of the unit.
-    budget : float
-        Share of the unit's compute.
+    share : float
+        Of the unit's compute.
     with_start : bool
         Whether the first segment is to be there in any case.
     """
@@ -75,9 +75,9 @@ def plan(settings: TtvSettings, budget: float, *, with_start: bool) -> Plan:
     reference = cost_in_calls(settings.problem)
     n_reference = 0
     if reference > 0.0:
-        affordable = int(REFERENCE_SHARE * budget * unit / reference)
+        affordable = int(REFERENCE_SHARE * share * unit / reference)
         n_reference = max(1, min(MAX_REFERENCE, affordable))
-    left = budget * unit - n_reference * reference
+    left = share * unit - n_reference * reference
     n_segment = max(1, min(n_mark, int(left / segment) - with_start))
     spent = (n_segment + with_start) * segment + n_reference * reference
     return Plan(n_segment, with_start, n_reference, spent / unit)
@@ -89,17 +89,22 @@ def audit(
     inputs: Mapping[str, Path],
     *,
     rng: np.random.Generator,
-    budget: float = AUDIT_SHARE,
-    with_start: bool = False,
+    purse: Purse,
+    share: float,
+    with_start: bool,
 ) -> Verdict:
     """Compute random segments of an output again; see `validator.registry.Audit`.
 
     Parameters
     ----------
+    purse : Purse
+        CPU seconds.
+    share : float
+        Of the unit's likelihood calls, to spend at most.
     with_start : bool
         Whether the first segment is computed again in any case, beside the random ones.
     """
-    return closed(_audit, unit, path, inputs, rng, budget, with_start)
+    return closed(_audit, unit, path, inputs, rng, purse, share, with_start)
 
 
 def _audit(
@@ -107,7 +112,8 @@ def _audit(
     path: Path,
     inputs: Mapping[str, Path],
     rng: np.random.Generator,
-    budget: float,
+    purse: Purse,
+    share: float,
     with_start: bool,
 ) -> Verdict:
     settings = TtvSettings.from_mapping(unit.settings)
@@ -119,12 +125,14 @@ def _audit(
     reason = _misfit(unit, settings, output)
     if reason:
         return invalid(reason)
-    todo = plan(settings, budget, with_start=with_start)
+    todo = plan(settings, share, with_start=with_start)
     chosen = rng.choice(len(output.draws), size=todo.n_segment, replace=False).tolist()
     if with_start:
         chosen = [0, *(number for number in chosen if number != 0)]
     found = _Found(Retrace(unit, settings, posterior, output))
-    for number in chosen:
+    for done, number in enumerate(chosen):
+        if not purse.has_for(done):
+            break
         reason = _segment(found, output, number)
         if reason:
             return invalid(reason, **found.numbers(todo))
@@ -135,14 +143,14 @@ def _audit(
     if not _near(again, stated):
         return invalid(_UNLIKELY)
     if found.n_unsure:
-        return inconclusive(UNSURE.format(found.n_unsure, len(chosen)), **found.numbers(todo))
+        return inconclusive(UNSURE.format(found.n_unsure, found.n_segment), **found.numbers(todo))
     if todo.n_reference:
         doubt = second_opinion(settings.problem, posterior.table, points, again).doubt
         if doubt:
             # Not the host's fault: it ran the engine that it was sent, and so did the audit.
             return inconclusive(f"Audit: {doubt}", **found.numbers(todo))
     return valid(
-        PASSED.format(len(chosen)),
+        PASSED.format(found.n_segment),
         **found.numbers(todo),
     )
 
@@ -158,10 +166,15 @@ class _Found:
     distance: float = 0.0
     """The largest of them, in standard deviations."""
 
+    @property
+    def n_segment(self) -> int:
+        """Segments computed again."""
+        return len(self.ends) + self.n_unsure
+
     def numbers(self, todo: Plan) -> dict[str, float]:
         """Return what belongs into a verdict."""
         return {
-            "segments": float(len(self.ends) + self.n_unsure),
+            "segments": float(self.n_segment),
             "unsure": float(self.n_unsure),
             "distance": self.distance,
             "share": todo.share,

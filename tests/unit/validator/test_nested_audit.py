@@ -27,10 +27,12 @@ def audit(
     output: NestedOutput | None = None,
     *,
     seed: int = 0,
-    budget: float = 0.02,
+    share: float = 0.02,
 ) -> Verdict:
     path, inputs = case.write(directory, output), case.inputs(directory)
-    return nested.audit(case.unit, path, inputs, rng=np.random.default_rng(seed), budget=budget)
+    return nested.audit(
+        case.unit, path, inputs, rng=np.random.default_rng(seed), budget=60.0, share=share
+    )
 
 
 def test_an_honest_output_passes_whatever_is_drawn(case: NestedCase, tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_one_segment_that_departs_is_another_results_to_decide(
     scales = case.output.scales.copy()
     scales[7] *= 1.01
     # Steps of another length lead from mark 7 elsewhere, and segment 6 does not lead to them.
-    verdict = audit(case, tmp_path, case.changed(scales=scales), budget=0.5, seed=1)
+    verdict = audit(case, tmp_path, case.changed(scales=scales), share=0.5, seed=1)
     assert not verdict.is_valid
 
 
@@ -96,7 +98,7 @@ def test_a_dear_segment_is_drawn_as_often_as_any_other(
     calls = case.output.calls.copy()
     calls[6:] += 10**6
     for seed in range(4):
-        audit(case, tmp_path, case.changed(calls=calls), seed=seed, budget=0.3)
+        audit(case, tmp_path, case.changed(calls=calls), seed=seed, share=0.3)
     assert 5 in drawn
 
 

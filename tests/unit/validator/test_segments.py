@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from validator.segments import N_DISTURBED, REACH, TOLERANCE, Fate, apart, fate
+from validator.segments import N_DISTURBED, REACH, TOLERANCE, Fate, Purse, apart, fate
 
 
 def judge(stored: float, disturbed: Sequence[float] | Callable[[int], float]) -> Fate:
@@ -68,3 +68,9 @@ def test_distances_are_in_units_of_each_parameter() -> None:
     assert math.isnan(apart(first, second, np.array([0.1, 10.0])))
     # A parameter that no walker differs in, and no recomputation either, is no distance.
     assert apart(first, first, np.array([0.0, 1.0])) == 0.0
+
+
+def test_a_purse_has_always_something_for_one_part() -> None:
+    purse = Purse(0.0, iter([0.0, 5.0]).__next__)
+    assert purse.has_for(0)
+    assert not purse.has_for(1)

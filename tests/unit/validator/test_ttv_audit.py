@@ -36,10 +36,12 @@ def audit(
     output: TtvOutput | None = None,
     *,
     seed: int = 0,
-    budget: float = AUDIT_SHARE,
+    share: float = AUDIT_SHARE,
 ) -> Verdict:
     path, inputs = case.write(directory, output), case.inputs(directory)
-    return ttv.audit(case.unit, path, inputs, rng=np.random.default_rng(seed), budget=budget)
+    return ttv.audit(
+        case.unit, path, inputs, rng=np.random.default_rng(seed), budget=60.0, share=share
+    )
 
 
 def log_densities(case: TtvCase, draws: np.ndarray) -> np.ndarray:
@@ -72,7 +74,7 @@ def test_an_honest_output_passes_whatever_is_drawn(case: TtvCase, tmp_path: Path
 def test_an_honest_output_of_an_unlike_platform_passes(case: TtvCase, tmp_path: Path) -> None:
     elsewhere = unlike.ttv_output(case.unit)
     assert (elsewhere.draws != case.output.draws).any()
-    verdict = audit(case, tmp_path, elsewhere, budget=0.3)
+    verdict = audit(case, tmp_path, elsewhere, share=0.3)
     assert verdict.is_valid, verdict.reason
     assert verdict.statistics["distance"] > 0.0
 
@@ -84,10 +86,10 @@ def test_a_unit_of_the_reference_engine_passes(tmp_path: Path) -> None:
 
 def test_a_faked_part_is_caught_as_often_as_stated(case: TtvCase, tmp_path: Path) -> None:
     output = faked(case)
-    n_mark, n, budget = len(case.output.draws), 80, 0.2
+    n_mark, n, share = len(case.output.draws), 80, 0.2
     settings = TtvSettings.from_mapping(case.unit.settings)
-    k = ttv_audit.plan(settings, budget, with_start=False).n_segment
-    verdicts = [audit(case, tmp_path, output, seed=seed, budget=budget) for seed in range(n)]
+    k = ttv_audit.plan(settings, share, with_start=False).n_segment
+    verdicts = [audit(case, tmp_path, output, seed=seed, share=share) for seed in range(n)]
     caught = [one for one in verdicts if not one.is_valid]
     stated = 1.0 - (1.0 - 2.0 / n_mark) ** k
     assert binom.ppf(FALSE_ALARM, n, stated) <= len(caught) <= binom.isf(FALSE_ALARM, n, stated)
@@ -98,7 +100,7 @@ def test_a_shifted_chain_is_invalid(case: TtvCase, tmp_path: Path) -> None:
     """Differences of walkers do not see a shift, but acceptances do: a few in each segment."""
     draws = case.output.draws + 0.1 * case.output.draws.std(axis=(0, 1))
     output = case.changed(draws=draws, log_prob=log_densities(case, draws))
-    verdict = audit(case, tmp_path, output, budget=0.1)
+    verdict = audit(case, tmp_path, output, share=0.1)
     assert verdict.is_invalid
     assert "does not follow" in verdict.reason
 
@@ -114,7 +116,7 @@ def test_counts_of_acceptances_are_held_against_the_segments(case: TtvCase, tmp_
     moves = (path[1:] != path[:-1]).any(axis=2).sum(axis=0)
     assert (case.output.accepted >= moves).all()
     assert case.output.accepted.sum() > moves.sum()
-    verdict = audit(case, tmp_path, case.changed(accepted=moves), budget=1.0)
+    verdict = audit(case, tmp_path, case.changed(accepted=moves), share=1.0)
     assert verdict.is_invalid
     assert "accepted proposals" in verdict.reason
 
@@ -135,10 +137,25 @@ def test_the_start_is_audited_where_the_check_leaves_it_out(
 
 def test_it_costs_no_more_than_its_budget(case: TtvCase) -> None:
     settings = TtvSettings.from_mapping(case.unit.settings)
-    for budget in (0.02, 0.05, 0.5):
+    for share in (0.02, 0.05, 0.5):
         for with_start in (False, True):
-            assert ttv_audit.plan(settings, budget, with_start=with_start).share <= budget
+            assert ttv_audit.plan(settings, share, with_start=with_start).share <= share
     assert ttv_audit.plan(settings, 0.0, with_start=False).n_segment == 1
+
+
+def test_it_ends_when_its_seconds_are_spent(case: TtvCase, tmp_path: Path) -> None:
+    seconds = iter(range(100))
+    verdict = ttv.audit(
+        case.unit,
+        case.write(tmp_path),
+        case.inputs(tmp_path),
+        rng=np.random.default_rng(0),
+        budget=3.5,
+        share=0.3,
+        cpu=lambda: float(next(seconds)),
+    )
+    # One second a segment, and one for each look at the clock that is not counted.
+    assert verdict.statistics["segments"] == 3
 
 
 def test_units_of_the_planners_size_get_what_the_documentation_says() -> None:

@@ -32,10 +32,11 @@ def rounded(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return values * (1.0 + LAST_PLACE * rng.uniform(-1.0, 1.0, values.shape))
 
 
-def ttv_output(unit: Unit, seed: int = 0) -> TtvOutput:
-    """Compute a unit of `ttv_case` on an unlike platform."""
+def ttv_output(unit: Unit, seed: int = 0, data: bytes | None = None) -> TtvOutput:
+    """Compute a unit on an unlike platform; its table is that of `ttv_case` if none is given."""
     settings = TtvSettings.from_mapping(unit.settings)
-    posterior = Posterior(settings.problem, parse_table(ttv_case.table()))
+    table = parse_table(ttv_case.table() if data is None else data)
+    posterior = Posterior(settings.problem, table)
     rng = np.random.default_rng(seed)
     sampler = Sampler(
         settings.sampler,

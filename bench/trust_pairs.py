@@ -1,0 +1,135 @@
+"""How often two honest results are said to disagree: ``python bench/trust_pairs.py``.
+
+One long chain is computed as an app computes it, and one with its arithmetic disturbed in the last
+place, as an unlike platform would; rounding makes them part, so that they are two chains of one
+posterior. Honest pairs are made of them: one result of blocks of the first chain, one of blocks of
+the second, drawn at random with replacement and joined to the length of a unit (moving-block
+bootstrap: Kuensch 1989, Ann. Statist. 17, 1217). Blocks hold whole ensembles and are many
+autocorrelation times long, so that they keep the dependence of walkers and of draws.
+
+Each pair goes through the comparison that the validator makes. Printed is the part of those that
+were said to disagree at the validator's own rate, and at larger ones where more can be counted,
+each with its Clopper-Pearson interval of 95 %; and how many had too little evidence. The long
+chains differ by their own Monte Carlo error, which makes the rates a little too large. The last
+line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from scipy.stats import beta
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for tests.adversarial
+
+from apps.ttv.table import parse_table
+from apps.ttv_mcmc import compute
+from boinc_project.autocorrelation import autocorrelate
+from tests.adversarial import campaign
+from tests.unit.validator import unlike
+from validator.statistics import FALSE_REJECTION_RATE, compare_runs
+
+RATES = (1e-1, 1e-2, 1e-3, FALSE_REJECTION_RATE)
+N_STEP = 48_000
+N_DRAW = 250
+"""Stored draws of a result: half of what units of `tests.adversarial.campaign` have, which is twice
+the evidence that a comparison asks for, so that the least of it is what is measured."""
+BLOCK = 50
+"""Stored draws of a block. The longest autocorrelation time is printed: below 2 draws."""
+
+Floats = np.ndarray
+
+
+def interval(count: int, n: int) -> tuple[float, float]:
+    """Return the Clopper-Pearson interval of 95 % of a probability."""
+    low = float(beta.ppf(0.025, count, n - count + 1)) if count else 0.0
+    return low, float(beta.ppf(0.975, count + 1, n - count)) if count < n else 1.0
+
+
+def long_chains(n_step: int) -> list[tuple[Floats, Floats]]:
+    """Return draws and log-probabilities of both chains, without their beginnings."""
+    unit = campaign.make_unit(0, n_step)
+    chain = compute(unit, parse_table(campaign.table()))
+    elsewhere = unlike.ttv_output(replace(unit, index=1), 1, campaign.table())
+    skip = BLOCK
+    return [
+        (np.array(chain.draws)[skip:], np.array(chain.draws_log_prob)[skip:]),
+        (elsewhere.draws[skip:], elsewhere.log_prob[skip:]),
+    ]
+
+
+def resample(chain: tuple[Floats, Floats], rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return a result of blocks of a chain."""
+    starts = rng.integers(len(chain[0]) - BLOCK + 1, size=N_DRAW // BLOCK)
+    at = (starts[:, None] + np.arange(BLOCK)).ravel()
+    return chain[0][at], chain[1][at]
+
+
+def measure(n_pair: int, n_step: int, seed: int) -> dict[str, object]:
+    """Compute, resample, compare and print; return what belongs into the last line.
+
+    Parameters
+    ----------
+    n_pair : int
+        Honest pairs.
+    n_step : int
+        Of each long chain.
+    seed : int
+        Of the resampling.
+    """
+    console = Console(stderr=True)
+    chains = long_chains(n_step)
+    names = tuple(str(k) for k in range(chains[0][0].shape[2]))
+    times = [autocorrelate(draws.mean(axis=1)).time.max() for draws, _ in chains]
+    console.print(f"longest autocorrelation times: {times[0]:.1f} and {times[1]:.1f} draws")
+    rng = np.random.default_rng(seed)
+    smallest, rejected = [], 0
+    for _ in track(range(n_pair), "comparing", console=console):
+        (a, log_a), (b, log_b) = (resample(chain, rng) for chain in chains)
+        found = compare_runs(names, (a, b), (log_a, log_b))
+        if found.has_evidence:
+            rejected += not found.agrees
+            smallest.append(found.p_min * found.n_test)
+    return report(np.array(smallest), rejected, n_pair)
+
+
+def report(smallest: Floats, rejected: int, n_pair: int) -> dict[str, object]:
+    """Print the rates; `smallest` are family-wise probabilities of pairs with evidence."""
+    n = len(smallest)
+    table = Table(title=f"Honest pairs said to disagree, of {n} with enough evidence")
+    for column in ("family-wise rate asked for", "counted", "measured", "95 % interval"):
+        table.add_column(column, justify="right")
+    for rate in RATES:
+        count = int((smallest < rate).sum())
+        low, high = interval(count, n)
+        table.add_row(f"{rate:g}", str(count), f"{count / n:.2e}", f"{low:.1e} to {high:.1e}")
+    Console(width=100).print(table)
+    return {
+        "pairs": n_pair,
+        "false_rejection": rejected / n,
+        "interval": [float(f"{end:.3g}") for end in interval(rejected, n)],
+        "without_evidence": 1.0 - n / n_pair,
+    }
+
+
+def main() -> int:
+    """Measure and print; the last line is JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=10_000)
+    parser.add_argument("--steps", type=int, default=N_STEP, help="of each long chain")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    print(json.dumps(measure(options.pairs, options.steps, options.seed)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
