@@ -53,6 +53,7 @@ bench: setup ## Run the benchmarks
 	$(PYTHON_IN_VENV) bench/ttv_likelihood.py
 	$(PYTHON_IN_VENV) bench/ttv_sampling.py
 	$(PYTHON_IN_VENV) bench/nested_batch.py
+	$(PYTHON_IN_VENV) bench/trust.py
 
 lock: ## Lock the dependencies anew, with hashes
 	for name in app freeze freeze-nested runtime dev; do \
