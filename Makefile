@@ -59,6 +59,7 @@ bench: setup ## Run the benchmarks
 	$(PYTHON_IN_VENV) bench/nested_batch.py
 	$(PYTHON_IN_VENV) bench/stacking.py
 	$(PYTHON_IN_VENV) bench/reprojection.py
+	$(PYTHON_IN_VENV) bench/trust.py
 
 lock: ## Lock the dependencies anew, with hashes
 	for name in app freeze freeze-nested freeze-reprojection runtime dev; do \

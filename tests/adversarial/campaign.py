@@ -18,8 +18,7 @@ from apps.ttv.model import TimingModel
 from apps.ttv.settings import Problem
 from boinc_project.unit import Unit
 from tests.unit.validator import nested_case, ttv_case
-from work_generator.proposals import joined
-from work_generator.ridge import fit_ridge
+from work_generator.proposals import fit_proposal
 
 MODEL: dict[str, Any] = nested_case.MODEL
 PARAMETERS = [
@@ -79,7 +78,7 @@ def _pilot() -> np.ndarray:
 def make_unit(index: int = 0, n_step: int = N_STEP) -> Unit:
     """Return a unit of the campaign; its walkers start from draws of the pilot."""
     pilot = _pilot()
-    mixture = joined([fit_ridge(pilot)], np.ones(1))
+    proposal = fit_proposal([pilot], [1.0], range(pilot.shape[1]))
     rng = np.random.default_rng([17, index])
     start = np.unique(pilot, axis=0)
     start = start[rng.choice(len(start), size=N_WALKER, replace=False)]
@@ -88,6 +87,6 @@ def make_unit(index: int = 0, n_step: int = N_STEP) -> Unit:
         "n_step": n_step,
         "thin": THIN,
         "moves": [["mixture", 0.7], ["de", 0.25], ["snooker", 0.05]],
-        "mixture": mixture,
+        **proposal.to_json(),
     }
     return _unit(index, start, sampler)

@@ -106,17 +106,17 @@ def test_a_shift_across_a_narrow_valley_is_found_by_the_axes_alone() -> None:
 
 
 def test_small_shifts_of_all_parameters_are_found_by_the_test_of_all_together() -> None:
-    """The walkers' common part makes one axis as wide as it can be, and hides a shift along it."""
+    """Of this size, no single test rejects."""
     rng = np.random.default_rng(21)
     n_dim = 8
     names = tuple(f"p{k}" for k in range(n_dim))
     first, second = (ar1(rng, 3000, 10, n_dim, 0.5) for _ in range(2))
-    second = second + 0.05 * np.where(np.arange(n_dim) % 2, 1.0, -1.0)
+    second = second + 0.0365 * np.where(np.arange(n_dim) % 2, 1.0, -1.0)
     log_prob = (gaussian_log_prob(first), gaussian_log_prob(second))
     found = compare_ensembles(names, (first, second), log_prob)
-    assert found.worst[1] == "all parameters together"
+    assert found.p.min() >= found.threshold
     assert not found.agrees
-    assert found.p.min() > 10 * found.p_together
+    assert found.worst[1] == "all parameters together"
 
 
 def test_too_few_batches_are_no_multivariate_test() -> None:

@@ -17,7 +17,7 @@ from boinc_project.ttv_output import TtvOutput
 from tests.unit.validator import ttv_case, unlike
 from tests.unit.validator.ttv_case import TtvCase
 from validator import ttv, ttv_audit
-from validator.segments import AUDIT_SHARE
+from validator.segments import AUDIT_SHARE, TOLERANCE
 from validator.ttv_segments import Retrace
 from validator.verdict import Verdict, VerdictKind
 
@@ -77,6 +77,22 @@ def test_an_honest_output_of_an_unlike_platform_passes(case: TtvCase, tmp_path: 
     verdict = audit(case, tmp_path, elsewhere, share=0.3)
     assert verdict.is_valid, verdict.reason
     assert verdict.statistics["distance"] > 0.0
+
+
+def test_rounding_that_grows_along_a_long_segment_condemns_nobody(tmp_path: Path) -> None:
+    """Steps along differences only: after 720, platforms are further apart than 1e-6."""
+    n_step = 720
+    unit = ttv_case.make_unit(engine="batch", n_step=n_step)
+    sampler = {**unit.settings["sampler"], "thin": n_step, "moves": [["de", 1.0]]}
+    unit = replace(unit, settings={**unit.settings, "sampler": sampler})
+    elsewhere = TtvCase(unit, ttv_case.table(), unlike.ttv_output(unit, 1))
+    verdict = audit(elsewhere, tmp_path)
+    assert verdict.is_valid, verdict.reason
+    assert verdict.statistics["distance"] > TOLERANCE
+    # And still it is no licence: what is further away than rounding leads does not pass.
+    draws = elsewhere.output.draws + 1e-2 * elsewhere.output.draws.std(axis=(0, 1))
+    forged = elsewhere.changed(draws=draws, log_prob=log_densities(elsewhere, draws))
+    assert not audit(elsewhere, tmp_path, forged).is_valid
 
 
 def test_a_unit_of_the_reference_engine_passes(tmp_path: Path) -> None:
