@@ -23,6 +23,12 @@ class Quorum:
     """More successes than this without agreement end the workunit in error."""
     delay_bound: float = 7 * 86400.0
     """Seconds a host may take."""
+    adaptive: bool = False
+    """Whether a host with a good record may compute a workunit alone, audited by the server; of a
+    campaign."""
+    full_quorum: int = 0
+    """`min_quorum` of a workunit whose results need confirming; 0 if that does not change. Until
+    then its `min_quorum` is 1: see `boinc_project.lifecycle.trust`."""
 
 
 @dataclass(frozen=True, slots=True)

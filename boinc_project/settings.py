@@ -111,6 +111,43 @@ class SchedulerSection(_Section):
     )
 
 
+class TrustSection(_Section):
+    """Whom to believe; see docs/admin/trust.md for what these rates were chosen by."""
+
+    replication_floor: float = Field(
+        0.02,
+        gt=0.0,
+        le=1.0,
+        description="Least part of a proven host's tasks that another host confirms.",
+    )
+    audit_floor: float = Field(
+        0.1,
+        gt=0.0,
+        le=1.0,
+        description="Least part of the tasks computed by one host alone that are audited.",
+    )
+    quorum_audit_rate: float = Field(
+        0.02,
+        ge=0.0,
+        le=1.0,
+        description="Part of the tasks confirmed by others that are audited nevertheless.",
+    )
+    canary_units: int = Field(
+        5,
+        ge=0,
+        description="Units that proven hosts try before the rest of a large campaign is sent; "
+        "0: none.",
+    )
+    canary_patience: float = Field(
+        21600.0, ge=0.0, description="Seconds after which any host may try them."
+    )
+    max_credit_factor: float = Field(
+        3.0,
+        gt=0.0,
+        description="Most credit of a task, in those of its estimated operations.",
+    )
+
+
 class DaemonsSection(_Section):
     """How the daemons poll."""
 
@@ -153,6 +190,7 @@ class Settings(BaseSettings):
     database: DatabaseSection = DatabaseSection()
     web: WebSection = WebSection()
     scheduler: SchedulerSection = SchedulerSection()
+    trust: TrustSection = TrustSection()
     daemons: DaemonsSection = DaemonsSection()
     files: FilesSection = FilesSection()
 

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from boinc_project import signing
 from boinc_project.errors import ConfigError
@@ -20,8 +22,22 @@ from server.schema import check_schema
 from server.services.files import DownloadStore
 from server.services.uploads import UploadStore
 
+if TYPE_CHECKING:
+    from validator.registry import AppValidator
+
 EXTENSION = "openastro"
 SESSION_KEY_FILE = "session_key"
+
+
+def _secret_bits() -> int:
+    """Return 128 bits from the system's generator, which nobody outside can know."""
+    return secrets.randbits(128)
+
+
+def _validator_of(app: str) -> AppValidator:
+    from validator import registry  # NumPy takes a while that a scheduler need not spend
+
+    return registry.get(app)
 
 
 class Project:
@@ -35,6 +51,10 @@ class Project:
         The only way to the tables.
     clock : Callable[[], float]
         Returns epoch seconds (UTC).
+    secret : Callable[[], int]
+        Returns 128 random bits: what is audited or replicated is drawn with them.
+    validators : Callable[[str], AppValidator]
+        Returns who judges an app's outputs.
     """
 
     def __init__(
@@ -43,8 +63,12 @@ class Project:
         *,
         database: Database | None = None,
         clock: Callable[[], float] = time.time,
+        secret: Callable[[], int] = _secret_bits,
+        validators: Callable[[str], AppValidator] = _validator_of,
     ) -> None:
         self.settings = settings
+        self.secret = secret
+        self.validators = validators
         self.database = database if database is not None else open_database(settings)
         self.clock = clock
 

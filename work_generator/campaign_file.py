@@ -121,7 +121,7 @@ def _quorum(root: TomlTable) -> Quorum:
         "max_total_results",
         "max_success_results",
     )
-    table = root.optional_table("quorum", (*limits, "delay_bound"))
+    table = root.optional_table("quorum", (*limits, "delay_bound", "adaptive"))
     min_quorum = table.integer("min_quorum", low=1, high=10, default=base.min_quorum)
     target = table.integer("target_nresults", low=1, high=20, default=min_quorum)
     total = table.integer(
@@ -150,7 +150,22 @@ def _quorum(root: TomlTable) -> Quorum:
         table.fail(
             "delay_bound", f"delay_bound = {days:g} days is out of range: write 0.001 to 180"
         )
-    return Quorum(min_quorum, target, error, total, success, days * SECONDS_PER_DAY)
+    adaptive = table.boolean("adaptive", default=base.adaptive)
+    if adaptive and min_quorum == 1:
+        table.fail(
+            "adaptive",
+            "adaptive = true with min_quorum = 1: say how many results must agree where the "
+            "host has no record, such as min_quorum = 2",
+        )
+    return Quorum(
+        min_quorum,
+        target,
+        error,
+        total,
+        success,
+        days * SECONDS_PER_DAY,
+        adaptive=adaptive,
+    )
 
 
 def _published(root: TomlTable, names: Collection[str]) -> tuple[Published, ...]:

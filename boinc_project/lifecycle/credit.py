@@ -60,3 +60,22 @@ def grant(account: Account, credit: float, *, now: float, work_start: float) -> 
         account.average * weight + rate,
         max(now, account.average_time),
     )
+
+
+def revoke(account: Account, credit: float, *, granted: float) -> Account:
+    """Return the account after a grant is taken back.
+
+    Parameters
+    ----------
+    credit : float
+        Cobblestones.
+    granted : float
+        Epoch seconds of the grant. The average loses what is left in it of a grant to
+        an old account, ``ln 2 / half-life`` of it at first.
+    """
+    rate = math.log(2.0) * credit * _DAY / HALF_LIFE
+    rest = rate * math.exp2(-max(0.0, account.average_time - granted) / HALF_LIFE)
+    total = account.total - credit
+    # The sum of many grants is not exact: a rest of rounding is nothing.
+    total = 0.0 if total < 1e-9 * max(credit, 1.0) else total
+    return Account(total, max(0.0, account.average - rest), account.average_time)

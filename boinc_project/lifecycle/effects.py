@@ -24,6 +24,12 @@ class HostDeed(StrEnum):
     """A result of it was found valid."""
     INVALID = "invalid"
     """A result of it was found invalid, or could not be read."""
+    AUDIT_PASSED = "audit_passed"
+    """A part of a result of it was computed again, and agreed."""
+    AUDIT_FAILED = "audit_failed"
+    """A part of a result of it was computed again, and is not what was asked for."""
+    WITHDRAWN = "withdrawn"
+    """A valid result of it is not believed any more, for want of a confirmation."""
 
 
 class EventKind(StrEnum):
@@ -63,6 +69,16 @@ class EventKind(StrEnum):
     """The result's output failed its own check."""
     NO_CHECK = "no_check"
     """The workunit ended in error before the result could be compared."""
+    AUDIT_PASSED = "audit_passed"
+    """A part of the result, drawn in secret, was computed again and agreed."""
+    AUDIT_FAILED = "audit_failed"
+    """A part of the result, drawn in secret, was computed again and did not agree."""
+    DOUBTED = "doubted"
+    """The result was valid and is not any more: nobody else confirmed it."""
+    REOPENED = "reopened"
+    """The workunit's canonical result is withdrawn, and others compute it again."""
+    REPLICATED = "replicated"
+    """Other hosts must confirm the workunit's result."""
     TOO_LATE = "too_late"
     """The result came when the canonical output was on its way out."""
     CANONICAL = "canonical"
@@ -115,6 +131,26 @@ class GrantCredit:
 
 
 @dataclass(frozen=True, slots=True)
+class RevokeCredit:
+    """Host and user of `result` lose `credit` cobblestones, granted at `granted`, again."""
+
+    result: int
+    credit: float
+    granted: float
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequireQuorum:
+    """The workunit's result must be confirmed by others: ``min_quorum`` becomes ``full_quorum``.
+
+    Carried out as a conditional update: nothing changes once there is an answer.
+    """
+
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeHost:
     """The record of the host that `result` was sent to changes."""
 
@@ -144,5 +180,13 @@ class RecordEvent:
     detail: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
-Effect = ScheduleTransition | CreateResults | GrantCredit | JudgeHost | RecordEvent
+Effect = (
+    ScheduleTransition
+    | CreateResults
+    | GrantCredit
+    | RevokeCredit
+    | RequireQuorum
+    | JudgeHost
+    | RecordEvent
+)
 """Any effect."""

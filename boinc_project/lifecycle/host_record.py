@@ -26,6 +26,14 @@ class HostRecord:
         Counts since the beginning; errors include time-outs.
     turnaround_mean : float
         Running mean of the seconds between sending and report of valid results.
+    n_audited, n_audit_failed : int
+        Results of which a part was computed again, and those of them that failed.
+    streak_lost : int
+        `consecutive_valid` before its latest loss: given back if a campaign was to blame.
+    notice : bool
+        Whether the owner is still to be told of a failed audit.
+    reopen : bool
+        Whether what the host alone computed is still to be opened again.
     """
 
     max_jobs_per_day: int = 0
@@ -34,6 +42,11 @@ class HostRecord:
     n_invalid: int = 0
     n_error: int = 0
     turnaround_mean: float = 0.0
+    n_audited: int = 0
+    n_audit_failed: int = 0
+    streak_lost: int = 0
+    notice: bool = False
+    reopen: bool = False
 
 
 TURNAROUND_MEMORY = 20
@@ -66,16 +79,14 @@ def judge(
             return replace(record, max_jobs_per_day=raised)
         case HostDeed.ERROR:
             return replace(
-                record,
+                _streak_broken(record),
                 max_jobs_per_day=max(1, min(quota, daily_quota) - 1),
-                consecutive_valid=0,
                 n_error=record.n_error + 1,
             )
         case HostDeed.TIMEOUT:
             return replace(
-                record,
+                _streak_broken(record),
                 max_jobs_per_day=max(1, quota - 1),
-                consecutive_valid=0,
                 n_error=record.n_error + 1,
             )
         case HostDeed.VALID:
@@ -90,10 +101,41 @@ def judge(
             )
         case HostDeed.INVALID:
             return replace(
-                record,
+                _streak_broken(record),
                 max_jobs_per_day=quota - 1 if quota > daily_quota else quota,
-                consecutive_valid=0,
                 n_invalid=record.n_invalid + 1,
             )
+        case HostDeed.AUDIT_PASSED:
+            return replace(record, n_audited=record.n_audited + 1)
+        case HostDeed.AUDIT_FAILED:
+            # No streak survives that, not even for a later pardon: it was no campaign's fault.
+            return replace(
+                record,
+                consecutive_valid=0,
+                streak_lost=0,
+                n_audited=record.n_audited + 1,
+                n_audit_failed=record.n_audit_failed + 1,
+                notice=True,
+                reopen=True,
+            )
+        case HostDeed.WITHDRAWN:
+            return replace(record, n_valid=max(0, record.n_valid - 1))
         case _:
             assert_never(deed)
+
+
+def _streak_broken(record: HostRecord) -> HostRecord:
+    """Return the record with its streak at 0, remembering how long it was."""
+    lost = max(record.streak_lost, record.consecutive_valid)
+    return replace(record, consecutive_valid=0, streak_lost=lost)
+
+
+def pardoned(record: HostRecord, *, errors: int, daily_quota: int) -> HostRecord:
+    """Return the record without `errors` failures that were not the host's fault."""
+    return replace(
+        record,
+        max_jobs_per_day=max(record.max_jobs_per_day, daily_quota),
+        consecutive_valid=record.consecutive_valid + record.streak_lost,
+        streak_lost=0,
+        n_error=max(0, record.n_error - errors),
+    )

@@ -14,6 +14,8 @@ from boinc_project.lifecycle.effects import (
     HostDeed,
     JudgeHost,
     RecordEvent,
+    RequireQuorum,
+    RevokeCredit,
     ScheduleTransition,
 )
 from boinc_project.lifecycle.state import ResultState
@@ -38,7 +40,8 @@ class Sent:
     """The scheduler gave the result to a host, which was told `deadline`.
 
     `grace` is the project's ``report_grace_period``, here and below: the seconds after the
-    deadline at which the result times out.
+    deadline at which the result times out. `replicate` says that others must confirm what this
+    host finds: it has no record yet, or the draw fell on it.
     """
 
     now: float
@@ -46,6 +49,7 @@ class Sent:
     user: int
     deadline: float
     grace: float = 0.0
+    replicate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,16 @@ class ValidateError:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubted:
+    """The result was found valid on its host's word, which is not believed any more."""
+
+    now: float
+    granted: float
+    """When its credit was granted, epoch seconds."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OutputsDeletable:
     """Nothing needs the output files any more."""
 
@@ -155,6 +169,7 @@ ResultEvent = (
     | CouldntSend
     | Validated
     | ValidateError
+    | Doubted
     | OutputsDeletable
     | OutputsDeleted
 )
@@ -199,6 +214,8 @@ def handle(state: ResultState, event: ResultEvent) -> Step:
             return _validated(state, event)
         case ValidateError():
             return _validate_error(state, event)
+        case Doubted():
+            return _doubted(state, event)
         case OutputsDeletable():
             return _outputs_deletable(state)
         case OutputsDeleted():
@@ -228,9 +245,10 @@ def _sent(state: ResultState, event: Sent) -> Step:
         sent_time=event.now,
         report_deadline=event.deadline,
     )
-    detail = {"host": event.host, "deadline": event.deadline}
+    detail = {"host": event.host, "deadline": event.deadline, "replicate": int(event.replicate)}
     return after, (
         ScheduleTransition(event.deadline + event.grace),
+        *((RequireQuorum(event.now),) if event.replicate else ()),
         RecordEvent(EventKind.SENT, event.now, state.instance, detail),
     )
 
@@ -397,6 +415,25 @@ def _validate_error(state: ResultState, event: ValidateError) -> Step:
             state.instance,
             {"reason": event.reason} if event.reason else {},
         ),
+    )
+
+
+def _doubted(state: ResultState, event: Doubted) -> Step:
+    """Take a valid verdict back, and its credit. No-op unless it is VALID and its output is there.
+
+    The one way out of VALID: the result is INCONCLUSIVE again, and is judged with what others find.
+    """
+    held = state.file_delete_state is FileDeleteState.INIT
+    if state.validate_state is not ValidateState.VALID or not held:
+        return state, ()
+    after = replace(state, validate_state=ValidateState.INCONCLUSIVE, granted_credit=0.0)
+    detail: dict[str, str | int | float] = {"credit": state.granted_credit}
+    if event.reason:
+        detail["reason"] = event.reason
+    return after, (
+        JudgeHost(state.instance, HostDeed.WITHDRAWN),
+        RevokeCredit(state.instance, state.granted_credit, event.granted, event.now),
+        RecordEvent(EventKind.DOUBTED, event.now, state.instance, detail),
     )
 
 

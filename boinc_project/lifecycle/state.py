@@ -123,6 +123,10 @@ class WorkunitState:
         When the assimilator was done, epoch seconds; 0 until then.
     results : tuple[ResultState, ...]
         By increasing instance.
+    hr_class : int
+        Class of hosts that may have its results (homogeneous redundancy); 0: not fixed yet.
+    app_version_id : int
+        App version that all its results must be computed with; 0: not fixed yet.
     """
 
     limits: Quorum
@@ -136,6 +140,8 @@ class WorkunitState:
     transition_time: float = 0.0
     assimilate_time: float = 0.0
     results: tuple[ResultState, ...] = field(default=())
+    hr_class: int = 0
+    app_version_id: int = 0
 
     def result(self, instance: int) -> ResultState:
         """Return one result.
@@ -205,6 +211,13 @@ def check_limits(limits: Quorum) -> None:
         (
             limits.max_success_results >= limits.min_quorum,
             "max_success_results must be at least min_quorum",
+        ),
+        (
+            limits.full_quorum == 0
+            or limits.min_quorum
+            <= limits.full_quorum
+            <= min(limits.max_total_results, limits.max_success_results),
+            "full_quorum must be 0, or from min_quorum to the most results and successes",
         ),
         (limits.max_error_results >= 0, "max_error_results must not be negative"),
         (

@@ -23,6 +23,7 @@ from boinc_project.lifecycle.effects import (
     Effect,
     EventKind,
     RecordEvent,
+    RequireQuorum,
     ScheduleTransition,
 )
 from boinc_project.lifecycle.result import (
@@ -82,15 +83,28 @@ def on_results(
     effects: list[Effect] = []
     results: list[ResultState] = []
     time = state.transition_time
+    confirm = False
     for result in state.results:
         after, caused = handle(result, event) if select(result) else (result, ())
         results.append(after)
         for effect in caused:
             if isinstance(effect, ScheduleTransition):
                 time = min(time, effect.time)
+            elif isinstance(effect, RequireQuorum):
+                time, confirm = min(time, effect.time), True
             else:
                 effects.append(effect)
-    return replace(state, results=tuple(results), transition_time=time), tuple(effects)
+    state = replace(state, results=tuple(results), transition_time=time)
+    return require_quorum(state) if confirm else state, tuple(effects)
+
+
+def require_quorum(state: WorkunitState) -> WorkunitState:
+    """Return the state with its full quorum; unchanged if it has it, or has its answer."""
+    full = state.limits.full_quorum
+    if state.finished or state.limits.min_quorum >= full:
+        return state
+    target = max(state.limits.target_nresults, full)
+    return replace(state, limits=replace(state.limits, min_quorum=full, target_nresults=target))
 
 
 def on_result(state: WorkunitState, instance: int, event: ResultEvent) -> Step:
@@ -107,7 +121,16 @@ def on_result(state: WorkunitState, instance: int, event: ResultEvent) -> Step:
 
 def transition(state: WorkunitState, event: Transition) -> Step:
     """Return the state after a look at the workunit; a second look at once changes nothing."""
-    steps = (_time_out, _too_late, _want_validation, _end_in_error, _create, _clean_up, _delete)
+    steps = (
+        _time_out,
+        _too_late,
+        _want_validation,
+        _end_in_error,
+        _free_class,
+        _create,
+        _clean_up,
+        _delete,
+    )
     effects: list[Effect] = []
     for step in steps:
         state, caused = step(state, event)
@@ -184,6 +207,24 @@ def _end_in_error(state: WorkunitState, event: Transition) -> Step:
         return state, ()
     reason = ", ".join(sorted(flag.name or "" for flag in mask))
     return fail(state, mask, RecordEvent(EventKind.ERROR, event.now, detail={"error": reason}))
+
+
+def _free_class(state: WorkunitState, event: Transition) -> Step:
+    """Let any host take a workunit of which its class of hosts has shown errors only.
+
+    ``sched/transitioner.cpp``: the class may be what is wrong. Nothing that was computed in it
+    stands, and nothing is under way.
+    """
+    del event
+    stake = any(
+        result.server_state is ServerState.IN_PROGRESS
+        or result.success
+        or result.outcome is Outcome.NO_REPLY
+        for result in state.results
+    )
+    if stake or state.finished or not any(result.error for result in state.results):
+        return state, ()
+    return replace(state, hr_class=0, app_version_id=0), ()
 
 
 def _errors(state: WorkunitState) -> ErrorMask:

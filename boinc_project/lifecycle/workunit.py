@@ -6,9 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from boinc_project.campaign import Quorum
 from boinc_project.errors import StateError
 from boinc_project.lifecycle import result as result_level
-from boinc_project.lifecycle.effects import Effect, EventKind, RecordEvent
+from boinc_project.lifecycle.effects import (
+    Effect,
+    EventKind,
+    HostDeed,
+    JudgeHost,
+    RecordEvent,
+)
 from boinc_project.lifecycle.result import DELETE_RETRY
 from boinc_project.lifecycle.state import WorkunitState
 from boinc_project.lifecycle.transition import (
@@ -17,6 +24,7 @@ from boinc_project.lifecycle.transition import (
     fail,
     on_result,
     on_results,
+    require_quorum,
     transition,
 )
 from boinc_project.states import AssimilateState, ErrorMask, FileDeleteState, ValidateState
@@ -61,6 +69,11 @@ class ValidationDone:
         INVALID instances that failed their own check, before any comparison. They count as errors.
     reasons : Mapping[int, str]
         Plain words for the story.
+    audits : Mapping[int, bool]
+        Instances of which a part was computed again, and whether it agreed. One that did not is
+        INVALID and among `failed`.
+    replicate : bool
+        Whether others must confirm what is found from now on: an audit failed or did not decide.
     """
 
     now: float
@@ -69,6 +82,30 @@ class ValidationDone:
     credit: float = 0.0
     failed: frozenset[int] = frozenset()
     reasons: Mapping[int, str] = field(default_factory=dict)
+    audits: Mapping[int, bool] = field(default_factory=dict)
+    replicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The canonical result stands on one host's word, which is not believed any more.
+
+    Attributes
+    ----------
+    now : float
+        Epoch seconds.
+    host : int
+        The host.
+    granted : float
+        When its credit was granted, epoch seconds.
+    reason : str
+        Plain words for the story.
+    """
+
+    now: float
+    host: int
+    granted: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +146,7 @@ WorkunitEvent = (
     | OnResult
     | ValidationDone
     | ValidationDeferred
+    | Withdrawn
     | Assimilated
     | Cancelled
     | FilesDeleted
@@ -134,6 +172,8 @@ def handle(state: WorkunitState, event: WorkunitEvent) -> Step:
             return on_result(state, event.instance, event.event)
         case ValidationDone():
             return _validation_done(state, event)
+        case Withdrawn():
+            return _withdrawn(state, event)
         case ValidationDeferred():
             return _validation_deferred(state, event)
         case Assimilated():
@@ -159,15 +199,80 @@ def _validation_done(state: WorkunitState, event: ValidationDone) -> Step:
     _check_decision(state, event)
     first = state.canonical is None and event.canonical is not None
     credit = event.credit if first else state.canonical_credit
+    audited = _audited(event)
     state, effects = _write_verdicts(state, event, credit)
     state = replace(state, need_validate=False, validate_after=0.0)
+    if event.replicate and not first:
+        state, more = _replicated(state, event.now)
+        effects = (*effects, *more)
     if event.canonical is not None and first:
         state, more = _canonical_found(state, event, event.canonical)
     elif state.canonical is None:
         state, more = _no_agreement(state, event.now)
     else:
         state, more = _due(state, event.now), ()
-    return state, (*effects, *more)
+    return state, (*audited, *effects, *more)
+
+
+def _audited(event: ValidationDone) -> tuple[Effect, ...]:
+    effects: list[Effect] = []
+    for instance, passed in sorted(event.audits.items()):
+        deed = HostDeed.AUDIT_PASSED if passed else HostDeed.AUDIT_FAILED
+        kind = EventKind.AUDIT_PASSED if passed else EventKind.AUDIT_FAILED
+        effects += [JudgeHost(instance, deed), RecordEvent(kind, event.now, instance)]
+    return tuple(effects)
+
+
+def _replicated(state: WorkunitState, now: float) -> Step:
+    """Ask for the full quorum. No-op if it is asked for, or there is an answer."""
+    after = require_quorum(state)
+    if after is state:
+        return state, ()
+    detail = {"min_quorum": after.limits.min_quorum}
+    return after, (RecordEvent(EventKind.REPLICATED, now, detail=detail),)
+
+
+def _withdrawn(state: WorkunitState, event: Withdrawn) -> Step:
+    """Withdraw a canonical result that nobody but `host` found, and ask others.
+
+    No-op if there is none, if others confirmed it, or if the files that the others would need are
+    on their way out.
+    """
+    if state.canonical is None:
+        return state, ()
+    kept = [state.file_delete_state, *(one.file_delete_state for one in state.results)]
+    by = {one.host for one in state.results if one.validate_state is ValidateState.VALID}
+    if by != {event.host} or any(one is not FileDeleteState.INIT for one in kept):
+        return state, ()
+    doubted = result_level.Doubted(event.now, event.granted, event.reason)
+    state, effects = on_results(
+        state, lambda one: one.validate_state is ValidateState.VALID, doubted
+    )
+    state = replace(
+        state,
+        canonical=None,
+        canonical_credit=0.0,
+        need_validate=False,
+        assimilate_state=AssimilateState.INIT,
+        assimilate_time=0.0,
+        limits=_room_for_quorum(state),
+    )
+    record = RecordEvent(EventKind.REOPENED, event.now, detail={"reason": event.reason})
+    return _due(require_quorum(state), event.now), (record, *effects)
+
+
+def _room_for_quorum(state: WorkunitState) -> Quorum:
+    """Return limits under which a reopened workunit can still reach its quorum."""
+    limits = state.limits
+    full = max(limits.full_quorum, 2)
+    return replace(
+        limits,
+        full_quorum=full,
+        max_total_results=max(limits.max_total_results, len(state.results) + 2 * full),
+        max_success_results=max(
+            limits.max_success_results, sum(one.success for one in state.results) + 2 * full
+        ),
+    )
 
 
 def _check_decision(state: WorkunitState, event: ValidationDone) -> None:
@@ -183,6 +288,10 @@ def _check_decision(state: WorkunitState, event: ValidationDone) -> None:
         problem = "a verdict is neither VALID, INVALID nor INCONCLUSIVE"
     elif not event.failed <= invalid:
         problem = "a result failed its check but is not INVALID"
+    elif not {one for one, passed in event.audits.items() if not passed} <= event.failed:
+        problem = "a result failed its audit but not its check"
+    elif not event.audits.keys() <= event.states.keys():
+        problem = "a result was audited and has no verdict"
     elif event.canonical not in (None, canonical):
         problem = f"result {state.canonical} is canonical already"
     elif canonical is None and valid:

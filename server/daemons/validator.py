@@ -1,5 +1,8 @@
 """The validator: fetches rows and files, has the quorum decide, and writes the verdict.
 
+Some results, drawn in secret, are audited first. A host that fails an audit loses its record, and
+what it alone computed is opened again.
+
 The judging is done outside of any transaction: it takes seconds. If another result was reported in
 the meantime, the life cycle does not take the decision, and the workunit is judged again.
 """
@@ -13,7 +16,16 @@ from server.daemons.items import run_each
 from server.models import Workunit
 from server.project import Project
 from server.services.lifecycle import apply, change, load
-from server.services.validation import Case, due, evidence, gather, judge, validation_done
+from server.services.reopening import reopen_all
+from server.services.validation import (
+    Case,
+    draw_audits,
+    due,
+    evidence,
+    gather,
+    judge,
+    validation_done,
+)
 
 NAME = "validator"
 
@@ -22,12 +34,16 @@ def one_pass(project: Project) -> int:
     """Judge the workunits that are due; return how many there were."""
     with project.database.read() as session:
         items = due(session, project)
-    return run_each(
-        NAME,
-        items,
-        lambda item: validate(project, item),
-        lambda item, seconds: _put_off(project, item, seconds),
-    )
+    try:
+        return run_each(
+            NAME,
+            items,
+            lambda item: validate(project, item),
+            lambda item, seconds: _put_off(project, item, seconds),
+        )
+    finally:
+        # Also what a validator left that was killed between a verdict and this.
+        reopen_all(project, actor=NAME)
 
 
 def validate(project: Project, workunit_id: int) -> bool:
@@ -38,18 +54,19 @@ def validate(project: Project, workunit_id: int) -> bool:
         return False
     if case.wait_until:
         return _wait(project, case)
-    decision, credit = judge(case)
+    app = project.validators(case.unit.app)
+    judgement = judge(case, app, draw_audits(case, app, project.secret))
     with project.database.write() as session:
         loaded = load(session, project.database, workunit_id)
-        if loaded is None:
-            return False
+        if loaded is None or loaded.state.limits.min_quorum != case.min_quorum:
+            return False  # the scheduler asked for a confirmation meanwhile: judge again
         now = project.clock()
-        event = validation_done(case, decision, credit, now)
+        event = validation_done(case, judgement, now)
         effects = apply(
             session, project.database, loaded, event, actor=NAME, settings=project.settings
         )
         if effects:
-            session.add(evidence(case, decision, loaded, now))
+            session.add(evidence(case, judgement, loaded, now))
         return bool(effects)
 
 

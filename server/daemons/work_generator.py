@@ -101,7 +101,8 @@ def _situation(session: Session, campaign_id: int) -> _Situation | None:
         .order_by(ProductRow.version.desc())
         .limit(1)
     ).one_or_none()
-    converged = product is not None and product.converged
+    # A product with withdrawn outputs is no ground to end on: they are computed again.
+    converged = product is not None and product.converged and not product.doubted
     waiting = row.merge_wanted or _is_open(session, row)
     if waiting and not converged:
         return None  # the usual case: nothing needs to be read for it

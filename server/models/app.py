@@ -18,6 +18,10 @@ class App(Base):
     user_friendly_name: Mapped[str] = mapped_column(String(254))
     create_time: Mapped[float]
     deprecated: Mapped[bool] = mapped_column(default=False)
+    homogeneous_redundancy: Mapped[int] = mapped_column(default=0)
+    """Which hosts are alike enough for results of one workunit: 0 all, 1 fine, 2 coarse classes."""
+    homogeneous_app_version: Mapped[bool] = mapped_column(default=False)
+    """Whether all results of a workunit must come from one app version."""
 
 
 class AppVersion(Base):

@@ -34,6 +34,11 @@ class CampaignRow(Base):
     """The campaign file's own text."""
     priority: Mapped[int] = mapped_column(default=0)
     next_generation: Mapped[int] = mapped_column(default=0)
+    canary: Mapped[int] = mapped_column(default=0)
+    """Units of the first generation that proven hosts must have computed before the rest is sent;
+    0 once they have."""
+    pause_reason: Mapped[str] = mapped_column(Text, default="")
+    """Why it is paused, in plain words."""
     merge_wanted: Mapped[bool] = mapped_column(default=False)
     """Whether canonical outputs came since the newest product."""
 
@@ -50,6 +55,8 @@ class ProductRow(Base):
     n_unit: Mapped[int]
     n_draw: Mapped[int]
     converged: Mapped[bool]
+    doubted: Mapped[int] = mapped_column(default=0)
+    """Units in it whose outputs were withdrawn since; they are computed again."""
     digest: Mapped[str] = mapped_column(String(64))
     """Content digest of the merged draws."""
     summary: Mapped[dict[str, Any]] = mapped_column(JsonType)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.models.base import Base
@@ -65,3 +65,20 @@ class HostAppVersion(Base):
     n_invalid: Mapped[int] = mapped_column(default=0)
     n_error: Mapped[int] = mapped_column(default=0)
     turnaround_mean: Mapped[float] = mapped_column(default=0.0)
+    n_audited: Mapped[int] = mapped_column(default=0)
+    n_audit_failed: Mapped[int] = mapped_column(default=0)
+    streak_lost: Mapped[int] = mapped_column(default=0)
+    """`consecutive_valid` before its latest loss."""
+    notice: Mapped[bool] = mapped_column(default=False)
+    """Whether the owner is still to be told of a failed audit."""
+    reopen: Mapped[bool] = mapped_column(default=False)
+    """Whether what the host alone computed is still to be opened again."""
+
+    __table_args__ = (
+        Index(
+            "ix_host_app_version_reopen",
+            "host_id",
+            sqlite_where=text("reopen = 1"),
+            postgresql_where=text("reopen"),
+        ),
+    )

@@ -39,6 +39,8 @@ class Workunit(Base):
     max_error_results: Mapped[int]
     max_total_results: Mapped[int]
     max_success_results: Mapped[int]
+    full_quorum: Mapped[int] = mapped_column(default=0)
+    """`min_quorum` once results need confirming by others; 0 if that does not change."""
 
     error_mask: Mapped[ErrorMask] = mapped_column(IntEnumType(ErrorMask), default=ErrorMask.NONE)
     need_validate: Mapped[bool] = mapped_column(default=False)
@@ -56,7 +58,9 @@ class Workunit(Base):
     transition_time: Mapped[float] = mapped_column(default=0.0)
     """When the transitioner should look; `NEVER` if it need not."""
     hr_class: Mapped[int] = mapped_column(default=0)
+    """Class of hosts that may have its results (homogeneous redundancy); 0: not fixed yet."""
     app_version_id: Mapped[int] = mapped_column(default=0)
+    """The one app version of its results (homogeneous app version); 0: not fixed yet."""
 
     files: Mapped[list[WorkunitFile]] = relationship(order_by="WorkunitFile.id")
 

@@ -28,6 +28,10 @@ from server.services.inputs import guard_inputs
 from work_generator import registry
 from work_generator.definition import from_definition, to_definition
 
+CANARY_SHARE = 10
+"""A canary is at most one unit in so many of the first generation: in a smaller campaign it would
+hold up more than it can save."""
+
 
 @dataclass(frozen=True, slots=True)
 class Issued:
@@ -143,6 +147,11 @@ def add_generation(
     files = stage(project.downloads, campaign, units)
     planner = registry.get(campaign.app)
     quorum = campaign.quorum
+    # Only what can be audited may rest on one host's word.
+    alone = quorum.adaptive and project.validators(campaign.app).audit is not None
+    trial = project.settings.trust.canary_units
+    if units[0].generation == 0 and len(units) >= CANARY_SHARE * trial:
+        row.canary = trial
     for unit in units:
         cost = planner.cost(campaign, unit)
         session.add(
@@ -162,8 +171,9 @@ def add_generation(
                 rsc_disk_bound=cost.disk,
                 max_nbytes=cost.max_nbytes,
                 delay_bound=quorum.delay_bound,
-                min_quorum=quorum.min_quorum,
-                target_nresults=quorum.target_nresults,
+                min_quorum=1 if alone else quorum.min_quorum,
+                target_nresults=1 if alone else quorum.target_nresults,
+                full_quorum=quorum.min_quorum,
                 max_error_results=quorum.max_error_results,
                 max_total_results=quorum.max_total_results,
                 max_success_results=quorum.max_success_results,

@@ -14,8 +14,14 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from boinc_project.errors import TransientError
-from boinc_project.lifecycle.credit import Account, grant
-from boinc_project.lifecycle.effects import Effect, GrantCredit, JudgeHost, RecordEvent
+from boinc_project.lifecycle.credit import Account, grant, revoke
+from boinc_project.lifecycle.effects import (
+    Effect,
+    GrantCredit,
+    JudgeHost,
+    RecordEvent,
+    RevokeCredit,
+)
 from boinc_project.lifecycle.host_record import HostRecord, judge
 from boinc_project.lifecycle.state import ResultState, WorkunitState
 from server.db import Database
@@ -53,9 +59,8 @@ def judge_hosts(
     records = _host_records(session, database, {key for key, _, _ in deeds})
     for key, row, deed in deeds:
         record = records[key]
-        names = HostRecord.__dataclass_fields__
         after = judge(
-            HostRecord(**{name: getattr(record, name) for name in names}),
+            record_of(record),
             deed,
             daily_quota=daily_quota,
             replicated=replicated,
@@ -63,6 +68,11 @@ def judge_hosts(
         )
         for name, value in asdict(after).items():
             setattr(record, name, value)
+
+
+def record_of(row: HostAppVersion) -> HostRecord:
+    """Return a row of ``host_app_version`` as the rules see it."""
+    return HostRecord(**{name: getattr(row, name) for name in HostRecord.__dataclass_fields__})
 
 
 def _host_records(
@@ -90,8 +100,8 @@ def _host_records(
 def grant_credit(
     session: Session, database: Database, effects: Iterable[Effect], rows: Mapping[int, Result]
 ) -> None:
-    """Give users and hosts the credit that is granted."""
-    grants = [effect for effect in effects if isinstance(effect, GrantCredit)]
+    """Give users and hosts the credit that is granted, and take back what is revoked."""
+    grants = [effect for effect in effects if isinstance(effect, GrantCredit | RevokeCredit)]
     users = _locked(session, database, User, {rows[one.result].userid for one in grants})
     hosts = _locked(session, database, Host, {rows[one.result].hostid for one in grants})
     for one in grants:
@@ -99,11 +109,11 @@ def grant_credit(
         for account in (users.get(row.userid), hosts.get(row.hostid)):
             if account is None:
                 continue
-            after = grant(
-                Account(account.total_credit, account.expavg_credit, account.expavg_time),
-                one.credit,
-                now=one.time,
-                work_start=row.sent_time or one.time,
+            before = Account(account.total_credit, account.expavg_credit, account.expavg_time)
+            after = (
+                grant(before, one.credit, now=one.time, work_start=row.sent_time or one.time)
+                if isinstance(one, GrantCredit)
+                else revoke(before, one.credit, granted=one.granted)
             )
             account.total_credit = after.total
             account.expavg_credit = after.average

@@ -125,6 +125,7 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
     newest = _newest(session, campaign_id)
     digest = product.digest
     if newest is not None and (newest.digest, newest.n_unit) == (digest, product.n_unit):
+        newest.doubted = 0  # what was withdrawn has been computed again, and came out the same
         return newest
     row = ProductRow(
         campaign_id=campaign_id,

@@ -35,8 +35,19 @@ WORKUNIT_COLUMNS = (
     "assimilate_time",
     "file_delete_state",
     "transition_time",
+    "hr_class",
+    "app_version_id",
 )
 """Columns of a workunit's row that are fields of its state by the same name."""
+
+LIMIT_COLUMNS = (
+    "min_quorum",
+    "target_nresults",
+    "max_total_results",
+    "max_success_results",
+    "full_quorum",
+)
+"""Columns of a workunit's row that are limits an event may raise."""
 
 
 def result_state(row: Any) -> ResultState:
@@ -87,6 +98,7 @@ def workunit_state(row: Workunit, results: Collection[Result]) -> WorkunitState:
             max_total_results=row.max_total_results,
             max_success_results=row.max_success_results,
             delay_bound=row.delay_bound,
+            full_quorum=row.full_quorum,
         ),
         canonical=canonical,
         results=tuple(sorted((result_state(one) for one in results), key=lambda one: one.instance)),
@@ -102,7 +114,11 @@ def workunit_columns(before: WorkunitState, after: WorkunitState) -> dict[str, A
         if getattr(after, name) != getattr(before, name)
     }
     if after.limits != before.limits:
-        columns["target_nresults"] = after.limits.target_nresults
+        columns |= {
+            name: getattr(after.limits, name)
+            for name in LIMIT_COLUMNS
+            if getattr(after.limits, name) != getattr(before.limits, name)
+        }
     return columns
 
 

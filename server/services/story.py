@@ -159,7 +159,7 @@ def utc(seconds: float) -> str:
 
 _SENTENCES: dict[str, str] = {
     EventKind.CREATED: "{task} was created",
-    EventKind.SENT: "{task} went to {computer}, due by {deadline}",
+    EventKind.SENT: "{task} went to {computer}, due by {deadline}{replicate}",
     EventKind.RESENT: "{computer} had lost {task} and got it again, due by {deadline}",
     EventKind.GIVEN_UP: "{computer} had lost {task}, which is not sent to it again",
     EventKind.REPORTED: "{computer} finished {task} in {cpu_time:.0f} s of CPU time{late}",
@@ -175,6 +175,11 @@ _SENTENCES: dict[str, str] = {
     EventKind.INCONCLUSIVE: "the comparison did not decide about {task}",
     EventKind.VALIDATE_ERROR: "the output of {task} failed its check",
     EventKind.NO_CHECK: "{task} was not compared, because the workunit had ended",
+    EventKind.AUDIT_PASSED: "a part of {task} was computed again on the server, and agreed",
+    EventKind.AUDIT_FAILED: "a part of {task} was computed again on the server, and did not agree",
+    EventKind.DOUBTED: "{task} is not believed any more, and loses {credit:.2f} cobblestones",
+    EventKind.REOPENED: "the workunit was opened again",
+    EventKind.REPLICATED: "{min_quorum} agreeing results are needed from now on",
     EventKind.TOO_LATE: "{task} came too late to be compared",
     EventKind.CANONICAL: "{task} is the canonical result",
     EventKind.ONE_MORE: "the results do not agree; {target_nresults} are wanted now",
@@ -199,6 +204,7 @@ def _words(event: Event, task: str | None) -> dict[str, Any]:
         "cpu_time": 0.0,
         "credit": 0.0,
         "successes": "enough",
+        "min_quorum": "more",
         "target_nresults": "more",
         "error": "unknown",
         "deadline": "an unknown time",
@@ -207,6 +213,7 @@ def _words(event: Event, task: str | None) -> dict[str, Any]:
     }
     status = {
         "late": ", after its deadline" if data.get("late") else "",
+        "replicate": "; another computer will confirm it" if data.get("replicate") else "",
         "exit_status": _exit_status(data),
     }
     return words | data | moments | status

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,31 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from boinc_project.errors import OutputError, UnitError
+from boinc_project.lifecycle.host_record import HostRecord
+from boinc_project.lifecycle.trust import audit_rate, is_proven
 from boinc_project.lifecycle.workunit import ValidationDone
 from boinc_project.states import ValidateState
 from boinc_project.unit import UNIT_FILE, Unit, parse_unit
-from server.models import Event, Workunit
+from server.models import Event, HostAppVersion, Workunit
 from server.project import Project
+from server.services.effects import record_of
 from server.services.lifecycle import LoadedWorkunit, read
-from validator import registry
-from validator.quorum import Decision, decide
+from validator.audited import decide_audited
+from validator.credit import cobblestones
+from validator.quorum import Decision
+from validator.registry import AppValidator
 from validator.verdict import Verdict
+from work_generator.reference import REFERENCE_FPOPS
 
 MISSING_GRACE = 3600.0
 """Seconds after a report during which a missing output may still turn up (a file server that lags,
 a restore that is under way). Later the result is invalid: an upload is acknowledged only once it is
 stored, so its loss is final."""
+
+AUDIT_SHARE = 0.02
+"""Part of a unit's own computing that an audit may cost. With one result in ten audited, a server
+core keeps up with 500 cores of volunteers, and the whole of it costs 0.2 % instead of the 100 % of
+a second result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,16 @@ class Case:
     canonical : int | None
         Instance of the canonical result found before.
     min_quorum : int
-        Results that must agree.
+        Results that must agree, as the workunit's row has it.
+    confirm : bool
+        Whether a second result is wanted whatever that says: the host that was to compute it alone
+        has lost its record meanwhile.
+    audit_rates : Mapping[int, float]
+        With which probability each new result is audited.
+    audit_budget : float
+        CPU seconds for an audit.
+    credit_cap : float
+        Most cobblestones of a valid result.
     """
 
     workunit: int
@@ -61,6 +81,10 @@ class Case:
     wait_until: float
     canonical: int | None
     min_quorum: int
+    confirm: bool = False
+    audit_rates: Mapping[int, float] = field(default_factory=dict)
+    audit_budget: float = 0.0
+    credit_cap: float = math.inf
 
 
 def gather(session: Session, project: Project, workunit_id: int) -> Case | None:
@@ -87,6 +111,7 @@ def gather(session: Session, project: Project, workunit_id: int) -> Case | None:
         raise OutputError("The canonical output is not there.", workunit=workunit_id)
     until = {one: loaded.state.result(one).received_time + MISSING_GRACE for one in absent}
     now = project.clock()
+    records = _records(session, loaded)
     return Case(
         workunit=workunit_id,
         campaign=loaded.row.campaign_id,
@@ -97,7 +122,54 @@ def gather(session: Session, project: Project, workunit_id: int) -> Case | None:
         wait_until=min((time for time in until.values() if time > now), default=0.0),
         canonical=canonical,
         min_quorum=loaded.state.limits.min_quorum,
+        confirm=_alone(loaded) and not all(is_proven(one) for one in records.values()),
+        audit_rates=_audit_rates(project, loaded, records),
+        audit_budget=AUDIT_SHARE * loaded.row.rsc_fpops_est / REFERENCE_FPOPS,
+        credit_cap=project.settings.trust.max_credit_factor
+        * cobblestones(loaded.row.rsc_fpops_est),
     )
+
+
+def _alone(loaded: LoadedWorkunit) -> bool:
+    """Whether a host was to compute the workunit alone on the strength of its record."""
+    limits = loaded.state.limits
+    return loaded.state.canonical is None and limits.min_quorum < limits.full_quorum
+
+
+def _records(session: Session, loaded: LoadedWorkunit) -> dict[int, HostRecord]:
+    """Return the records of the hosts whose results nobody has looked at, by instance."""
+    records = {}
+    for one in loaded.state.results:
+        row = loaded.results[one.instance]
+        if one.unchecked:
+            key = (row.hostid, row.app_version_id)
+            kept = None if row.app_version_id is None else session.get(HostAppVersion, key)
+            records[one.instance] = HostRecord() if kept is None else record_of(kept)
+    return records
+
+
+def _audit_rates(
+    project: Project, loaded: LoadedWorkunit, records: Mapping[int, HostRecord]
+) -> dict[int, float]:
+    """Return how often new results are audited: those that nobody confirms by the host's record."""
+    trust = project.settings.trust
+    if loaded.state.limits.min_quorum > 1:
+        return dict.fromkeys(records, trust.quorum_audit_rate)
+    return {one: audit_rate(record, floor=trust.audit_floor) for one, record in records.items()}
+
+
+def draw_audits(case: Case, app: AppValidator, secret: Callable[[], int]) -> dict[int, int]:
+    """Return the results to audit, and the seed of each audit.
+
+    Both are drawn after the upload, from bits that nobody outside knows.
+    """
+    if app.audit is None:
+        return {}
+    return {
+        one: secret()
+        for one, rate in sorted(case.audit_rates.items())
+        if one in case.outputs and secret() < rate * 2.0**128
+    }
 
 
 def unit_of(project: Project, row: Workunit) -> tuple[Unit, dict[str, Path]]:
@@ -118,39 +190,76 @@ def unit_of(project: Project, row: Workunit) -> tuple[Unit, dict[str, Path]]:
     return unit, paths
 
 
-def judge(case: Case) -> tuple[Decision, float]:
-    """Return the quorum's decision, and the credit of a valid result in cobblestones."""
-    app = registry.get(case.unit.app)
-    decision = decide(
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the validator says of a case.
+
+    Attributes
+    ----------
+    decision : Decision
+        About every output.
+    audits : Mapping[int, Verdict]
+        What the audits said.
+    seeds : Mapping[int, int]
+        What they were drawn with.
+    credit : float
+        Cobblestones of a valid result.
+    counted : float
+        The same before the cap.
+    """
+
+    decision: Decision
+    audits: Mapping[int, Verdict]
+    seeds: Mapping[int, int]
+    credit: float = 0.0
+    counted: float = 0.0
+
+
+def judge(case: Case, app: AppValidator, seeds: Mapping[int, int]) -> Judgement:
+    """Audit, check and compare the outputs of a case; takes seconds."""
+    found = decide_audited(
         case.unit,
         case.outputs,
-        min_quorum=case.min_quorum,
+        min_quorum=max(case.min_quorum, 2) if case.confirm else case.min_quorum,
         app=app,
         inputs=case.inputs,
         canonical=case.canonical,
+        seeds=seeds,
+        budget=case.audit_budget,
     )
     # Nobody is given credit as long as no output is canonical.
-    if decision.canonical is None:
-        return decision, 0.0
-    return decision, app.credit(case.unit, case.outputs[decision.canonical])
+    if found.decision.canonical is None:
+        return Judgement(found.decision, found.audits, seeds)
+    counted = app.credit(case.unit, case.outputs[found.decision.canonical])
+    # The operations of some apps are counted in the output: no claim is worth more than the cap.
+    credit = min(max(counted, 0.0), case.credit_cap)
+    return Judgement(found.decision, found.audits, seeds, credit, counted)
 
 
-def validation_done(case: Case, decision: Decision, credit: float, now: float) -> ValidationDone:
+def validation_done(case: Case, judgement: Judgement, now: float) -> ValidationDone:
     """Return the event that tells the life cycle of a decision."""
     lost = "The output file is not there any more."
+    decision, audits = judgement.decision, judgement.audits
     return ValidationDone(
         now=now,
         states={**decision.states, **dict.fromkeys(case.missing, ValidateState.INVALID)},
         canonical=decision.canonical,
-        credit=credit,
+        credit=judgement.credit,
         failed=decision.failed | case.missing,
+        audits={
+            one: verdict.is_valid
+            for one, verdict in audits.items()
+            if verdict.is_valid or verdict.is_invalid
+        },
+        replicate=case.confirm or any(not one.is_valid for one in audits.values()),
         reasons={**decision.reasons, **dict.fromkeys(case.missing, lost)},
     )
 
 
-def evidence(case: Case, decision: Decision, loaded: LoadedWorkunit, now: float) -> Event:
+def evidence(case: Case, judgement: Judgement, loaded: LoadedWorkunit, now: float) -> Event:
     """Return the row that keeps the numbers behind a decision, for the product's provenance."""
     names = {one: loaded.results[one].name for one in case.outputs}
+    decision = judgement.decision
     return Event(
         time=now,
         actor="validator",
@@ -164,6 +273,11 @@ def evidence(case: Case, decision: Decision, loaded: LoadedWorkunit, now: float)
                 {"results": [names[a], names[b]], **_plain(verdict)}
                 for (a, b), verdict in decision.comparisons.items()
             ],
+            "audits": {
+                names[one]: {"seed": f"{judgement.seeds[one]:032x}", **_plain(verdict)}
+                for one, verdict in judgement.audits.items()
+            },
+            "credit_counted": judgement.counted,
         },
     )
 

@@ -9,7 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from boinc_project.lifecycle.effects import Effect, JudgeHost, ScheduleTransition
+from boinc_project.lifecycle.effects import (
+    Effect,
+    JudgeHost,
+    RequireQuorum,
+    ScheduleTransition,
+)
 from boinc_project.lifecycle.host_record import HostRecord, judge
 from boinc_project.lifecycle.state import ResultState
 from server.services.effects import story_rows
@@ -58,6 +63,7 @@ class Books:
         self._changed: set[Key] = set()
         self._hosts: set[int] = set()
         self._transitions: dict[int, float] = {}
+        self._quorums: dict[int, float] = {}
         self._events: list[dict[str, Any]] = []
 
     def load_records(self, hosts: Iterable[int]) -> None:
@@ -70,6 +76,19 @@ class Books:
                     row.n_jobs_today,
                     row.quota_day,
                 )
+
+    def record(self, host: int, app_version: int) -> HostRecord:
+        """Return how a host whose records are loaded fares with an app version."""
+        return self._records.get((host, app_version), DailyRecord()).record
+
+    def take_notices(self, host: int) -> list[int]:
+        """Return the app versions of which the owner is to be told something, and note that."""
+        told = [key for key, kept in self._records.items() if key[0] == host and kept.record.notice]
+        for key in told:
+            kept = self._records[key]
+            self._records[key] = replace(kept, record=replace(kept.record, notice=False))
+            self._changed.add(key)
+        return sorted(version for _, version in told)
 
     def limit_today(self, host: int, app_version: int, n_cpus: int) -> int:
         """Return how many results the host may get of an app version in a day.
@@ -115,6 +134,8 @@ class Books:
         for effect in effects:
             if isinstance(effect, ScheduleTransition):
                 self._schedule(row.workunitid, effect.time)
+            elif isinstance(effect, RequireQuorum):
+                self._quorums[row.workunitid] = effect.time
             elif isinstance(effect, JudgeHost):
                 host, version = after.host, row.app_version_id
                 if host is not None and version is not None:
@@ -149,6 +170,11 @@ class Books:
             statements.look_again.run_many(
                 self._connection,
                 [{"workunit_id": one, "at": at} for one, at in sorted(self._transitions.items())],
+            )
+        if self._quorums:
+            statements.require_quorum.run_many(
+                self._connection,
+                [{"workunit_id": one, "at": at} for one, at in sorted(self._quorums.items())],
             )
         if self._events:
             statements.tell.run_many(

@@ -10,12 +10,13 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import selectinload
 
+from boinc_project.lifecycle.trust import PROVEN_AFTER
 from boinc_project.protocol.reply import AppInfo, AppVersionInfo, DownloadFile, FileRef
 from server.db import Database
-from server.models import App, AppVersion
+from server.models import App, AppVersion, HostAppVersion
 
 KEEP_SECONDS = 1.0
 """Reading takes a millisecond; at hundreds of RPCs a second that is nothing once a second."""
@@ -38,6 +39,8 @@ class Version:
     files: tuple[DownloadFile, ...]
     refs: tuple[FileRef, ...]
     api_version: str
+    homogeneous_redundancy: int = 0
+    homogeneous_app_version: bool = False
 
     def speed(self, p_fpops: float) -> float:
         """Return the FLOP/s to tell a host that measured `p_fpops`."""
@@ -62,6 +65,8 @@ class Catalogue:
     versions: dict[int, tuple[Version, ...]] = field(default_factory=dict)
     """By app, newest first."""
     by_id: dict[int, Version] = field(default_factory=dict)
+    proven: frozenset[int] = frozenset()
+    """Apps for which some host is proven."""
 
     def best(self, appid: int, platforms: Sequence[str], min_version: int) -> Version | None:
         """Return the newest version for one of the platforms, in the host's order of preference.
@@ -138,10 +143,20 @@ def read_catalogue(database: Database, download_url: str) -> Catalogue:
     )
     with database.read() as session:
         found = [_version(row, download_url) for row in session.scalars(statement)]
+        proven = session.scalars(
+            select(AppVersion.appid)
+            .where(
+                exists().where(
+                    HostAppVersion.app_version_id == AppVersion.id,
+                    HostAppVersion.consecutive_valid >= PROVEN_AFTER,
+                )
+            )
+            .distinct()
+        ).all()
     versions: dict[int, tuple[Version, ...]] = {}
     for version in found:
         versions[version.appid] = (*versions.get(version.appid, ()), version)
-    return Catalogue(versions, {version.id: version for version in found})
+    return Catalogue(versions, {version.id: version for version in found}, proven=frozenset(proven))
 
 
 def _version(row: AppVersion, download_url: str) -> Version:
@@ -166,4 +181,6 @@ def _version(row: AppVersion, download_url: str) -> Version:
             FileRef(file.name, file.open_name, main_program=file.main_program) for file in row.files
         ),
         api_version=row.api_version,
+        homogeneous_redundancy=row.app.homogeneous_redundancy,
+        homogeneous_app_version=row.app.homogeneous_app_version,
     )

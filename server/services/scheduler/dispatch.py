@@ -9,7 +9,7 @@ of it stays unseen.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,12 @@ from sqlalchemy import Connection
 
 from boinc_project.lifecycle.result import Sent, handle
 from boinc_project.lifecycle.state import ResultState
+from boinc_project.lifecycle.trust import is_proven, replication_rate
 from boinc_project.protocol.request import SchedulerRequest
-from boinc_project.settings import SchedulerSection
+from boinc_project.settings import SchedulerSection, TrustSection
 from boinc_project.states import CampaignState
 from server.services.scheduler import reasons, statements
+from server.services.scheduler.alike import host_class
 from server.services.scheduler.books import Books
 from server.services.scheduler.catalogue import Catalogue, Version
 from server.services.scheduler.reasons import Kind, Reason
@@ -94,8 +96,12 @@ class Dispatch:
         For whom.
     settings : SchedulerSection
         The project's rules.
-    now, grace : float
-        Epoch seconds; seconds after the deadline.
+    now : float
+        Epoch seconds.
+    trust : TrustSection
+        Whom to believe.
+    secret : Callable[[], int]
+        Returns 128 random bits that nobody outside knows.
     """
 
     connection: Connection
@@ -106,6 +112,8 @@ class Dispatch:
     hostid: int
     userid: int
     now: float
+    trust: TrustSection
+    secret: Callable[[], int]
     found: list[Assignment] = field(default_factory=list)
     reasons: dict[Kind, Reason] = field(default_factory=dict)
     _units: set[int] = field(default_factory=set)
@@ -189,6 +197,8 @@ class Dispatch:
         if isinstance(version, Reason):
             self._note(version)
             return
+        if not self._fix_class(row, version):
+            return  # another process gave it to another kind of host
         deadline = self.now + row.delay_bound
         columns = self._sent_columns(row, version, deadline)
         if statements.take.run(self.connection, columns) != 1:
@@ -200,6 +210,7 @@ class Dispatch:
             self.userid,
             deadline,
             grace=self.settings.report_grace_period,
+            replicate=self._must_replicate(row, version),
         )
         after, effects = handle(before, event)
         self.books.enter(row, before, after, effects)
@@ -218,6 +229,17 @@ class Dispatch:
         version = self.catalogue.best(row.appid, platforms, row.min_app_version)
         if version is None:
             return self._no_version(row)
+        if row.only_version and row.only_version != version.id:
+            fixed = self.catalogue.by_id.get(row.only_version)
+            if fixed is None or fixed.platform not in platforms:
+                return reasons.unlike_version()
+            version = fixed
+        if row.hr_class and row.hr_class != self._class(version):
+            return reasons.unlike_computer()
+        if version.homogeneous_redundancy and not self._class(version):
+            return reasons.unlike_computer()
+        if row.canary and not self._may_try(row, version):
+            return reasons.canary(row.campaign_title)
         usable = self._usable_memory()
         if row.rsc_memory_bound > usable:
             return reasons.memory(row.rsc_memory_bound, usable)
@@ -231,6 +253,41 @@ class Dispatch:
             limit = self.books.limit_today(self.hostid, version.id, n_cpus)
             return reasons.quota(version.app.user_friendly_name, limit)
         return version
+
+    def _class(self, version: Version) -> int:
+        """Return the host's class of alike hosts, 0 if it is not known or does not matter."""
+        return host_class(self.request.host, version.homogeneous_redundancy)
+
+    def _fix_class(self, row: Any, version: Version) -> bool:
+        """Keep the workunit for this class of hosts or app version, where the app wants that."""
+        if not (version.homogeneous_redundancy or version.homogeneous_app_version):
+            return True
+        only = version.id if version.homogeneous_app_version else 0
+        columns = {
+            "workunit_id": row.workunitid,
+            "of_host": self._class(version),
+            "of_version": only,
+            "new_class": self._class(version),
+            "new_version": only,
+        }
+        return statements.fix_class.run(self.connection, columns) == 1
+
+    def _may_try(self, row: Any, version: Version) -> bool:
+        """Whether the host may have a task of a campaign that is being tried."""
+        if row.generation > 0 or row.unit_index >= row.canary:
+            return False
+        patient = self.now < row.campaign_time + self.trust.canary_patience
+        if not patient or row.appid not in self.catalogue.proven:
+            return True
+        return is_proven(self.books.record(self.hostid, version.id))
+
+    def _must_replicate(self, row: Any, version: Version) -> bool:
+        """Whether others must confirm the result: by the host's record, and by a secret draw."""
+        if row.min_quorum >= row.full_quorum:
+            return False
+        record = self.books.record(self.hostid, version.id)
+        rate = replication_rate(record, floor=self.trust.replication_floor)
+        return self.secret() < rate * 2.0**128
 
     def _note(self, reason: Reason) -> None:
         self.reasons.setdefault(reason.kind, reason)

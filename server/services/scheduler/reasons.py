@@ -32,9 +32,13 @@ class Kind(IntEnum):
     """Lost results were sent again instead of new ones."""
     OWN_COPY = 10
     """The user computes another copy of the same work already."""
-    NOT_ACTIVE = 11
+    UNLIKE = 11
+    """The work's other copies are on another kind of computer, or another app version."""
+    CANARY = 12
+    """The campaign's first tasks are out to hosts with a record; the others follow."""
+    NOT_ACTIVE = 13
     """The campaign is paused or has ended."""
-    NOTHING = 12
+    NOTHING = 14
     """There is no work at all at present."""
 
 
@@ -169,6 +173,44 @@ def own_copy() -> Reason:
 def not_active(campaign: str, state: str) -> Reason:
     """Return the reason for work of a campaign that is paused, cancelled or complete."""
     return Reason(Kind.NOT_ACTIVE, f"No work: the campaign “{campaign}” is {state}.")
+
+
+def unlike_computer() -> Reason:
+    """Return the reason for work that another class of hosts has begun."""
+    return Reason(
+        Kind.UNLIKE,
+        "No work: the tasks at hand were begun on computers of another kind (system and "
+        "processor), and their results are only compared with those of the same kind.",
+    )
+
+
+def unlike_version() -> Reason:
+    """Return the reason for work that another app version has begun."""
+    return Reason(
+        Kind.UNLIKE,
+        "No work: the tasks at hand were begun with another version of the application, and all "
+        "results of a task must come from the same one.",
+    )
+
+
+def canary(campaign: str) -> Reason:
+    """Return the reason for work of a campaign that is being tried."""
+    return Reason(
+        Kind.CANARY,
+        f"No work: the campaign “{campaign}” is new. Its first tasks go to computers with a long "
+        "record of valid results; the others follow when those are good.",
+    )
+
+
+def audit_failed(app: str) -> str:
+    """Return the words for the owner of a host of which a result failed its audit."""
+    return (
+        f"A part of a task of {app} that your computer returned was computed again on our server "
+        "and came out differently, so the task is not valid. What this computer alone had computed "
+        "is computed again by others, and all its tasks are compared with others' until its record "
+        "is long enough. Overclocking, heat or faulty memory are common causes: please look "
+        "at the computer. Its page on our site shows its record."
+    )
 
 
 def nothing() -> Reason:

@@ -37,6 +37,8 @@ class _Work:
     assignments: tuple[Assignment, ...] = ()
     reasons: tuple[Reason, ...] = ()
     aborts: Aborts = field(default_factory=Aborts)
+    notices: tuple[str, ...] = ()
+    """What the owner is to be told besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,10 @@ class Scheduler:
             project_name=self._project.settings.project.name,
             request_delay=delay,
             next_rpc_delay=next_delay,
-            messages=_messages(work, key, delay),
+            messages=(
+                *(Message(text, "notice") for text in work.notices),
+                *_messages(work, key, delay),
+            ),
             account=_account(found.user, found.host),
             hostid=found.host.id if found.host.changed else None,
             code_sign_key=key.key,
@@ -198,12 +203,23 @@ class Scheduler:
         if not self._project.database.is_sqlite:
             connection.execute(statements.one_rpc_of_a_user, {"userid": userid})
         search = Dispatch(
-            connection, books, catalogue, request, self._settings, hostid, userid, now
+            connection,
+            books,
+            catalogue,
+            request,
+            self._settings,
+            hostid,
+            userid,
+            now,
+            self._project.settings.trust,
+            self._project.secret,
         )
         search.run(len(held), self._cursor)
+        notices = _notices(books, catalogue, hostid)
         if search.found:
-            return _Work(tuple(search.found), aborts=aborts)
-        return _Work(reasons=tuple(sorted(search.reasons.values(), key=_kind)), aborts=aborts)
+            return _Work(tuple(search.found), aborts=aborts, notices=notices)
+        found = tuple(sorted(search.reasons.values(), key=_kind))
+        return _Work(reasons=found, aborts=aborts, notices=notices)
 
     def _delays(self, work: _Work, now: float) -> tuple[float, float | None]:
         """Return the least and the most seconds until the next request."""
@@ -241,6 +257,13 @@ def _refusal(request: SchedulerRequest, key: KeyAnswer) -> Reason | None:
     if request.platforms and request.platforms[0] == ANONYMOUS:
         return reasons.anonymous()
     return reasons.wrong_key() if key.unknown else None
+
+
+def _notices(books: Books, catalogue: Catalogue, hostid: int) -> tuple[str, ...]:
+    """Return what a host's owner has not been told yet, once an app."""
+    versions = [catalogue.by_id.get(one) for one in books.take_notices(hostid)]
+    names = {one.app.user_friendly_name if one else "an old app" for one in versions}
+    return tuple(reasons.audit_failed(name) for name in sorted(names))
 
 
 def _messages(work: _Work, key: KeyAnswer, delay: float) -> tuple[Message, ...]:

@@ -86,6 +86,12 @@ _WORKUNIT = (
     workunits.c.error_mask,
     workunits.c.canonical_resultid,
     workunits.c.assimilate_state,
+    workunits.c.min_quorum,
+    workunits.c.full_quorum,
+    workunits.c.hr_class,
+    workunits.c.app_version_id.label("only_version"),
+    workunits.c.generation,
+    workunits.c.unit_index,
 )
 _RESULT_AND_WORKUNIT = select(*_RESULT, *_WORKUNIT).join_from(
     results, workunits, workunits.c.id == results.c.workunitid
@@ -183,6 +189,8 @@ def _window(chosen: Subquery) -> Select[Any]:
             *_WORKUNIT,
             campaigns.c.state.label("campaign_state"),
             campaigns.c.title.label("campaign_title"),
+            campaigns.c.canary.label("canary"),
+            campaigns.c.create_time.label("campaign_time"),
             copies.where(other.c.userid == bindparam("userid")).label("user_has_copy"),
             copies.where(other.c.hostid == bindparam("hostid")).label("host_has_copy"),
         )
@@ -275,6 +283,41 @@ look_again = Prepared(
     .values(transition_time=bindparam("at"))
 )
 """Have the transitioner look at a workunit no later than a time."""
+require_quorum = Prepared(
+    update(workunits)
+    .where(
+        workunits.c.id == bindparam("workunit_id"),
+        workunits.c.canonical_resultid.is_(None),
+        workunits.c.error_mask == literal_column("0"),
+        workunits.c.min_quorum < workunits.c.full_quorum,
+    )
+    .values(
+        min_quorum=workunits.c.full_quorum,
+        target_nresults=case(
+            (
+                workunits.c.target_nresults < workunits.c.full_quorum,
+                workunits.c.full_quorum,
+            ),
+            else_=workunits.c.target_nresults,
+        ),
+        transition_time=case(
+            (workunits.c.transition_time > bindparam("at"), bindparam("at")),
+            else_=workunits.c.transition_time,
+        ),
+    )
+)
+"""Have others confirm a workunit's results; nothing changes once it has its answer."""
+
+fix_class = Prepared(
+    update(workunits)
+    .where(
+        workunits.c.id == bindparam("workunit_id"),
+        workunits.c.hr_class.in_((literal_column("0"), bindparam("of_host"))),
+        workunits.c.app_version_id.in_((literal_column("0"), bindparam("of_version"))),
+    )
+    .values(hr_class=bindparam("new_class"), app_version_id=bindparam("new_version"))
+)
+"""Keep a workunit for one class of hosts, one app version; no row changes if it is another's."""
 
 events = cast(Table, Event.__table__)
 tell = Prepared(

@@ -112,8 +112,8 @@ def test_every_kind_of_event_has_its_sentence():
 
 
 def test_unknown_kind_is_told_by_its_states():
-    event = Event(time=0.0, actor="a", kind="audit_failed", before="VALID", after="OPEN", reason="")
-    assert sentence(event, None) == "Audit failed: VALID became OPEN."
+    event = Event(time=0.0, actor="a", kind="weighed", before="VALID", after="OPEN", reason="")
+    assert sentence(event, None) == "Weighed: VALID became OPEN."
     event.reason = "Segment 3 is not reproducible."
     assert sentence(event, None) == "Segment 3 is not reproducible."
 

@@ -170,8 +170,8 @@ def test_a_report_during_the_judging_makes_it_judge_again(
         work.report(workunit, case.output)
     real = validator.judge
 
-    def slow(given: Case) -> object:
-        decision = real(given)
+    def slow(given: Case, *others: object) -> object:
+        decision = real(given, *others)
         monkeypatch.setattr(validator, "judge", real)
         work.report(workunit, case.output)
         return decision

@@ -22,8 +22,8 @@ from boinc_project.lifecycle import result as one
 from boinc_project.lifecycle.effects import (
     CreateResults,
     GrantCredit,
-    JudgeHost,
-    RecordEvent,
+    RequireQuorum,
+    RevokeCredit,
     ScheduleTransition,
 )
 from boinc_project.lifecycle.invariants import validate_state
@@ -37,6 +37,7 @@ from boinc_project.lifecycle.workunit import (
     OwnEvent,
     ValidationDeferred,
     ValidationDone,
+    Withdrawn,
     WorkunitEvent,
     handle,
 )
@@ -60,13 +61,16 @@ def all_limits(draw: st.DrawFn) -> Quorum:
     """Draw any limits that a campaign may set."""
     quorum = draw(st.integers(1, 3))
     target = draw(st.integers(quorum, quorum + 2))
+    total = draw(st.integers(target, target + 5))
+    success = draw(st.integers(quorum, quorum + 3))
     return Quorum(
         min_quorum=quorum,
         target_nresults=target,
         max_error_results=draw(st.integers(0, 3)),
-        max_total_results=draw(st.integers(target, target + 5)),
-        max_success_results=draw(st.integers(quorum, quorum + 3)),
+        max_total_results=total,
+        max_success_results=success,
         delay_bound=draw(st.sampled_from([100.0, 1000.0, 2e6])),
+        full_quorum=draw(st.sampled_from([0, *range(quorum, min(total, success, 3) + 1)])),
     )
 
 
@@ -109,15 +113,20 @@ class Life(RuleBasedStateMachine):
             if isinstance(effect, GrantCredit):
                 assert effect.result not in self.credited, "credit is granted once"
                 self.credited[effect.result] = effect.credit
+            if isinstance(effect, RevokeCredit):
+                assert effect.credit == self.credited.pop(effect.result), "only what was granted"
             if isinstance(effect, CreateResults):
                 self.created += range(effect.first, effect.first + effect.count)
             assert not isinstance(effect, ScheduleTransition), "folded into the state"
-            assert isinstance(effect, GrantCredit | CreateResults | JudgeHost | RecordEvent)
-        for old in before.results:
-            _only_forward(old, after.result(old.instance))
+            assert not isinstance(effect, RequireQuorum), "folded into the state"
         assert after.error_mask & before.error_mask == before.error_mask
-        assert before.canonical in (None, after.canonical)
-        assert after.assimilate_state >= before.assimilate_state
+        if isinstance(event, Withdrawn):
+            assert not effects or (after.canonical is None and before.canonical is not None)
+        else:
+            for old in before.results:
+                _only_forward(old, after.result(old.instance))
+            assert before.canonical in (None, after.canonical)
+            assert after.assimilate_state >= before.assimilate_state
         told_only = isinstance(event, ValidationDeferred) or (
             isinstance(event, OnResult) and isinstance(event.event, one.Resent)
         )
@@ -181,10 +190,18 @@ class Life(RuleBasedStateMachine):
     # Hosts
 
     @precondition(lambda self: self.have(ServerState.UNSENT))
-    @rule(data=st.data(), span=st.sampled_from([10.0, 100.0, 5000.0]))
-    def send(self, data: st.DataObject, span: float) -> None:
+    @rule(data=st.data(), span=st.sampled_from([10.0, 100.0, 5000.0]), replicate=st.booleans())
+    def send(self, data: st.DataObject, span: float, replicate: bool) -> None:
         instance = self.some(data, ServerState.UNSENT)
-        self.on(instance, one.Sent(self.now, 7 + instance, 3, self.now + span, GRACE), twice=False)
+        deadline = self.now + span
+        self.on(
+            instance,
+            one.Sent(self.now, 7 + instance, 3, deadline, GRACE, replicate=replicate),
+            twice=False,
+        )
+        full = self.state.limits.full_quorum
+        if replicate and not self.state.finished:
+            assert self.state.limits.min_quorum >= full
         with pytest.raises(StateError):
             handle(self.state, OnResult(instance, one.Sent(self.now, 8, 4, self.now + span)))
 
@@ -258,7 +275,7 @@ class Life(RuleBasedStateMachine):
         invalid = [k for k, verdict in states.items() if verdict is ValidateState.INVALID]
         failed = frozenset(data.draw(st.sets(st.sampled_from(invalid))) if invalid else ())
         canonical = self.state.canonical
-        if canonical is None and len(valid) >= self.limits.min_quorum:
+        if canonical is None and len(valid) >= self.state.limits.min_quorum:
             canonical = data.draw(st.sampled_from(valid))
         elif canonical is None and valid:
             decision = ValidationDone(self.now, states, valid[0], credit, failed)
@@ -268,7 +285,13 @@ class Life(RuleBasedStateMachine):
             states |= dict.fromkeys(valid, ValidateState.INCONCLUSIVE)
         due = self.state.need_validate
         before = self.state
-        self.happens_twice(ValidationDone(self.now, states, canonical, credit, failed))
+        audits = dict.fromkeys(failed, False)
+        decision = ValidationDone(
+            self.now, states, canonical, credit, failed, audits=audits, replicate=bool(failed)
+        )
+        self.happens_twice(decision)
+        if due and failed and self.state.canonical is None and not self.state.finished:
+            assert self.state.limits.min_quorum >= self.state.limits.full_quorum
         if not due:
             assert self.state == before
 
@@ -291,6 +314,26 @@ class Life(RuleBasedStateMachine):
         self.happens(ValidationDeferred(self.now, self.now + 100.0, "no disk"))
         assert self.state.need_validate
         assert self.state.validate_after == self.now + 100.0
+
+    @precondition(lambda self: self.state.canonical is not None)
+    @rule(chance=RARELY, data=st.data())
+    def withdraw(self, chance: int, data: st.DataObject) -> None:
+        """A host fails an audit; the canonical result may stand on its word alone."""
+        if chance not in MARKED:
+            return
+        before = self.state
+        valid = {r.host for r in before.results if r.validate_state is ValidateState.VALID}
+        host = data.draw(st.sampled_from(sorted(valid | {99})))
+        files = [before.file_delete_state, *(r.file_delete_state for r in before.results)]
+        held = all(one is FileDeleteState.INIT for one in files)
+        self.happens_twice(Withdrawn(self.now, host, self.now - 10.0, "it failed an audit"))
+        if held and valid == {host}:
+            assert self.state.canonical is None
+            assert self.state.assimilate_state is AssimilateState.INIT
+            assert self.state.limits.min_quorum >= 2
+            assert self.state.transition_time <= self.now
+        else:
+            assert self.state == before
 
     # Assimilator, deleter, admin
 
@@ -335,9 +378,12 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def limits_are_kept(self) -> None:
         state = self.state
-        assert len(state.results) <= self.limits.max_total_results
+        assert len(state.results) <= state.limits.max_total_results
         assert self.created == [r.instance for r in state.results] == list(range(len(self.created)))
-        assert replace(state.limits, target_nresults=0) == replace(self.limits, target_nresults=0)
+        assert state.limits.delay_bound == self.limits.delay_bound
+        assert state.limits.max_error_results == self.limits.max_error_results
+        assert state.limits.min_quorum in (self.limits.min_quorum, state.limits.full_quorum)
+        assert state.limits.max_total_results >= self.limits.max_total_results
 
     @invariant()
     def canonical_stands_on_a_quorum(self) -> None:
@@ -346,7 +392,7 @@ class Life(RuleBasedStateMachine):
             assert not valid
         else:
             assert self.state.canonical in valid
-            assert len(valid) >= self.limits.min_quorum
+            assert len(valid) >= self.state.limits.min_quorum
             assert self.state.error_mask is ErrorMask.NONE
 
     @invariant()

@@ -1,0 +1,79 @@
+"""Whom to believe: which hosts may compute a workunit alone, and how often they are looked at.
+
+A record belongs to a host *with one app version*: a new version, or a second app, begins anew. A
+host without a record is replicated; a proven one mostly computes alone, and what it computes alone
+is audited at a rate that never reaches zero. Replication stays, too, at a low rate: an audit looks
+at a part of an output, a second host at all of it.
+
+Three numbers decide; see each for its derivation. What they do together is measured by
+``openastro simulate`` and written down in ``docs/admin/trust.md``. BOINC's rule
+(``sched/sched_send.cpp``, ``sched/validator.cpp``) is the special case without audits, and without
+floors: there a host of 1000 good results is looked at once in a thousand.
+"""
+
+from __future__ import annotations
+
+from boinc_project.lifecycle.host_record import HostRecord
+
+PROVEN_AFTER = 10
+"""Replicated valid results in a row after which a host is proven (BOINC's number). A host that is
+wrong in every tenth result gets there with probability 0.9**10 = 35 %, one that is wrong in every
+third with 1.7 %: the first hurdle keeps out broken hosts; audits must find the rest."""
+
+PROBATION = 2
+"""By how many times `PROVEN_AFTER` each failed audit raises the hurdle. A host that cheats as soon
+as it may must compute 10, then 30, then 50 honest replicated results for each time that it is
+caught, within 1 / 0.12 = 8 false ones on average, and each catch costs it the credit of all that it
+computed alone."""
+
+MOST_PROBATION = 100
+"""Above this hurdle nothing is gained: it is two months of an ordinary host."""
+
+AUDITS_AT_FIRST = 10.0
+"""The audit rate is this over (this + audits passed): all of the first results that a proven host
+computes alone, half after ten, down to the floor. The sum over n results grows as sqrt(20 n), so a
+host of 1000 results has had some 140 audits before the floor of 0.10 takes over at 90."""
+
+
+def required(record: HostRecord) -> int:
+    """Return the replicated valid results in a row that make this host a proven one."""
+    return min(MOST_PROBATION, PROVEN_AFTER * (1 + PROBATION * record.n_audit_failed))
+
+
+def is_proven(record: HostRecord) -> bool:
+    """Whether the host has a record to be believed on."""
+    return record.consecutive_valid >= required(record)
+
+
+def replication_rate(record: HostRecord, *, floor: float) -> float:
+    """Return the probability with which another host must confirm the next result.
+
+    Parameters
+    ----------
+    floor : float
+        The rate that a long record does not get below. BOINC's ``1 / consecutive_valid`` has none.
+    """
+    return max(floor, 1.0 / record.consecutive_valid) if is_proven(record) else 1.0
+
+
+def audit_rate(record: HostRecord, *, floor: float) -> float:
+    """Return the probability with which a result computed alone is audited; at least `floor`."""
+    passed = record.n_audited - record.n_audit_failed
+    return max(floor, AUDITS_AT_FIRST / (AUDITS_AT_FIRST + passed))
+
+
+def exposure(*, audit: float, replication: float, detection: float) -> float:
+    """Return how many false results a host that turned bad gets in before it is caught, on average.
+
+    The number of results up to the first that is looked at *and* found false is geometric. They do
+    not stay in: the catch reopens all that the host alone computed.
+
+    Parameters
+    ----------
+    audit, replication : float
+        The two rates.
+    detection : float
+        Probability that an audit finds a false result false. Replication always does.
+    """
+    caught = 1.0 - (1.0 - replication) * (1.0 - audit * detection)
+    return (1.0 - caught) / caught

@@ -1,0 +1,118 @@
+"""After a failed audit: what the host alone computed is opened again, and the products are told.
+
+The record of the host says that this is due (``reopen``), in the very transaction that wrote the
+verdict; so a daemon killed in between finds it. Every workunit is opened in a transaction of its
+own.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from boinc_project.errors import TransientError
+from boinc_project.lifecycle.workunit import Withdrawn
+from boinc_project.states import CampaignState
+from server.models import CampaignRow, Event, HostAppVersion, ProductRow, Result, Workunit
+from server.project import Project
+from server.services.lifecycle import apply, load
+
+Suspect = tuple[int, int]
+"""A host and an app version."""
+
+REASON = "The computer that computed it alone has since failed an audit, so others compute it again"
+
+_RUNNING = (CampaignState.ACTIVE.value, CampaignState.PAUSED.value)
+
+
+def reopen_all(project: Project, *, actor: str) -> int:
+    """Reopen what hosts alone computed that failed an audit; return how many workunits that was."""
+    due = select(HostAppVersion.host_id, HostAppVersion.app_version_id).where(
+        HostAppVersion.reopen.is_(True)
+    )
+    with project.database.read() as session:
+        suspects = session.execute(due).all()
+    return sum(reopen(project, (host, version), actor=actor) for host, version in suspects)
+
+
+def reopen(project: Project, suspect: Suspect, *, actor: str) -> int:
+    """Reopen what one host alone computed with one app version.
+
+    Workunits that another process works on stay due, and so does the host's record then.
+    """
+    with project.database.read() as session:
+        rows = session.execute(_alone(suspect)).all()
+    opened, busy = 0, False
+    over: dict[int, int] = {}
+    for workunit_id, campaign_id, state in rows:
+        if state not in _RUNNING:
+            over[campaign_id] = over.get(campaign_id, 0) + 1
+            continue
+        try:
+            opened += _reopen_one(project, suspect, workunit_id, actor=actor)
+        except TransientError:
+            busy = True
+    if not busy:
+        with project.database.write() as session:
+            record = session.get(HostAppVersion, suspect, with_for_update=True)
+            if record is not None and record.reopen:
+                record.reopen = False
+                for campaign_id, count in sorted(over.items()):
+                    session.add(_doubt(campaign_id, suspect, count, project.clock(), actor))
+    return opened
+
+
+def _alone(suspect: Suspect) -> Select[int, int, str]:
+    host, version = suspect
+    return (
+        select(Workunit.id, Workunit.campaign_id, CampaignRow.state)
+        .join(Result, Result.id == Workunit.canonical_resultid)
+        .join(CampaignRow, CampaignRow.id == Workunit.campaign_id)
+        .where(Result.hostid == host, Result.app_version_id == version, Workunit.min_quorum == 1)
+        .order_by(Workunit.id)
+    )
+
+
+def _reopen_one(project: Project, suspect: Suspect, workunit_id: int, *, actor: str) -> bool:
+    with project.database.write() as session:
+        loaded = load(session, project.database, workunit_id)
+        if loaded is None or loaded.state.canonical is None:
+            return False
+        row = loaded.results[loaded.state.canonical]
+        event = Withdrawn(
+            project.clock(), suspect[0], granted=row.received_time or 0.0, reason=REASON
+        )
+        effects = apply(
+            session, project.database, loaded, event, actor=actor, settings=project.settings
+        )
+        if effects:
+            _tell_product(session, loaded.row.campaign_id)
+        return bool(effects)
+
+
+def _tell_product(session: Session, campaign_id: int) -> None:
+    """Count one withdrawn output of the newest product: it is no ground to end a campaign on."""
+    newest = session.scalars(
+        select(ProductRow)
+        .where(ProductRow.campaign_id == campaign_id)
+        .order_by(ProductRow.version.desc())
+        .limit(1)
+        .with_for_update()
+    ).one_or_none()
+    if newest is not None:
+        newest.doubted += 1
+
+
+def _doubt(campaign_id: int, suspect: Suspect, count: int, now: float, actor: str) -> Event:
+    """Return the note on a campaign that is over: its product is published as it is."""
+    words = "1 unit" if count == 1 else f"{count} units"
+    return Event(
+        time=now,
+        actor=actor,
+        kind="product_doubted",
+        campaign_id=campaign_id,
+        hostid=suspect[0],
+        reason=f"{words} of this campaign's product were computed by one computer alone that has "
+        "since failed an audit. The campaign is over, so they are not computed again.",
+        data={"units": count, "app_version": suspect[1]},
+    )
