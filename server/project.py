@@ -55,6 +55,11 @@ class Project:
         Returns 128 random bits: what is audited or replicated is drawn with them.
     validators : Callable[[str], AppValidator]
         Returns who judges an app's outputs.
+    looked : dict[str, float]
+        When this process did what need not be done with every pass, epoch seconds.
+    catalogue_seconds : float
+        How long the scheduler keeps the apps and versions that it has read. Reading takes a
+        millisecond; at hundreds of requests a second that is nothing once a second.
     """
 
     def __init__(
@@ -68,6 +73,8 @@ class Project:
     ) -> None:
         self.settings = settings
         self.secret = secret
+        self.looked: dict[str, float] = {}
+        self.catalogue_seconds = 1.0
         self.validators = validators
         self.database = database if database is not None else open_database(settings)
         self.clock = clock

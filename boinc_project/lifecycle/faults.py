@@ -1,4 +1,4 @@
-"""Whose fault is it: the host's, the platform's, the app version's, or the campaign's?
+"""Tell the faults of hosts, platforms, app versions and campaigns apart.
 
 Results fail for four kinds of reasons, and each kind wants another answer: a bad host gets no work,
 a bad app version is withdrawn, a bad campaign is stopped. Blaming the wrong one punishes volunteers

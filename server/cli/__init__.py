@@ -26,6 +26,7 @@ COMMANDS = (
     "results",
     "doctor",
     "demo",
+    "simulate",
 )
 USAGE_ERROR = 2
 

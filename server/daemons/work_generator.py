@@ -2,8 +2,8 @@
 
 It looks at the newest product, asks `work_generator.stop.decide`, and issues the next generation or
 completes the campaign. It also finishes the clearing up after a campaign's end, however that was
-interrupted. Two of them at once do no harm: a generation is added in one transaction that first
-checks that it is the next one.
+interrupted, and watches over campaigns: one that fails on most computers is stopped. Two of them at
+once do no harm: a generation is added in one transaction that first checks that it is the next one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from server.models import CampaignRow, ProductRow, Workunit
 from server.project import Project
 from server.services.campaigns import complete, issue_generation, sweep
 from server.services.draws import read_draws
+from server.services.watching import watch
 from work_generator import registry
 from work_generator.definition import from_definition
 from work_generator.stop import Complete, TopUp, decide, generation_sizes
@@ -60,6 +61,7 @@ def one_pass(project: Project) -> int:
     ending = select(CampaignRow.id).where(
         CampaignRow.end_time.is_(None), CampaignRow.state.in_(ended)
     )
+    stopped = watch(project, actor=NAME)
     with project.database.read() as session:
         to_look_at = session.scalars(running.order_by(CampaignRow.id)).all()
         to_sweep = session.scalars(ending.order_by(CampaignRow.id)).all()
@@ -67,7 +69,11 @@ def one_pass(project: Project) -> int:
         NAME, to_sweep, lambda one: sweep(project, one, actor=NAME) > 0, lambda *_: None
     )
     # A campaign that fails has no time of its own to be put off to; the loop's back-off serves.
-    return swept + run_each(NAME, to_look_at, lambda one: look(project, one), lambda *_: None)
+    return (
+        stopped
+        + swept
+        + run_each(NAME, to_look_at, lambda one: look(project, one), lambda *_: None)
+    )
 
 
 def look(project: Project, campaign_id: int) -> bool:

@@ -27,7 +27,7 @@ class CampaignRow(Base):
     end_time: Mapped[float | None]
     state: Mapped[str] = mapped_column(String(16), default=CampaignState.ACTIVE.value)
     end_reason: Mapped[str] = mapped_column(Text, default="")
-    """Why it ended, in plain words."""
+    """Why it ended, or is paused, in plain words."""
     definition: Mapped[bytes] = mapped_column(LargeBinary)
     """The prepared `Campaign` as canonical JSON."""
     source: Mapped[str] = mapped_column(Text, default="")
@@ -37,8 +37,6 @@ class CampaignRow(Base):
     canary: Mapped[int] = mapped_column(default=0)
     """Units of the first generation that proven hosts must have computed before the rest is sent;
     0 once they have."""
-    pause_reason: Mapped[str] = mapped_column(Text, default="")
-    """Why it is paused, in plain words."""
     merge_wanted: Mapped[bool] = mapped_column(default=False)
     """Whether canonical outputs came since the newest product."""
 

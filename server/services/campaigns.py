@@ -32,6 +32,7 @@ __all__ = [
     "pause",
     "resume",
     "status",
+    "stop",
     "sweep",
 ]
 
@@ -49,6 +50,13 @@ def pause(project: Project, name: str, *, actor: str = "admin") -> None:
         If it has ended.
     """
     _set_state(project, name, CampaignState.PAUSED, {CampaignState.ACTIVE}, actor=actor)
+
+
+def stop(project: Project, name: str, reason: str, *, actor: str) -> None:
+    """Pause a campaign that fails; see `pause`. An admin resumes or cancels it."""
+    _set_state(
+        project, name, CampaignState.PAUSED, {CampaignState.ACTIVE}, actor=actor, reason=reason
+    )
 
 
 def resume(project: Project, name: str, *, actor: str = "admin") -> None:
@@ -253,8 +261,7 @@ def _enter(
         )
     )
     row.state = state.value
-    if state.value in _ENDED:
-        row.end_reason = reason
+    row.end_reason = reason if state is not CampaignState.ACTIVE else ""
 
 
 def _open_workunits(campaign_id: int) -> Select[Any]:

@@ -22,7 +22,6 @@ _COLUMNS = (
     ("app", "homogeneous_app_version", sa.Boolean(), sa.false()),
     # Campaigns that run already have shown what they do: no canary.
     ("campaign", "canary", sa.Integer(), "0"),
-    ("campaign", "pause_reason", sa.Text(), ""),
 )
 
 

@@ -1,7 +1,8 @@
 """What can be sent at all: apps and app versions, kept in memory in the shape of replies.
 
 The tables are small and change when an admin publishes; they are read again when they are older
-than `KEEP_SECONDS`, so a new version is offered at most that much later, in every process.
+than `Project.catalogue_seconds`, so a new version is offered at most that much later, in every
+process.
 """
 
 from __future__ import annotations
@@ -17,9 +18,6 @@ from boinc_project.lifecycle.trust import PROVEN_AFTER
 from boinc_project.protocol.reply import AppInfo, AppVersionInfo, DownloadFile, FileRef
 from server.db import Database
 from server.models import App, AppVersion, HostAppVersion
-
-KEEP_SECONDS = 1.0
-"""Reading takes a millisecond; at hundreds of RPCs a second that is nothing once a second."""
 
 DEFAULT_FLOPS = 1e9
 """FLOP/s assumed of a host that has not measured itself: the client's own default."""
@@ -100,9 +98,18 @@ class CatalogueCache:
         What the names of application files are appended to.
     clock : Callable[[], float]
         Returns seconds.
+    keep : float
+        Seconds after which the tables are read again.
     """
 
-    def __init__(self, database: Database, download_url: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        download_url: str,
+        clock: Callable[[], float],
+        keep: float,
+    ) -> None:
+        self._keep = keep
         self._database = database
         self._download_url = download_url
         self._clock = clock
@@ -111,10 +118,10 @@ class CatalogueCache:
         self._catalogue = Catalogue()
 
     def current(self) -> Catalogue:
-        """Return the catalogue, at most `KEEP_SECONDS` old."""
+        """Return the catalogue, not too old."""
         with self._lock:
             now = self._clock()
-            if self._read_at is None or not 0 <= now - self._read_at < KEEP_SECONDS:
+            if self._read_at is None or not 0 <= now - self._read_at < self._keep:
                 self._catalogue = read_catalogue(self._database, self._download_url)
                 self._read_at = now
             return self._catalogue

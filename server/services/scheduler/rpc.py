@@ -68,7 +68,9 @@ class Scheduler:
         self._project = project
         self._settings = settings.scheduler
         self._url = settings.project.url
-        self._catalogue = CatalogueCache(project.database, f"{self._url}download/", project.clock)
+        self._catalogue = CatalogueCache(
+            project.database, f"{self._url}download/", project.clock, project.catalogue_seconds
+        )
         self._cursor = Cursor()
         # PostgreSQL gathers commits by itself, and its transactions run side by side.
         self._transactions = (

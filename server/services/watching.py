@@ -1,0 +1,226 @@
+"""Watch over campaigns: let the rest of one follow its canary, and stop one that fails everywhere.
+
+Who is to blame is decided by `boinc_project.lifecycle.faults`; here are the rows it needs, and what
+follows. A campaign that is stopped gives the hosts back what it cost them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, or_, select
+from sqlalchemy.orm import Session
+
+from boinc_project.errors import StateError
+from boinc_project.lifecycle.faults import Blame, Cell, Factor, blame, must_stop
+from boinc_project.lifecycle.host_record import pardoned
+from boinc_project.states import (
+    CampaignState,
+    ErrorMask,
+    ExitStatus,
+    Outcome,
+    ServerState,
+    ValidateState,
+)
+from server.models import AppVersion, CampaignRow, Event, HostAppVersion, Result, Workunit
+from server.project import Project
+from server.services import campaigns
+from server.services.effects import record_of
+
+LOOK_SECONDS = 60.0
+"""Between two looks, each of which counts a campaign's results: in a minute no fleet wastes
+more than what it has in hand anyway."""
+
+WINDOW = 30 * 86400.0
+"""Seconds whose results tell of faults: what was mended a month ago is nobody's fault now."""
+
+_ABORTED = (ExitStatus.ABORTED_BY_PROJECT, ExitStatus.ABORTED_VIA_GUI)
+
+
+def _failed() -> ColumnElement[bool]:
+    """Whether a result failed: on its host, or by its check, audit or comparison."""
+    return or_(
+        Result.outcome == Outcome.VALIDATE_ERROR,
+        Result.outcome == Outcome.CLIENT_ERROR,
+        Result.validate_state == ValidateState.INVALID,
+    )
+
+
+def cells(session: Session, *, since: float, campaign: int | None = None) -> list[Cell]:
+    """Return how many results ended and failed, by host, campaign and app version.
+
+    Parameters
+    ----------
+    since : float
+        Epoch seconds; older reports do not count.
+    campaign : int, optional
+        Only this one.
+    """
+    judged = and_(Result.outcome == Outcome.SUCCESS, Result.validate_state != ValidateState.INIT)
+    chosen = (
+        select(
+            Result.hostid,
+            Workunit.campaign_id,
+            Result.app_version_id,
+            AppVersion.platform,
+            func.count().label("ended"),
+            func.sum(case((_failed(), 1), else_=0)).label("failed"),
+        )
+        .join(Workunit, Workunit.id == Result.workunitid)
+        .join(AppVersion, AppVersion.id == Result.app_version_id)
+        .where(
+            Result.server_state == ServerState.OVER,
+            Result.received_time >= since,
+            or_(judged, _failed()),
+            Result.exit_status.not_in(_ABORTED),
+        )
+        .group_by(Result.hostid, Workunit.campaign_id, Result.app_version_id, AppVersion.platform)
+    )
+    if campaign is not None:
+        chosen = chosen.where(Workunit.campaign_id == campaign)
+    return [
+        Cell(host, campaign_id, version, platform, int(ended), int(failed))
+        for host, campaign_id, version, platform, ended, failed in session.execute(chosen)
+    ]
+
+
+def faults(session: Session, *, now: float) -> tuple[Blame, ...]:
+    """Return who is at fault for failures of the last `WINDOW`."""
+    return blame(cells(session, since=now - WINDOW))
+
+
+def watch(project: Project, *, actor: str) -> int:
+    """Look at all running campaigns, if it is time; return how many were changed."""
+    now = project.clock()
+    if now - project.looked.get("campaigns", 0.0) < LOOK_SECONDS:
+        return 0
+    project.looked["campaigns"] = now
+    running = select(CampaignRow.id).where(CampaignRow.state == CampaignState.ACTIVE.value)
+    with project.database.read() as session:
+        ids = session.scalars(running.order_by(CampaignRow.id)).all()
+    return sum(_look(project, one, now, actor) for one in ids)
+
+
+def _look(project: Project, campaign_id: int, now: float, actor: str) -> bool:
+    with project.database.read() as session:
+        row = session.get_one(CampaignRow, campaign_id)
+        own = cells(session, since=_since(session, row, now), campaign=campaign_id)
+        reason = _why_stop(session, row, own, now) if _is_open(session, campaign_id) else ""
+        passed = not reason and row.canary > 0 and _canary_over(session, row)
+        name = row.name
+    if reason:
+        try:
+            campaigns.stop(project, name, reason, actor=actor)
+        except StateError:
+            return False  # it ended meanwhile
+        pardon(project, own)
+        structlog.get_logger("watch").warning("campaign stopped", campaign=name, reason=reason)
+    elif passed:
+        with project.database.write() as session:
+            session.get_one(CampaignRow, campaign_id, with_for_update=True).canary = 0
+            session.add(_canary_passed(campaign_id, row.canary, now, actor))
+    return bool(reason) or passed
+
+
+def _is_open(session: Session, campaign_id: int) -> bool:
+    """Whether anything can still be saved by stopping the campaign."""
+    undecided = select(Workunit.id).where(
+        Workunit.campaign_id == campaign_id,
+        Workunit.canonical_resultid.is_(None),
+        Workunit.error_mask == ErrorMask.NONE,
+    )
+    return session.scalar(undecided.limit(1)) is not None
+
+
+def _since(session: Session, row: CampaignRow, now: float) -> float:
+    """Return from when on results count: an admin who resumed a campaign has mended it."""
+    resumed = session.scalar(
+        select(func.max(Event.time)).where(
+            Event.campaign_id == row.id,
+            Event.kind == "campaign_state",
+            Event.after == CampaignState.ACTIVE.value,
+        )
+    )
+    return max(resumed or 0.0, now - WINDOW)
+
+
+def _why_stop(session: Session, row: CampaignRow, own: Sequence[Cell], now: float) -> str:
+    """Return why a campaign must be stopped, as a sentence; empty if it may go on."""
+    p_value = must_stop(own, {})
+    if p_value < 1.0:
+        # Only now the rest of the project is looked at, which takes longer.
+        found = faults(session, now=now)
+        innocent = {
+            factor: frozenset(one.name for one in found if one.factor is factor)
+            for factor in (Factor.APP_VERSION, Factor.PLATFORM, Factor.HOST)
+        }
+        p_value = must_stop(own, innocent)
+    if p_value < 1.0:
+        failing = sum(2 * cell.failed > cell.ended for cell in own)
+        return (
+            f"Stopped by the server: {failing} of {len({cell.host for cell in own})} computers "
+            f"fail in this campaign, more than an ordinary fleet does (p = {p_value:.1g}). "
+            "The computers are not to blame, and keep their records."
+        )
+    failed, units = _canary_errors(session, row) if row.canary else (0, 0)
+    if 2 * failed > units > 0:
+        return (
+            f"Stopped by the server: {failed} of the {units} units that were tried first ended "
+            "without a result. The others were not sent."
+        )
+    return ""
+
+
+def _canary(row: CampaignRow) -> ColumnElement[bool]:
+    return and_(
+        Workunit.campaign_id == row.id,
+        Workunit.generation == 0,
+        Workunit.unit_index < row.canary,
+    )
+
+
+def _canary_errors(session: Session, row: CampaignRow) -> tuple[int, int]:
+    failed, units = session.execute(
+        select(func.sum(cast(Workunit.error_mask != ErrorMask.NONE, Integer)), func.count()).where(
+            _canary(row)
+        )
+    ).one()
+    return int(failed or 0), int(units)
+
+
+def _canary_over(session: Session, row: CampaignRow) -> bool:
+    """Whether every unit that was tried first has its answer."""
+    unfinished = select(Workunit.id).where(
+        _canary(row),
+        Workunit.canonical_resultid.is_(None),
+        Workunit.error_mask == ErrorMask.NONE,
+    )
+    return session.scalar(unfinished.limit(1)) is None
+
+
+def _canary_passed(campaign_id: int, units: int, now: float, actor: str) -> Event:
+    return Event(
+        time=now,
+        actor=actor,
+        kind="canary_passed",
+        campaign_id=campaign_id,
+        reason=f"The {units} units that were tried first are done; all others are sent now.",
+    )
+
+
+def pardon(project: Project, own: Sequence[Cell]) -> None:
+    """Give hosts back what a campaign cost them: quotas, and records of valid results."""
+    daily_quota = project.settings.scheduler.daily_result_quota
+    for cell in own:
+        if not cell.failed:
+            continue
+        with project.database.write() as session:
+            key = (cell.host, cell.app_version)
+            row: Any = session.get(HostAppVersion, key, with_for_update=True)
+            if row is None or row.n_audit_failed:
+                continue  # who failed an audit did not do so by the campaign's fault
+            after = pardoned(record_of(row), errors=cell.failed, daily_quota=daily_quota)
+            for name in ("max_jobs_per_day", "consecutive_valid", "streak_lost", "n_error"):
+                setattr(row, name, getattr(after, name))

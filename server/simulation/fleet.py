@@ -1,0 +1,277 @@
+"""Simulated clients: each speaks the scheduler protocol, as the stock client would, in bytes.
+
+Time is virtual: whatever is next happens at once. A host contacts the server when a task is done or
+its work runs low, never before the delay it was told; it reports, asks for its buffer to be filled,
+and computes on as many cores as it has.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from boinc_project.protocol.reply import SchedulerReply
+from boinc_project.protocol.reply_parser import parse_scheduler_reply
+from boinc_project.protocol.request import (
+    DiskUsage,
+    HostInfo,
+    ReportedResult,
+    SchedulerRequest,
+    TimeStats,
+    WorkRequest,
+)
+from boinc_project.protocol.request_writer import scheduler_request_bytes
+from boinc_project.states import ClientState
+from server.services.scheduler import SCHEDULER_PATH
+from server.simulation.app import output_bytes
+from server.simulation.hosts import (
+    NOISE,
+    PLATFORMS,
+    Character,
+    Population,
+    Traits,
+    draw_traits,
+    wrong_segments,
+)
+from server.simulation.world import START, World
+
+REPORT_WITHIN = 3600.0
+"""Seconds within which a client reports what is done: the stock client's own bound."""
+LONGEST_WAIT = 8 * 3600.0
+"""Seconds that a client without work waits at most; it doubles its waits up to there. The server
+asks for shorter ones; a simulation would spend most of its time on them."""
+DAEMON_INTERVAL = 1800.0
+"""Virtual seconds between two rounds of the daemons."""
+UPLOADED, FAILED = ClientState.FILES_UPLOADED, ClientState.COMPUTE_ERROR
+
+
+@dataclass(slots=True)
+class Task:
+    """A task on a host."""
+
+    name: str
+    unit: str
+    output: str
+    done_at: float
+    """Epoch seconds; infinite for one that is never returned."""
+
+
+@dataclass(slots=True)
+class SimulatedHost:
+    """One client's memory."""
+
+    number: int
+    key: str
+    traits: Traits
+    hostid: int = 0
+    rpc_seqno: int = 0
+    code_sign_key: str = ""
+    tasks: dict[str, Task] = field(default_factory=dict)
+    cores_free: list[float] = field(default_factory=list)
+    done: int = 0
+    """Results returned."""
+    idle: int = 0
+    """Requests in a row that brought no work."""
+
+
+@dataclass(slots=True)
+class Truth:
+    """What the simulation knows and the server does not.
+
+    Attributes
+    ----------
+    wrong : dict[str, int]
+        Segments not computed as asked, by the result's name, for every output.
+    makers : dict[str, Character]
+        Who made it.
+    cpu_seconds : float
+        Computed by all hosts, on a core of 3 GFLOP/s.
+    rpcs : int
+        Requests answered.
+    rpc_seconds : float
+        Real seconds that took.
+    progress : list[tuple[float, int]]
+        Virtual seconds since the start, and units with an answer.
+    """
+
+    wrong: dict[str, int] = field(default_factory=dict)
+    makers: dict[str, Character] = field(default_factory=dict)
+    cpu_seconds: float = 0.0
+    rpcs: int = 0
+    rpc_seconds: float = 0.0
+    progress: list[tuple[float, int]] = field(default_factory=list)
+
+
+class Fleet:
+    """All hosts of a simulation.
+
+    Parameters
+    ----------
+    world : World
+        The project.
+    population : Population
+        What hosts are like.
+    rng : numpy.random.Generator
+        All of the fleet's randomness.
+    """
+
+    def __init__(self, world: World, population: Population, rng: np.random.Generator) -> None:
+        self.world, self.population, self.rng = world, population, rng
+        traits = draw_traits(population, rng)
+        keys = world.add_users(population.hosts)
+        self.hosts = [
+            SimulatedHost(number, key, one, cores_free=[START] * one.cores)
+            for number, (key, one) in enumerate(zip(keys, traits, strict=True))
+        ]
+        self.truth = Truth()
+        self._http = world.flask.test_client()
+        # Hosts come one after another during the first day.
+        self._queue = [
+            (START + float(rng.uniform(0.0, 86400.0)), host.number) for host in self.hosts
+        ]
+        heapq.heapify(self._queue)
+
+    def run(self, unfinished: int, count_open: Callable[[], int], *, days: float) -> None:
+        """Run until every unit has its answer, all hosts are gone, or the time is over.
+
+        Parameters
+        ----------
+        unfinished : int
+            Units at the start.
+        count_open : Callable[[], int]
+            Returns how many units have no answer.
+        days : float
+            Virtual days at most.
+        """
+        total, next_daemons = unfinished, START
+        while unfinished and self._queue:
+            at, number = self._queue[0]
+            if at > START + days * 86400.0:
+                return
+            if next_daemons <= at:
+                self.world.clock.now = next_daemons
+                self.world.run_daemons()
+                unfinished = count_open()
+                self.truth.progress.append((next_daemons - START, total - unfinished))
+                next_daemons += DAEMON_INTERVAL
+                continue
+            heapq.heappop(self._queue)
+            self.world.clock.now = at
+            self._contact(self.hosts[number])
+
+    def _contact(self, host: SimulatedHost) -> None:
+        now = self.world.clock.now
+        if now > START + host.traits.leaves:
+            return
+        finished = [one for one in host.tasks.values() if one.done_at <= now]
+        reported = tuple(self._finish(host, one) for one in finished)
+        reply = self._send(host, self._request(host, reported, now))
+        for name in (*reply.result_acks, *reply.result_aborts, *reply.result_aborts_if_not_started):
+            host.tasks.pop(name, None)
+        self._take(host, reply, now)
+        delay = max(reply.request_delay or 0.0, 60.0)
+        ends = [one.done_at for one in host.tasks.values() if one.done_at < math.inf]
+        host.idle = 0 if reply.results or ends else host.idle + 1
+        waits = min(LONGEST_WAIT, delay * 2.0**host.idle)
+        soonest = min(ends, default=now + waits)
+        later = max(now + delay, soonest + float(self.rng.uniform(0.0, REPORT_WITHIN)))
+        heapq.heappush(self._queue, (later, host.number))
+
+    def _request(
+        self, host: SimulatedHost, reported: tuple[ReportedResult, ...], now: float
+    ) -> SchedulerRequest:
+        traits = host.traits
+        platform, system, _ = PLATFORMS[traits.platform]
+        names = {one.name for one in reported}
+        queued = sum(max(0.0, free - now) for free in host.cores_free)
+        wanted = max(0.0, traits.buffer * traits.cores - queued)
+        idle = sum(free <= now for free in host.cores_free)
+        return SchedulerRequest(
+            authenticator=host.key,
+            hostid=host.hostid,
+            rpc_seqno=host.rpc_seqno,
+            platforms=(platform,),
+            client_version=(8, 0, 2),
+            work=WorkRequest(wanted, float(idle), estimated_delay=queued / traits.cores),
+            host=HostInfo(
+                host_cpid=f"{host.number:032x}",
+                domain_name=f"host{host.number}",
+                ip_addr="192.0.2.1",
+                p_ncpus=traits.cores,
+                p_vendor="GenuineIntel",
+                p_model="Family 6",
+                p_fpops=traits.speed,
+                m_nbytes=8e9 + host.number,
+                d_total=1e12,
+                d_free=1e11,
+                os_name=system,
+            ),
+            disk=DiskUsage(d_project_share=1e11),
+            time_stats=TimeStats(on_frac=1.0, active_frac=traits.available, now=now),
+            results=reported,
+            other_results=tuple(name for name in host.tasks if name not in names),
+            code_sign_key=host.code_sign_key,
+        )
+
+    def _send(self, host: SimulatedHost, request: SchedulerRequest) -> SchedulerReply:
+        body = scheduler_request_bytes(request)
+        start = time.perf_counter()
+        response = self._http.post(
+            f"/{SCHEDULER_PATH}", data=body, content_type="application/x-www-form-urlencoded"
+        )
+        self.truth.rpc_seconds += time.perf_counter() - start
+        self.truth.rpcs += 1
+        reply = parse_scheduler_reply(response.data)
+        if reply.hostid is not None:
+            host.hostid, host.rpc_seqno = reply.hostid, 0
+        host.rpc_seqno += 1
+        if reply.code_sign_key:
+            host.code_sign_key = reply.code_sign_key
+        return reply
+
+    def _take(self, host: SimulatedHost, reply: SchedulerReply, now: float) -> None:
+        units = {one.name: one for one in reply.workunits}
+        for result in reply.results:
+            unit = units[result.wu_name]
+            seconds = unit.rsc_fpops_est / host.traits.speed / host.traits.available
+            lost = bool(self.rng.random() < self.population.loss_rate)
+            free = host.cores_free.index(min(host.cores_free))
+            done_at = max(now, host.cores_free[free]) + (0.0 if lost else seconds)
+            host.cores_free[free] = done_at
+            host.tasks[result.name] = Task(
+                result.name,
+                unit.name,
+                result.files[0].file_name,
+                math.inf if lost else done_at,
+            )
+
+    def _finish(self, host: SimulatedHost, task: Task) -> ReportedResult:
+        """Write the output of a task, or let it fail; returns its report."""
+        rng, traits = self.rng, host.traits
+        cpu = self.world.work.fpops / traits.speed
+        broken = traits.character is Character.BROKEN
+        if rng.random() < (0.5 if broken else self.population.error_rate):
+            self.truth.cpu_seconds += 0.5 * self.world.work.hours * 3600.0
+            return ReportedResult(task.name, FAILED, exit_status=1, cpu_time=0.5 * cpu)
+        wrong = wrong_segments(traits.character, host.done, self.population, rng)
+        host.done += 1
+        colluding = traits.character is Character.COLLUDER
+        data = output_bytes(
+            self.world.digests[task.unit],
+            wrong,
+            forger="all of them" if colluding else f"host {host.number}",
+            noise=NOISE[traits.platform],
+        )
+        path = self.world.project.uploads.path(task.output)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        self.truth.wrong[task.name] = len(wrong)
+        self.truth.makers[task.name] = traits.character
+        share = 1.0 - len(wrong) / 20.0
+        self.truth.cpu_seconds += share * self.world.work.hours * 3600.0
+        return ReportedResult(task.name, UPLOADED, cpu_time=cpu, elapsed_time=cpu)
