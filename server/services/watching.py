@@ -58,7 +58,6 @@ def cells(session: Session, *, since: float, campaign: int | None = None) -> lis
     campaign : int, optional
         Only this one.
     """
-    judged = and_(Result.outcome == Outcome.SUCCESS, Result.validate_state != ValidateState.INIT)
     chosen = (
         select(
             Result.hostid,
@@ -73,7 +72,9 @@ def cells(session: Session, *, since: float, campaign: int | None = None) -> lis
         .where(
             Result.server_state == ServerState.OVER,
             Result.received_time >= since,
-            or_(judged, _failed()),
+            # A success that waits for its verdict counts as one: failures are known sooner, and a
+            # young campaign would seem to have nothing else.
+            or_(Result.outcome == Outcome.SUCCESS, _failed()),
             Result.exit_status.not_in(_ABORTED),
         )
         .group_by(Result.hostid, Workunit.campaign_id, Result.app_version_id, AppVersion.platform)
