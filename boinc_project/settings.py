@@ -121,7 +121,7 @@ class TrustSection(_Section):
         description="Least part of a proven host's tasks that another host confirms.",
     )
     audit_floor: float = Field(
-        0.1,
+        0.5,
         gt=0.0,
         le=1.0,
         description="Least part of the tasks computed by one host alone that are audited.",

@@ -23,16 +23,18 @@ third with 1.7 %: the first hurdle keeps out broken hosts; audits must find the 
 PROBATION = 2
 """By how many times `PROVEN_AFTER` each failed audit raises the hurdle. A host that cheats as soon
 as it may must compute 10, then 30, then 50 honest replicated results for each time that it is
-caught, within 1 / 0.12 = 8 false ones on average, and each catch costs it the credit of all that it
-computed alone."""
+caught, after one false result on average (see `exposure`, with half of the results audited), and
+each catch costs it the credit of all that it computed alone."""
 
 MOST_PROBATION = 100
 """Above this hurdle nothing is gained: it is two months of an ordinary host."""
 
 AUDITS_AT_FIRST = 10.0
 """The audit rate is this over (this + audits passed): all of the first results that a proven host
-computes alone, half after ten, down to the floor. The sum over n results grows as sqrt(20 n), so a
-host of 1000 results has had some 140 audits before the floor of 0.10 takes over at 90."""
+computes alone, and fewer with every audit that it passes, down to the floor. The default floor of
+0.5 is reached after ten. At 0.37 a host that turns bad would be caught by its tenth false result
+with 1 - 0.63**10 = 0.99, if the audit finds each of them; half leaves room for results that are
+false in a part."""
 
 
 def required(record: HostRecord) -> int:

@@ -27,6 +27,8 @@ COMMANDS = (
     "doctor",
     "demo",
     "simulate",
+    "credit",
+    "export-stock",
 )
 USAGE_ERROR = 2
 
@@ -53,12 +55,13 @@ def _root(
 
 def _add_commands() -> None:
     for name in COMMANDS:
-        module = import_module(f"server.cli.{name}")
+        word = name.replace("-", "_")
+        module = import_module(f"server.cli.{word}")
         group = getattr(module, "app", None)
         if isinstance(group, typer.Typer):
             cli.add_typer(group, name=name)
         else:
-            cli.command(name)(getattr(module, name))
+            cli.command(name)(getattr(module, word))
 
 
 _add_commands()

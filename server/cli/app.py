@@ -60,6 +60,25 @@ def publish(
     console().print(f"{done.manifest.label} {words} ({done.nbytes:,} bytes).", markup=False)
 
 
+@app.command()
+def alike(
+    context: typer.Context,
+    name: str = typer.Argument(..., help="The app."),
+    redundancy: str = typer.Option(
+        "none", help="Computers of one workunit must be alike: none, coarse or fine."
+    ),
+    one_version: bool = typer.Option(
+        False, "--one-version", help="All results of a workunit must come from one app version."
+    ),
+) -> None:
+    """Say how alike the computers must be that compute one workunit of an app."""
+    from server.services.apps import set_alike
+
+    set_alike(open_from(context), name, redundancy, one_version=one_version)
+    words = "from one app version" if one_version else "from any app version"
+    console().print(f"{name}: {redundancy} classes of computers, results {words}.", markup=False)
+
+
 @app.command(name="list")
 def list_versions(context: typer.Context) -> None:
     """List the published app versions."""

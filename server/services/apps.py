@@ -21,6 +21,7 @@ from server.services.app_manifest import (
 )
 from server.services.app_signing import read_signatures
 from server.services.files import StoredFile, write_durably
+from server.services.scheduler.alike import Redundancy
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,3 +213,22 @@ def _insert(
         )
     )
     return True
+
+
+def set_alike(project: Project, name: str, redundancy: str, *, one_version: bool) -> None:
+    """Say how alike the computers of one workunit must be; holds for what is sent from now on.
+
+    Raises
+    ------
+    InputError
+        If there is no such app, or no such redundancy.
+    """
+    known = {one.name.lower(): one for one in Redundancy}
+    if redundancy not in known:
+        raise InputError(f"There is no redundancy {redundancy!r}: write {', '.join(known)}.")
+    with project.database.write() as session:
+        app = session.scalars(select(App).where(App.name == name)).one_or_none()
+        if app is None:
+            raise InputError(f"There is no app {name}: see `openastro app list`.", name=name)
+        app.homogeneous_redundancy = int(known[redundancy])
+        app.homogeneous_app_version = one_version

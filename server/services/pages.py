@@ -16,6 +16,7 @@ from boinc_project.states import ServerState
 from server.db import Database
 from server.models import AppVersion, Host, HostAppVersion, Result, User
 from server.services.moment import contact, moment, recent_credit
+from server.services.trust_view import standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,9 @@ class VersionRecord:
     turnaround_days: float
     daily_quota: int
     sent_today: int
+    audited: int
+    audits_failed: int
+    standing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +192,9 @@ def _records(session: Session, hostid: int, *, today: int) -> tuple[VersionRecor
             turnaround_days=record.turnaround_mean / 86400.0,
             daily_quota=record.max_jobs_per_day,
             sent_today=record.n_jobs_today if record.quota_day == today else 0,
+            audited=record.n_audited,
+            audits_failed=record.n_audit_failed,
+            standing=standing(record),
         )
         for record, version in rows
     )

@@ -34,9 +34,9 @@ a restore that is under way). Later the result is invalid: an upload is acknowle
 stored, so its loss is final."""
 
 AUDIT_SHARE = 0.02
-"""Part of a unit's own computing that an audit may cost. With one result in ten audited, a server
-core keeps up with 500 cores of volunteers, and the whole of it costs 0.2 % instead of the 100 % of
-a second result."""
+"""Part of a unit's own computing that an audit may cost. With half of the results audited, a server
+core keeps up with 100 cores of volunteers, and the whole of it costs 1 % instead of the 100 % of a
+second result. A larger fleet wants a lower floor, or more machines for the validator."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,85 +10,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Integer, and_, cast, func, select
 from sqlalchemy.orm import Session
 
 from boinc_project.errors import StateError
-from boinc_project.lifecycle.faults import Blame, Cell, Factor, blame, must_stop
+from boinc_project.lifecycle.faults import Cell, Factor, must_stop
 from boinc_project.lifecycle.host_record import pardoned
 from boinc_project.states import (
     CampaignState,
     ErrorMask,
-    ExitStatus,
-    Outcome,
-    ServerState,
-    ValidateState,
 )
-from server.models import AppVersion, CampaignRow, Event, HostAppVersion, Result, Workunit
+from server.models import CampaignRow, Event, HostAppVersion, Workunit
 from server.project import Project
 from server.services import campaigns
 from server.services.effects import record_of
+from server.services.fault_rows import WINDOW, cells, faults
 
 LOOK_SECONDS = 60.0
 """Between two looks, each of which counts a campaign's results: in a minute no fleet wastes
 more than what it has in hand anyway."""
-
-WINDOW = 30 * 86400.0
-"""Seconds whose results tell of faults: what was mended a month ago is nobody's fault now."""
-
-_ABORTED = (ExitStatus.ABORTED_BY_PROJECT, ExitStatus.ABORTED_VIA_GUI)
-
-
-def _failed() -> ColumnElement[bool]:
-    """Whether a result failed: on its host, or by its check, audit or comparison."""
-    return or_(
-        Result.outcome == Outcome.VALIDATE_ERROR,
-        Result.outcome == Outcome.CLIENT_ERROR,
-        Result.validate_state == ValidateState.INVALID,
-    )
-
-
-def cells(session: Session, *, since: float, campaign: int | None = None) -> list[Cell]:
-    """Return how many results ended and failed, by host, campaign and app version.
-
-    Parameters
-    ----------
-    since : float
-        Epoch seconds; older reports do not count.
-    campaign : int, optional
-        Only this one.
-    """
-    judged = and_(Result.outcome == Outcome.SUCCESS, Result.validate_state != ValidateState.INIT)
-    chosen = (
-        select(
-            Result.hostid,
-            Workunit.campaign_id,
-            Result.app_version_id,
-            AppVersion.platform,
-            func.count().label("ended"),
-            func.sum(case((_failed(), 1), else_=0)).label("failed"),
-        )
-        .join(Workunit, Workunit.id == Result.workunitid)
-        .join(AppVersion, AppVersion.id == Result.app_version_id)
-        .where(
-            Result.server_state == ServerState.OVER,
-            Result.received_time >= since,
-            or_(judged, _failed()),
-            Result.exit_status.not_in(_ABORTED),
-        )
-        .group_by(Result.hostid, Workunit.campaign_id, Result.app_version_id, AppVersion.platform)
-    )
-    if campaign is not None:
-        chosen = chosen.where(Workunit.campaign_id == campaign)
-    return [
-        Cell(host, campaign_id, version, platform, int(ended), int(failed))
-        for host, campaign_id, version, platform, ended, failed in session.execute(chosen)
-    ]
-
-
-def faults(session: Session, *, now: float) -> tuple[Blame, ...]:
-    """Return who is at fault for failures of the last `WINDOW`."""
-    return blame(cells(session, since=now - WINDOW))
 
 
 def watch(project: Project, *, actor: str) -> int:

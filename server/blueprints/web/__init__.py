@@ -6,7 +6,13 @@ from typing import Any
 
 from flask import Flask
 
-from server.blueprints.web import account_pages, campaign_pages, home, public_pages
+from server.blueprints.web import (
+    account_pages,
+    campaign_pages,
+    home,
+    public_pages,
+    trust_pages,
+)
 from server.blueprints.web.blueprint import DIGESTS, STATUS_BOARD, blueprint
 from server.blueprints.web.error_pages import install_error_pages
 from server.blueprints.web.forms import EmptyForm
@@ -17,7 +23,7 @@ from server.project import EXTENSION, Project
 from server.services.products_view import DigestMemory
 from server.services.status import StatusBoard
 
-ROUTES = (home, account_pages, campaign_pages, public_pages)
+ROUTES = (home, account_pages, campaign_pages, public_pages, trust_pages)
 """Modules whose routes are on the blueprint once they are imported."""
 
 

@@ -278,3 +278,19 @@ def test_a_project_without_a_key_says_how_to_get_one_and_can_be_given_it(
         ),
         "trusts another code-signing key",
     )
+
+
+def test_how_alike_computers_must_be(run, project, signing_key, build):
+    directory = build()
+    run("app", "sign", directory, "--key", signing_key)
+    run("--project", project, "app", "publish", directory)
+    done = run("--project", project, "app", "alike", "ttv_mcmc", "--redundancy", "coarse")
+    assert done.returncode == 0, done.stderr
+    columns = "select homogeneous_redundancy, homogeneous_app_version from app"
+    assert _rows(project, columns) == [(2, 0)]
+    run("--project", project, "app", "alike", "ttv_mcmc", "--one-version")
+    assert _rows(project, columns) == [(0, 1)]
+    wrong = run("--project", project, "app", "alike", "ttv_mcmc", "--redundancy", "some")
+    assert wrong.returncode == 2
+    assert "write none, fine, coarse" in wrong.stderr
+    assert "no app nothing" in run("--project", project, "app", "alike", "nothing").stderr

@@ -234,7 +234,12 @@ def shop(database: Database, tmp_path: Path) -> Shop:
     keys.mkdir(parents=True)
     signing.write_key_pair(signing.generate_key(), keys, "upload")
     clock = Clock()
-    project = Project(Settings(root=root), database=database, clock=clock)
+    project = Project(
+        Settings(root=root),
+        database=database,
+        clock=clock,
+        secret=lambda: 2**128 - 1,  # nothing is drawn for an audit unless a test wants it
+    )
     with database.write() as session:
         app = App(name="ttv_mcmc", user_friendly_name="TTV", create_time=START)
         session.add(app)

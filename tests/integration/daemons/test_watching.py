@@ -9,7 +9,8 @@ from boinc_project.states import CampaignState, Outcome, ServerState, ValidateSt
 from server.daemons import work_generator
 from server.models import AppVersion, CampaignRow, Event, Host, HostAppVersion, Result, Workunit
 from server.services import campaigns
-from server.services.watching import LOOK_SECONDS, cells, faults
+from server.services.fault_rows import cells, faults
+from server.services.watching import LOOK_SECONDS
 from tests.integration.daemons.conftest import Shop
 
 NAME = "kepler-9"
