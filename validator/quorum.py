@@ -16,11 +16,12 @@ agree with becomes canonical, and stands for the workunit from then on. Where ou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
+from boinc_project.errors import TransientError
 from boinc_project.states import ValidateState
 from boinc_project.unit import Unit, file_digest
 from validator.registry import AppValidator

@@ -101,6 +101,12 @@ def audit(
     return valid("All segments looked at were computed as asked.", worst=worst)
 
 
+def can_be_canonical(output: Path) -> bool:
+    """Tell whether an output can stand for its workunit: every whole one can."""
+    del output
+    return True
+
+
 def credit(unit: Unit, output: Path) -> float:
     """Return what a unit is worth: its operations are known beforehand."""
     del output
