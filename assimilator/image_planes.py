@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,45 +27,34 @@ ROWS = 256
 """Rows that are read at once: a row of tiles."""
 
 
-@dataclass(slots=True, weakref_slot=True)
 class Planes:
-    """A sink of `assimilator.coadd.stack.coadd` that keeps the planes as files.
+    """A sink of `assimilator.coadd.stack.coadd` that keeps the planes as files without names.
 
-    Attributes
+    They lie in `directory` and go with this object, or with the process, however that ends.
+
+    Parameters
     ----------
-    directory : Path
-        Where they are; it must be there.
     grid : Grid
         Their size.
+    directory : Path
+        On a disk that has room for 16 bytes a pixel.
     """
 
-    directory: Path
-    grid: Grid
-    _files: dict[str, BinaryIO] = field(default_factory=dict)
-    _digests: dict[str, Any] = field(
-        default_factory=lambda: {name: hashlib.sha256() for name in PLANES}
-    )
+    def __init__(self, grid: Grid, directory: Path) -> None:
+        self.grid = grid
+        self._files = {
+            name: tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - closed at the end
+            for name in PLANES
+        }
+        self._digests = {name: hashlib.sha256() for name in PLANES}
+        weakref.finalize(self, _close, tuple(self._files.values()))
 
-    @classmethod
-    def temporary(cls, grid: Grid) -> Planes:
-        """Return planes in a new directory (below ``TMPDIR``) that goes when they are let go."""
-        planes = cls(Path(tempfile.mkdtemp(prefix="openastro-stack-")), grid)
-        weakref.finalize(planes, shutil.rmtree, planes.directory, ignore_errors=True)
-        return planes
-
-    def write(self, start: int, band: Stacked) -> None:
+    def write(self, start: int, band: Stacked) -> None:  # noqa: ARG002 - bands come in order
         """Append a band; bands must come in order."""
-        if start == 0:
-            self._files = {name: self._path(name).open("wb") for name in PLANES}
         for name, dtype in PLANES.items():
             data = np.ascontiguousarray(getattr(band, name), dtype)
             self._files[name].write(data.data)
             self._digests[name].update(data.data)
-
-    def close(self) -> None:
-        """Finish writing."""
-        for file in self._files.values():
-            file.close()
 
     @property
     def digest(self) -> str:
@@ -77,16 +64,21 @@ class Planes:
 
     def rows(self, name: str) -> Iterator[NDArray[Any]]:
         """Yield a plane in pieces of `ROWS` rows, the last one shorter."""
-        dtype = PLANES[name]
-        with self._path(name).open("rb") as file:
-            for start in range(0, self.grid.ny, ROWS):
-                n = min(ROWS, self.grid.ny - start) * self.grid.nx
-                yield np.fromfile(file, dtype, n).reshape(-1, self.grid.nx)
+        dtype, file = PLANES[name], self._files[name]
+        for start in range(0, self.grid.ny, ROWS):
+            rows = np.empty((min(ROWS, self.grid.ny - start), self.grid.nx), dtype)
+            file.seek(start * self.grid.nx * dtype.itemsize)
+            if file.readinto(rows.data.cast("B")) != rows.nbytes:
+                raise OSError("The scratch file of a stack is shorter than it should be.")
+            yield rows
 
     def whole(self, name: str) -> NDArray[Any]:
         """Return a plane, mapped from its file."""
+        self._files[name].flush()
         shape = (self.grid.ny, self.grid.nx)
-        return np.memmap(self._path(name), PLANES[name], mode="r", shape=shape)
+        return np.memmap(self._files[name], PLANES[name], mode="r", shape=shape)
 
-    def _path(self, name: str) -> Path:
-        return self.directory / f"{name}.raw"
+
+def _close(files: tuple[BinaryIO, ...]) -> None:
+    for file in files:
+        file.close()

@@ -87,7 +87,7 @@ class ImageProduct:
     coadded : Coadded or None
         The frames, and how they were matched; None if there are none.
     planes : Planes
-        The stack; its files are there for as long as the product is in use.
+        The stack; its scratch files are there for as long as the product is in use.
     statistics : Statistics
         Of it.
     units : tuple[dict, ...]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 
 from assimilator.coadd.measure import Grid
 from assimilator.coadd.options import Options
@@ -27,7 +29,7 @@ def merge(
 ) -> ImageProduct:
     """Co-add the canonical outputs of a campaign; their order does not matter.
 
-    The stack is kept in a temporary directory (``TMPDIR``): 16 bytes for each pixel of the grid,
+    The stack is kept in files without names below ``TMPDIR``: 16 bytes for each pixel of the grid,
     and while it is made 8 bytes for each pixel of one row of tiles of all frames.
 
     Parameters
@@ -52,14 +54,14 @@ def merge(
     size = campaign.settings["grid"]
     grid = Grid(int(size["nx"]), int(size["ny"]))
     ordered = sorted(outputs, key=lambda one: (one.unit.generation, one.unit.index))
-    planes = Planes.temporary(grid)
+    scratch = Path(tempfile.gettempdir())
+    planes = Planes(grid, scratch)
     coadded: Coadded | None = None
     with closing(OpenOutputs()) as opened:
         sources = [source for one in ordered for source in sources_of(campaign, one, grid, opened)]
         units = tuple(_entry(one, opened) for one in ordered)
         if sources:
-            with closing(planes):
-                coadded = coadd(sources, grid, options, planes, scratch=planes.directory)
+            coadded = coadd(sources, grid, options, planes, scratch=scratch)
     return ImageProduct(
         campaign=campaign,
         options=options,

@@ -87,7 +87,7 @@ class Planes:
 class Interpolation:
     """How to interpolate.
 
-    `table` is float32 (2, n_phase + 1, 8) for Lanczos3: weights, and differences to the next phase.
+    `table` is float32 (n_phase + 1, 2, 8) for Lanczos3: weights, and differences to the next phase.
     """
 
     method: str
@@ -151,9 +151,9 @@ def lanczos_table(weights: NDArray[np.float64]) -> NDArray[np.float32]:
         raise FitsError("LANCZOS3 is not a table of six weights for each phase.")
     if not (np.abs(weights) <= 2.0).all() or np.abs(weights.sum(axis=1) - 1.0).max() > 1e-6:
         raise FitsError("LANCZOS3 has weights that do not add up to 1.")
-    table = np.zeros((2, n_phase + 1, 8), np.float32)
-    table[0, :, :6] = weights
-    table[1, :-1] = table[0, 1:] - table[0, :-1]
+    table = np.zeros((n_phase + 1, 2, 8), np.float32)
+    table[:, 0, :6] = weights
+    table[:-1, 1] = table[1:, 0] - table[:-1, 0]
     return table
 
 
@@ -196,7 +196,7 @@ def resample(
             level,
             (
                 *(pixel_map.nodes, n_row, n_column, pixel_map.step),
-                0 if table is None else table.shape[1] - 1,
+                0 if table is None else len(table) - 1,
             ),
             (
                 *(planes.values, planes.variance, planes.flags, planes.windows),

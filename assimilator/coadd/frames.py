@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,17 +164,16 @@ class Spool:
 
     Parameters
     ----------
-    path : Path
-        The scratch file; it is overwritten, and removed by `close`.
+    directory : Path
+        Where the scratch file is. It has no name: it goes with the process, however that ends.
     sources : sequence of Source
         Their rows are put side by side.
     start, stop : int
         Rows of the grid.
     """
 
-    def __init__(self, path: Path, sources: Sequence[Source], start: int, stop: int) -> None:
-        self._path = path
-        self._file = path.open("w+b")
+    def __init__(self, directory: Path, sources: Sequence[Source], start: int, stop: int) -> None:
+        self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - closed by `close`
         self._places: list[tuple[int, int, int, int]] = []
         at = 0
         for source in sources:
@@ -196,10 +196,9 @@ class Spool:
             wanted = np.empty((stop - start, nx), np.float32)
             self._file.seek(at + offset + (start - first) * nx * 4)
             if self._file.readinto(wanted.data.cast("B")) != wanted.nbytes:
-                raise OSError(f"{self._path} is shorter than it was.")
+                raise OSError("The scratch file is shorter than it was.")
             target[:] = wanted
 
     def close(self) -> None:
-        """Remove the scratch file."""
+        """Let the scratch file go."""
         self._file.close()
-        self._path.unlink(missing_ok=True)

@@ -98,7 +98,7 @@ def coadd(
         return Coadded(tuple(ordered), matched)
     for start in range(0, grid.ny, tile_rows):
         stop = min(start + tile_rows, grid.ny)
-        with closing(Spool(scratch / "rows", ordered, start, stop)) as spool:
+        with closing(Spool(scratch, ordered, start, stop)) as spool:
             for band in _bands(ordered, grid, start, stop, memory):
                 pixels = _gather(ordered, grid, band, spool, with_variance)
                 sink.write(band.start, _stack(grid, matched, options, band, pixels, level))

@@ -36,9 +36,9 @@ struct planes {
 
 struct interpolation {
     enum method method;
-    /* Lanczos3: weights at n_phase + 1 phases, 8 floats each of which the last two are 0, and
-     * their differences to the next phase. */
-    const float *table, *slopes;
+    /* Lanczos3: for each of n_phase + 1 phases 8 weights, of which the last two are 0, and their
+     * 8 differences to the next phase. */
+    const float *table;
     int n_phase;
     float most_lost; /* share of the absolute weights that may be masked */
     int conserve_flux;

@@ -1,6 +1,8 @@
 /* Loading rows of a frame; see loading.h. */
 #include "loading.h"
 
+#include "lanes.h"
+
 #include <string.h>
 
 #define CONVERT(type_of) \
@@ -90,19 +92,44 @@ static void calibrate(
         }
 }
 
+typedef uint8_t byte4 __attribute__((vector_size(4)));
+
+/* Mask what is flagged, and what is no finite number or has no variance; masked pixels are 0. */
+INLINE void mask_four(float *values, float *variance, uint8_t *flags)
+{
+    const vec4 largest = {3.0e38f, 3.0e38f, 3.0e38f, 3.0e38f};
+    vec4 v = load4(values);
+    byte4 flagged;
+    memcpy(&flagged, flags, sizeof flagged);
+    whole4 good = (v <= largest) & (v >= -largest);
+    good &= __builtin_convertvector(flagged, whole4) == 0;
+    if (variance) {
+        vec4 spread = load4(variance);
+        good &= (spread >= 0.0f) & (spread <= largest);
+        store4(variance, (vec4)((whole4)spread & good));
+    }
+    store4(values, (vec4)((whole4)v & good));
+    flagged = __builtin_convertvector(~good & 1, byte4);
+    memcpy(flags, &flagged, sizeof flagged);
+}
+
 void load_rows(
     const struct loading *how, const struct sources *from, const struct targets *to, long n_row,
     long width)
 {
     const float largest = 3.0e38f; /* and no infinity, no NaN */
+    if (width < 1)
+        return;
     for (long row = 0; row < n_row; row++) {
         long start = row * width;
         float *v = to->values + (size_t)row * to->stride;
         float *variance = to->variance ? to->variance + (size_t)row * to->stride : NULL;
         uint8_t *flags = to->flags + (size_t)row * to->stride;
         convert(how, from->stored, start, width, v);
-        for (long i = 0; i < width; i++)
-            flags[i] = !(v[i] < how->saturation);
+        memset(flags, 0, (size_t)width);
+        if (how->saturation <= largest)
+            for (long i = 0; i < width; i++)
+                flags[i] = !(v[i] < how->saturation);
         calibrate(how, from, start, width, v, variance);
         if (from->variance && how->is_variance_swapped)
             copy_swapped(from->variance, start, width, variance);
@@ -111,16 +138,22 @@ void load_rows(
         if (from->mask)
             for (long i = 0; i < width; i++)
                 flags[i] |= from->mask[start + i] != 0;
-        for (long i = 0; i < width; i++)
-            flags[i] |= !((v[i] < 0.0f ? -v[i] : v[i]) <= largest);
-        if (variance)
-            for (long i = 0; i < width; i++)
-                flags[i] |= !(variance[i] >= 0.0f && variance[i] <= largest);
-        for (long i = 0; i < width; i++)
-            v[i] = flags[i] ? 0.0f : v[i];
-        if (variance)
-            for (long i = 0; i < width; i++)
-                variance[i] = flags[i] ? 0.0f : variance[i];
+        long whole = width & ~3L, left = width - whole;
+        for (long i = 0; i < whole; i += 4)
+            mask_four(v + i, variance ? variance + i : NULL, flags + i);
+        if (left) {
+            float some[2][4] = {{0.0f}, {0.0f}};
+            uint8_t some_flags[4] = {0};
+            memcpy(some[0], v + whole, (size_t)left * sizeof *v);
+            memcpy(some_flags, flags + whole, (size_t)left);
+            if (variance)
+                memcpy(some[1], variance + whole, (size_t)left * sizeof *variance);
+            mask_four(some[0], variance ? some[1] : NULL, some_flags);
+            memcpy(v + whole, some[0], (size_t)left * sizeof *v);
+            memcpy(flags + whole, some_flags, (size_t)left);
+            if (variance)
+                memcpy(variance + whole, some[1], (size_t)left * sizeof *variance);
+        }
     }
 }
 

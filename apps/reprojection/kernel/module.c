@@ -158,7 +158,6 @@ static PyObject *resample(PyObject *module, PyObject *args)
     if (failed || !scratch)
         return finish(&all, failed ? NULL : PyErr_NoMemory());
     map.y = map.x + n_node;
-    how.slopes = how.table ? how.table + n_table / 2 : NULL;
     long missing;
     Py_BEGIN_ALLOW_THREADS
     missing = level->resample(&map, &planes, &how, &box, scratch, values, variance);

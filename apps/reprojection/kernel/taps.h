@@ -35,7 +35,8 @@ INLINE OF(line) OF(weights)(const struct interpolation *how, int phase, float fr
     return ((c3 * v + c2) * v + c1) * v + c0;
 #else
     vec8 v = {fraction, fraction, fraction, fraction, fraction, fraction, fraction, fraction};
-    return load8(how->table + 8 * phase) + v * load8(how->slopes + 8 * phase);
+    const float *both = how->table + 16 * phase;
+    return load8(both) + v * load8(both + 8);
 #endif
 }
 
@@ -124,7 +125,7 @@ INLINE long OF(interpolate_as)(
         if (planes->n_row < TAPS) {
             start[0] = start[1] = start[2] = start[3] = 0;
             is_there = (whole4){0};
-        } else {
+        } else if (is_there[0] | is_there[1] | is_there[2] | is_there[3]) {
             OF(four)(planes, how, &at, start, has_plane, values + begin, variance + begin);
         }
         if (flags == 0 && (is_there[0] & is_there[1] & is_there[2] & is_there[3]))

@@ -3,7 +3,7 @@
  *   driver METHOD WIDTH HEIGHT NX NY STEP N_PHASE VARIANCE_PLANE CONSERVE
  *
  * Standard input has stored pixels (int16), mask (uint8), variance (float32, if there is a plane),
- * the map's nodes (float64, x then y) and the table (float32, weights then slopes). Standard output
+ * the map's nodes (float64, x then y) and the table (float32). Standard output
  * has values and variances (float32), steps (int32) and codes of the variance (int16). */
 #include <stdint.h>
 #include <stdio.h>
@@ -77,7 +77,6 @@ int main(int argc, char **argv)
     struct interpolation interpolation = {
         .method = method,
         .table = table,
-        .slopes = table + n_table,
         .n_phase = n_phase,
         .most_lost = method == BILINEAR ? 0.0f : 0.03125f,
         .conserve_flux = atoi(argv[9]),
