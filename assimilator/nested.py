@@ -14,8 +14,9 @@ from scipy.stats import chi2, kstwo
 from apps.nested.cube import PriorTransform
 from apps.nested.run import log_left
 from apps.ttv.settings import Problem
-from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
+from apps.ttv.table import TABLE_FILE, parse_table
 from assimilator.diagnostics import QUANTILES, Estimate, Marginal
+from assimilator.evidence import importance_evidence, log_constant
 from assimilator.nested_errors import MIN_RUNS, Resampling, resample
 from assimilator.nested_modes import find_modes, systematic
 from assimilator.nested_product import Evidence, NestedProduct, Posterior, SubRun
@@ -86,7 +87,7 @@ def merge(
     found: tuple[Quantity, ...] = ()
     marginals: dict[str, Marginal] = {}
     if read:
-        importance = _importance(campaign, constant)
+        importance = importance_evidence(campaign.settings, constant)
         posterior, found, marginals = _posterior(problem, read, runs, constant, importance)
     return NestedProduct(
         campaign=campaign,
@@ -152,20 +153,6 @@ def missing(evidence: Evidence | None, runs: Sequence[SubRun], rule: StopRule) -
             f"about {more} more runs like these {n_run}."
         )
     return tuple(found)
-
-
-def log_constant(problem: Problem, table: TransitTable) -> float:
-    """Return what the likelihood leaves out because it depends on no parameter.
-
-    With it, evidences of models with unlike noise can be compared, too; see `apps.ttv.noise`.
-    """
-    log_sigmas = sum(float(np.log(planet.sigmas).sum()) for planet in table.planets)
-    if problem.noise.kind == "student_t":
-        nu = problem.noise.degrees
-        one = math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu) - 0.5 * math.log(nu * math.pi)
-    else:
-        one = -0.5 * math.log(2.0 * math.pi)
-    return table.n_transit * one - log_sigmas
 
 
 def sub_run(
@@ -287,14 +274,6 @@ def _evidence(
         insertion_p=insertion_probability([insertion_ranks(output) for output in read]),
         scatter_p=_scatter_probability(runs),
     )
-
-
-def _importance(campaign: Campaign, constant: float) -> Estimate | None:
-    """Return the evidence that the campaign was prepared with; None if it is not to be trusted."""
-    found = campaign.settings.get("importance", {})
-    if found.get("error") is None:
-        return None
-    return Estimate(float(found["log_z"]) + constant, float(found["error"]))
 
 
 def _scatter_probability(runs: Sequence[SubRun]) -> float:

@@ -17,6 +17,7 @@ from apps.ttv.table import TransitTable
 from assimilator import directory as files
 from assimilator import summary as entries
 from assimilator.diagnostics import Marginal
+from assimilator.evidence import importance_evidence, log_constant
 from assimilator.merge import Merged
 from assimilator.outputs import Rejected
 from assimilator.posterior_files import (
@@ -137,7 +138,12 @@ class Product:
                 for report in self.merged.reports
             ],
             "modes": entries.mode_entries(self.merged),
+            "evidence": self._evidence(),
         }
+
+    def _evidence(self) -> dict[str, float | None] | None:
+        found = importance_evidence(self.campaign.settings, log_constant(self.problem, self.table))
+        return None if found is None else entries.estimate(found)
 
     def provenance(self) -> dict[str, Any]:
         """Return where it comes from, as plain JSON values."""
@@ -181,6 +187,7 @@ class Product:
     def _write_plots(self, directory: Path) -> None:
         # Matplotlib takes a second to import; only who writes a product needs it.
         from assimilator import plots
+        from assimilator.mode_plot import modes_plot
         from assimilator.timing import timing_curves
 
         title = self.campaign.title
@@ -192,6 +199,8 @@ class Product:
         }
         if curves:
             pictures["oc.png"] = plots.oc_plot(curves, title)
+        if self.campaign.settings.get("modes"):
+            pictures["modes.png"] = modes_plot(self.campaign.settings["modes"], title)
         for name, data in pictures.items():
             (directory / name).write_bytes(data)
 

@@ -28,9 +28,9 @@ def parameter_entry(
         "label": quantity.label,
         "unit": quantity.unit,
         "derived": quantity.derived,
-        "mean": _estimate(marginal.mean),
-        "sd": _estimate(marginal.sd),
-        **{name: _estimate(one) for name, one in marginal.quantiles.items()},
+        "mean": estimate(marginal.mean),
+        "sd": estimate(marginal.sd),
+        **{name: estimate(one) for name, one in marginal.quantiles.items()},
         "rhat": number(marginal.rhat),
         "ess_bulk": number(marginal.ess_bulk),
         "ess_tail": number(marginal.ess_tail),
@@ -94,7 +94,8 @@ def head(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _estimate(estimate: Estimate) -> dict[str, float | None]:
+def estimate(estimate: Estimate) -> dict[str, float | None]:
+    """Return a number and its Monte Carlo error as JSON values."""
     return {"value": number(estimate.value), "mcse": number(estimate.mcse)}
 
 

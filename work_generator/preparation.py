@@ -70,6 +70,7 @@ def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
         for mode, weight, wide in zip(modes, flown.weights, flown.wide, strict=True)
     ]
     settings["pilot"] = {"effective": flown.effective, "n_call": flown.n_call}
+    settings["importance"] = {"log_z": flown.log_z, "error": flown.log_z_error}
     settings["proposal"] = flown.proposal.to_json()
     return replace(campaign, settings=settings)
 

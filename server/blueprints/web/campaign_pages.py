@@ -20,6 +20,7 @@ PLOTS = {
     "oc.png": "Observed minus calculated transit times, with the posterior's 68 % and 95 % bands",
     "corner.png": "Marginal distributions of the parameters, one and two at a time",
     "run.png": "The nested runs: likelihood, weight and evidence by the prior's volume",
+    "modes.png": "The modes that were found, and how much of the posterior each holds",
     "rank.png": "Rank histograms of the sub-chains: flat where they agree",
 }
 

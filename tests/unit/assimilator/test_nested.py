@@ -19,6 +19,7 @@ from apps.ttv.settings import Problem
 from apps.ttv.table import parse_table
 from assimilator import nested, registry
 from assimilator.diagnostics import Estimate
+from assimilator.evidence import log_constant
 from assimilator.nested_errors import resample
 from assimilator.nested_modes import find_modes, mode_labels, systematic
 from assimilator.nested_product import Evidence, NestedProduct, SubRun
@@ -135,7 +136,7 @@ def _log_shells(points: h5py.Group) -> np.ndarray:
 
 
 def nested_constant(product: NestedProduct) -> float:
-    return nested.log_constant(product.problem, product.table)
+    return log_constant(product.problem, product.table)
 
 
 def test_no_outputs_give_no_posterior(tmp_path: Path) -> None:
@@ -214,7 +215,7 @@ def test_the_constant_makes_the_likelihood_a_density(noise: dict[str, object]) -
     table = parse_table(ttv_case.table())
     density = norm if noise["kind"] == "gaussian" else t(4.0)
     expected = table.n_transit * density.logpdf(0.0) - table.n_transit * math.log(ttv_case.SIGMA)
-    assert nested.log_constant(problem, table) == pytest.approx(expected)
+    assert log_constant(problem, table) == pytest.approx(expected)
 
 
 def two_peaks(far: float, share: float) -> Likely:
