@@ -64,10 +64,12 @@ class Shear:
         """Return the points x of coordinates u, both float64 (n, n_dim)."""
         x = np.empty_like(u)
         terms = _Terms(*u.shape)
-        for k, coefficients in enumerate(self.coefficients):
-            z = u[:, k] + terms.polynomial(coefficients)
-            terms.append(z)
-            x[:, self.order[k]] = self.center[k] + self.scale[k] * z
+        # Far from all draws a polynomial may overflow; such a point is outside of every prior.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for k, coefficients in enumerate(self.coefficients):
+                z = u[:, k] + terms.polynomial(coefficients)
+                terms.append(z)
+                x[:, self.order[k]] = self.center[k] + self.scale[k] * z
         return x
 
 

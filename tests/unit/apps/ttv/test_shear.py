@@ -68,3 +68,9 @@ def test_terms_are_those_of_the_coefficients(points: np.ndarray) -> None:
     ]  # fmt: skip
     np.testing.assert_array_equal(terms_of(points[:, :3]), expected)
     assert [n_feature(k) for k in range(4)] == [1, 3, 6, 10]
+
+
+def test_a_point_far_beyond_is_nowhere_and_no_warning(shear: Shear) -> None:
+    far = shear.bend(np.array([[1e200, 0.0, 0.0, 0.0], [0.1, 0.2, 0.3, 0.4]]))
+    assert not np.isfinite(far[0]).all()
+    assert np.isfinite(far[1]).all()
