@@ -47,8 +47,8 @@ def test_the_files_in_the_page_can_be_loaded(tmp_path: Path) -> None:
         *PARAMETERS,
         *KEYS_OF_PRIOR,
         *MOVES,
-        *(set(Quorum.__slots__) - {"full_quorum"}),  # of a workunit only
-        *(set(StopRule.__slots__) - {"all_units"}),  # an app's, not a file's
+        *sorted(set(Quorum.__slots__) - {"full_quorum"}),  # of a workunit only
+        *sorted(set(StopRule.__slots__) - {"all_units"}),  # an app's, not a file's
         *NOISE_KEYS,
         *MODEL_KEYS,
         *KINDS,
