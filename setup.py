@@ -8,12 +8,14 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-# Extensions whose ``level.c`` is compiled once for each width of vectors, and where it is.
+# Extensions that are compiled once for each width of vectors, where their kernels are, and which of
+# their sources that is done with.
 LEVELLED = {
     "apps.reprojection._kernel": Path("apps") / "reprojection" / "kernel",
     "apps.ttv._kernel": Path("apps") / "ttv" / "kernel",
     "assimilator.coadd._kernel": Path("assimilator") / "coadd" / "kernel",
 }
+AT_EACH_LEVEL = {"apps.reprojection._kernel": ["level.c", "loading.c"]}
 # No contraction to fused multiply-adds, no reassociation: the same bits from every compiler.
 EXACT = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-Wno-psabi"]
 # Name, doubles in a vector, flags. Two AVX-512 registers a vector would hide more latency, but the
@@ -29,7 +31,7 @@ LEVELS = {
 
 
 class BuildKernel(build_ext):
-    """Compile ``level.c`` once for each level, then link everything together."""
+    """Compile sources once for each level, then link everything together."""
 
     def build_extension(self, ext: Extension) -> None:
         """Add the levels' objects to the extension and build it."""
@@ -41,7 +43,7 @@ class BuildKernel(build_ext):
         for name, lanes, flags in levels:
             ext.define_macros.append((f"{name.upper()}_LANES", str(lanes)))
             ext.extra_objects += self.compiler.compile(
-                [str(LEVELLED[ext.name] / "level.c")],
+                [str(LEVELLED[ext.name] / one) for one in AT_EACH_LEVEL.get(ext.name, ["level.c"])],
                 output_dir=str(Path(self.build_temp) / ext.name / name),
                 macros=[("LANES", str(lanes)), ("LEVEL", name)],
                 extra_postargs=[*EXACT, *flags],
@@ -51,7 +53,7 @@ class BuildKernel(build_ext):
 
 
 def levelled(name: str, *sources: str) -> Extension:
-    """Return an extension with the levels that its directory has a ``level.c`` for.
+    """Return an extension with a kernel that is compiled at several levels.
 
     Without a compiler the project still works, with slower libraries: it says so.
     """
@@ -70,7 +72,7 @@ setup(
     packages=[],
     ext_modules=[
         levelled("apps.ttv._kernel", "module.c", "matching.c"),
-        levelled("apps.reprojection._kernel", "module.c", "loading.c"),
+        levelled("apps.reprojection._kernel", "module.c"),
         levelled("assimilator.coadd._kernel", "module.c"),
         Extension(
             "boinc_project.fits._rice",

@@ -67,13 +67,14 @@ def _lagrange(places: NDArray[np.int64], step: int) -> list[NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planes:
-    """Rows of a frame in memory, all (n_row, stride); see `apps.reprojection.rows`.
+    """Rows of a frame in memory, (n_row, stride) pixels; see `apps.reprojection.rows`.
 
-    `first` is the frame row of the first; `variance` is None if it is `constant_variance`.
+    `values` is (n_row, stride, depth): of each pixel its value and, unless all have
+    `constant_variance`, its variance; side by side, because they are always needed together.
+    `first` is the frame row of the first.
     """
 
     values: NDArray[np.float32]
-    variance: NDArray[np.float32] | None
     flags: NDArray[np.uint8]
     windows: NDArray[np.uint8]
     constant_variance: float
@@ -199,7 +200,7 @@ def resample(
                 0 if table is None else len(table) - 1,
             ),
             (
-                *(planes.values, planes.variance, planes.flags, planes.windows),
+                *(planes.values, planes.flags, planes.windows, planes.values.shape[2]),
                 *(planes.constant_variance, planes.values.shape[1]),
                 *(planes.first, planes.n_row, planes.width, planes.height),
             ),
@@ -271,11 +272,14 @@ class Sources:
     flat: NDArray[np.float32] | None = None
 
 
-def load(how: Loading, sources: Sources, planes: Planes, row: int) -> None:
-    """Calibrate rows, and put them into `planes` from `row` on."""
+def load(
+    how: Loading, sources: Sources, planes: Planes, row: int, *, level: str | None = None
+) -> None:
+    """Calibrate rows, and put them into `planes` from `row` on; by default at the fastest level."""
     n_row, width = sources.stored.shape
     scale, is_ccd = how.scale, how.inverse_gain is not None
     _kernel.load(
+        level or levels()[0],
         (
             _letter(sources.stored.dtype),
             int(sources.variance is not None and not sources.variance.dtype.isnative),
@@ -285,7 +289,7 @@ def load(how: Loading, sources: Sources, planes: Planes, row: int) -> None:
         ),
         int(how.repeat_edge),
         tuple(getattr(sources, field) for field in _SOURCES),
-        (planes.values, planes.variance, planes.flags),
+        (planes.values, planes.flags, planes.values.shape[2]),
         *(planes.values.shape[1], row, n_row, width),
     )
 
@@ -300,10 +304,13 @@ _LETTERS = {"u1": "B", "i2": "h", "i4": "i", "i8": "q", "f4": "f", "f8": "d"}
 _SOURCES = ("stored", "mask", "variance", "bias", "dark", "flat")
 
 
-def find_windows(planes: Planes, method: str, first: int = 0) -> None:
+def find_windows(planes: Planes, method: str, first: int = 0, *, level: str | None = None) -> None:
     """Fill `planes.windows`: whether a masked pixel is among the taps that begin at each pixel.
 
     From the row in memory `first` on: those before are known.
     """
     stride, n_row = planes.flags.shape[1], planes.n_row - first
-    _kernel.windows(planes.flags[first:], planes.windows[first:], stride, n_row, TAPS[method])
+    _kernel.windows(
+        level or levels()[0],
+        *(planes.flags[first:], planes.windows[first:], stride, n_row, TAPS[method]),
+    )

@@ -42,7 +42,7 @@ class FrameRows:
         self._method = method
         self._stride = frame.width + MARGIN_BEFORE + MARGIN_AFTER
         self._base = self._first = self._end = 0  # base: frame row of the first row in memory
-        self._values, self._variance, self._flags, self._windows = self._room(capacity)
+        self._values, self._flags, self._windows = self._room(capacity)
 
     def need(self, first: int, end: int) -> Planes:
         """Return planes that hold the rows from `first` up to `end`, as far as there are any.
@@ -76,7 +76,6 @@ class FrameRows:
         held = slice(self._first - self._base, self._end - self._base)
         return Planes(
             self._values[held],
-            None if self._variance is None else self._variance[held],
             self._flags[held],
             self._windows[held],
             self.frame.constant_variance,
@@ -90,27 +89,25 @@ class FrameRows:
         """Make room for rows up to `end`; those that are kept move to the front if they have to."""
         if keep and end - self._base <= len(self._values):
             return
-        old = (self._values, self._variance, self._flags, self._windows)
+        old = (self._values, self._flags, self._windows)
         if end - first > len(self._values):
-            self._values, self._variance, self._flags, self._windows = self._room(end - first)
+            self._values, self._flags, self._windows = self._room(end - first)
         start, self._base = keep.start - self._base, first
-        new = (self._values, self._variance, self._flags, self._windows)
+        new = (self._values, self._flags, self._windows)
         if not keep or (start == 0 and new[0] is old[0]):
             return
         for source, target in zip(old, new, strict=True):
-            if source is None or target is None:
-                continue
             # In pieces that do not overlap with where they go.
             most = len(keep) if new[0] is not old[0] else start
             for at in range(0, len(keep), most):
                 piece = min(most, len(keep) - at)
                 target[at : at + piece] = source[start + at : start + at + piece]
 
-    def _room(self, n_row: int) -> tuple[Floats, Floats | None, Bytes, Bytes]:
+    def _room(self, n_row: int) -> tuple[Floats, Bytes, Bytes]:
         shape = (n_row, self._stride)
+        depth = 2 if self.frame.has_variance_plane else 1
         return (
-            np.empty(shape, np.float32),
-            np.empty(shape, np.float32) if self.frame.has_variance_plane else None,
+            np.empty((*shape, depth), np.float32),
             np.empty(shape, np.uint8),
             np.empty(shape, np.uint8),
         )
@@ -132,6 +129,4 @@ class FrameRows:
                 load(frame.loading, frame.sources(edge, edge + 1), planes, row)
                 if not frame.loading.repeat_edge:
                     planes.flags[row], planes.values[row] = 1, 0.0
-                    if planes.variance is not None:
-                        planes.variance[row] = 0.0
             at = stop

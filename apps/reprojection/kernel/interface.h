@@ -24,10 +24,10 @@ struct map {
  * -MARGIN_BEFORE the first in each. Masked pixels are 0, and margins are masked, but for
  * bilinear interpolation, which repeats the edge. */
 struct planes {
-    const float *values;
-    const float *variance; /* NULL: the same for all pixels */
-    const uint8_t *flags;  /* whether a pixel is masked */
+    const float *values; /* `depth` floats a pixel: its value, and its variance */
+    const uint8_t *flags; /* whether a pixel is masked */
     const uint8_t *windows; /* whether a masked pixel is among the taps that begin here */
+    int depth; /* 2, or 1: the variance is the same for all pixels */
     float constant_variance;
     size_t stride;
     long first, n_row;
@@ -55,16 +55,18 @@ struct steps {
     int32_t blank, least, most;
 };
 
-/* Doubles of scratch that resample() needs for a box of nx columns. */
-#define SCRATCH(nx) (8 * ((size_t)(nx) + 8))
+/* The name of a function at the level that is being compiled. */
+#define NAME_OF(function, level) function##_##level
+#define NAME_IN(function, level) NAME_OF(function, level)
+#define NAME(function) NAME_IN(function, LEVEL)
 
 /* What each level offers. resample() returns the number of pixels whose rows are not in memory. */
 #define DECLARE_LEVEL(level) \
     long resample_##level( \
         const struct map *, const struct planes *, const struct interpolation *, \
-        const struct box *, double *scratch, float *values, float *variance); \
+        const struct box *, float *values, float *variance); \
     void quantise_##level(const struct steps *, const float *values, size_t n, int32_t *stored); \
-    void coarsen_##level( \
-        const float *variance, int nx, int ny, int16_t *codes);
+    void coarsen_##level(const float *variance, int nx, int ny, int16_t *codes);
+#define DECLARE_THIS(level) DECLARE_LEVEL(level)
 
 #endif

@@ -9,6 +9,10 @@
 
 typedef float vec4 __attribute__((vector_size(16)));
 typedef float vec8 __attribute__((vector_size(32)));
+typedef float vec16 __attribute__((vector_size(64)));
+typedef int64_t long2 __attribute__((vector_size(16)));
+typedef int64_t long4 __attribute__((vector_size(32)));
+typedef int64_t long8 __attribute__((vector_size(64)));
 
 typedef double real4 __attribute__((vector_size(32)));
 typedef int64_t mask4 __attribute__((vector_size(32))); /* all bits or none, of each lane */
@@ -33,6 +37,13 @@ INLINE vec8 load8(const float *at)
     return v;
 }
 
+INLINE vec16 load16(const float *at)
+{
+    vec16 v;
+    memcpy(&v, at, sizeof v);
+    return v;
+}
+
 INLINE vec4 load4(const float *at)
 {
     vec4 v;
@@ -49,12 +60,92 @@ typedef int32_t int4 __attribute__((vector_size(16)));
 #define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, ((int4){i, j, k, l}))
 #endif
 
+/* The same pair of floats in all pairs of lanes. */
+INLINE vec4 pair4(const float *at)
+{
+    int64_t pair;
+    memcpy(&pair, at, sizeof pair);
+    return (vec4)(long2){pair, pair};
+}
+
+INLINE vec8 pair8(const float *at)
+{
+    int64_t pair;
+    memcpy(&pair, at, sizeof pair);
+    return (vec8)(long4){pair, pair, pair, pair};
+}
+
+INLINE vec16 pair16(const float *at)
+{
+    int64_t pair;
+    memcpy(&pair, at, sizeof pair);
+    return (vec16)(long8){pair, pair, pair, pair, pair, pair, pair, pair};
+}
+
 /* Lanes 0 to 3 plus lanes 4 to 7. */
 INLINE vec4 fold8(vec8 v)
 {
     vec4 half[2];
     memcpy(half, &v, sizeof v);
     return half[0] + half[1];
+}
+
+/* A line of 8 or 16 floats in as few vectors as the processor has registers for: longer ones would
+ * go through memory. However it is cut, its floats are added alike: the upper half to the lower,
+ * until there are four. */
+#if defined(__AVX512F__)
+typedef struct {
+    vec16 v[1];
+} line16;
+#define LOAD_16 load16
+#define FILL_16 pair16
+#elif defined(__AVX__)
+typedef struct {
+    vec8 v[2];
+} line16;
+#define LOAD_16 load8
+#define FILL_16 pair8
+#else
+typedef struct {
+    vec4 v[4];
+} line16;
+#define LOAD_16 load4
+#define FILL_16 pair4
+#endif
+#if defined(__AVX__)
+typedef struct {
+    vec8 v[1];
+} line8;
+#define LOAD_8 load8
+#define FILL_8 pair8
+#else
+typedef struct {
+    vec4 v[2];
+} line8;
+#define LOAD_8 load4
+#define FILL_8 pair4
+#endif
+
+INLINE vec4 fold_line8(const line8 *line)
+{
+#if defined(__AVX__)
+    return fold8(line->v[0]);
+#else
+    return line->v[0] + line->v[1];
+#endif
+}
+
+INLINE vec4 fold_line16(const line16 *line)
+{
+#if defined(__AVX512F__)
+    vec8 half[2];
+    memcpy(half, &line->v[0], sizeof half);
+    return fold8(half[0] + half[1]);
+#elif defined(__AVX__)
+    return fold8(line->v[0] + line->v[1]);
+#else
+    return (line->v[0] + line->v[2]) + (line->v[1] + line->v[3]);
+#endif
 }
 
 /* The sums of four vectors: (0 + 2) + (1 + 3) of each. */

@@ -6,21 +6,22 @@
 #include "lanes.h"
 #include "map.h"
 
-#define NAME_OF(function, level) function##_##level
-#define NAME_IN(function, level) NAME_OF(function, level)
-#define NAME(function) NAME_IN(function, LEVEL)
-#define DECLARE_THIS(level) DECLARE_LEVEL(level)
-
 DECLARE_THIS(LEVEL)
 
 #define NOTHING (__builtin_nanf(""))
 
 enum state { FINE, MASKED, MISSING, OUTSIDE };
 
-/* Four positions in the frame: pixels, and how far behind them. */
+/* Pixels of a row whose places are computed together, and of those that are interpolated together:
+ * the weights of a run stay in the nearest cache. */
+#define SPAN 256
+#define RUN 64
+
+/* Where the pixels of a run are: the first of their taps in memory, and how far behind a pixel, or
+ * a phase, they are. Those that are nowhere begin at 0. */
 struct places {
-    whole4 x, y, inside, phase_x, phase_y;
-    vec4 fraction_x, fraction_y;
+    int32_t inside[RUN], is_there[RUN], start[RUN], phase_x[RUN], phase_y[RUN];
+    float fraction_x[RUN], fraction_y[RUN];
 };
 
 INLINE void split(
@@ -39,16 +40,32 @@ INLINE void split(
 
 /* What is outside of the frame, half a pixel around its outer centres, is put at its origin. */
 INLINE void locate(
-    const struct planes *planes, const double *x, const double *y, int n_phase,
-    struct places *places)
+    const struct planes *planes, const double *at_x, const double *at_y, int n, int taps,
+    int n_phase, struct places *at)
 {
-    real4 px = load_real4(x), py = load_real4(y), nowhere = {0.0}, phases = {0.0};
+    const int32_t before = taps / 2 - 1, first = (int32_t)planes->first + before;
+    const int32_t stride = (int32_t)planes->stride;
+    const whole4 last = (whole4){0} + ((int32_t)planes->n_row - taps);
     const double right = (double)planes->width - 0.5, top = (double)planes->height - 0.5;
-    phases = phases + (double)n_phase;
-    mask4 inside = (px >= -0.5) & (px < right) & (py >= -0.5) & (py < top);
-    places->inside = __builtin_convertvector(inside, whole4);
-    split(choose(inside, px, nowhere), phases, &places->x, &places->phase_x, &places->fraction_x);
-    split(choose(inside, py, nowhere), phases, &places->y, &places->phase_y, &places->fraction_y);
+    const real4 nowhere = {0.0}, phases = nowhere + (double)n_phase;
+    for (int i = 0; i < n; i += 4) {
+        real4 px = load_real4(at_x + i), py = load_real4(at_y + i);
+        whole4 x, y, phase_x, phase_y;
+        vec4 fraction_x, fraction_y;
+        mask4 in_frame = (px >= -0.5) & (px < right) & (py >= -0.5) & (py < top);
+        whole4 inside = __builtin_convertvector(in_frame, whole4);
+        split(choose(in_frame, px, nowhere), phases, &x, &phase_x, &fraction_x);
+        split(choose(in_frame, py, nowhere), phases, &y, &phase_y, &fraction_y);
+        whole4 line = y - first, is_there = (line >= 0) & (line <= last) & inside;
+        whole4 start = (line * stride + (x - before + MARGIN_BEFORE)) & is_there;
+        memcpy(at->inside + i, &inside, sizeof inside);
+        memcpy(at->is_there + i, &is_there, sizeof is_there);
+        memcpy(at->start + i, &start, sizeof start);
+        memcpy(at->phase_x + i, &phase_x, sizeof phase_x);
+        memcpy(at->phase_y + i, &phase_y, sizeof phase_y);
+        memcpy(at->fraction_x + i, &fraction_x, sizeof fraction_x);
+        memcpy(at->fraction_y + i, &fraction_y, sizeof fraction_y);
+    }
 }
 
 #define TAPS 2
@@ -58,39 +75,53 @@ INLINE void locate(
 #define TAPS 6
 #include "taps.h"
 
+/* At most SPAN pixels of one row. */
+static long resample_span(
+    const struct map *map, const struct planes *planes, const struct interpolation *how, long x,
+    long y, int n, float *values, float *variance)
+{
+    double place[3][SPAN + 4], node[4][SPAN + 4];
+    float value[SPAN], noise[SPAN];
+    struct row row = {place[0], place[1], place[2]};
+    struct columns columns = {node[0], node[1], node[2], node[3]};
+    map_row(map, x, y, n, &columns, &row);
+    /* Pixels are done in fours; those beyond the end are nowhere. */
+    for (int i = n; i & 3; i++)
+        row.x[i] = row.y[i] = -1.0;
+    long missing = 0;
+    for (int i = 0; i < n; i += RUN) {
+        int m = n - i < RUN ? n - i : RUN;
+        missing += how->method == LANCZOS3
+                       ? interpolate6(planes, how, row.x + i, row.y + i, m, value + i, noise + i)
+                   : how->method == CUBIC
+                       ? interpolate4(planes, how, row.x + i, row.y + i, m, value + i, noise + i)
+                       : interpolate2(planes, how, row.x + i, row.y + i, m, value + i, noise + i);
+    }
+    if (!how->conserve_flux) {
+        memcpy(values, value, (size_t)n * sizeof *values);
+        memcpy(variance, noise, (size_t)n * sizeof *variance);
+        return missing;
+    }
+    for (int i = 0; i < n; i++) {
+        float area = (float)row.area[i];
+        values[i] = value[i] * area;
+        variance[i] = noise[i] * (area * area);
+    }
+    return missing;
+}
+
 long NAME(resample)(
     const struct map *map, const struct planes *planes, const struct interpolation *how,
-    const struct box *box, double *scratch, float *values, float *variance)
+    const struct box *box, float *values, float *variance)
 {
-    size_t n = (size_t)box->nx, room = n + 8;
-    struct row row = {scratch, scratch + room, scratch + 2 * room};
-    double *rest = scratch + 3 * room;
-    float *value = (float *)(rest + 4 * room), *noise = value + room;
-    /* Rows are done in fours; those beyond the end are nowhere. */
-    for (int i = 0; i < 4; i++)
-        row.x[n + (size_t)i] = row.y[n + (size_t)i] = -1.0;
-    struct columns columns = {rest, rest + room, rest + 2 * room, rest + 3 * room};
     long missing = 0;
-    for (int j = 0; j < box->ny; j++) {
-        map_row(map, box->x, box->y + j, box->nx, &columns, &row);
-        if (how->method == LANCZOS3)
-            missing += interpolate6(planes, how, &row, box->nx, value, noise);
-        else if (how->method == CUBIC)
-            missing += interpolate4(planes, how, &row, box->nx, value, noise);
-        else
-            missing += interpolate2(planes, how, &row, box->nx, value, noise);
-        float *out = values + (size_t)j * n, *out_noise = variance + (size_t)j * n;
-        if (!how->conserve_flux) {
-            memcpy(out, value, n * sizeof *out);
-            memcpy(out_noise, noise, n * sizeof *out);
-            continue;
+    for (int i = 0; i < box->nx; i += SPAN)
+        for (int j = 0; j < box->ny; j++) {
+            size_t at = (size_t)j * (size_t)box->nx + (size_t)i;
+            int n = box->nx - i < SPAN ? box->nx - i : SPAN;
+            missing += resample_span(
+                map, planes, how, box->x + i, box->y + j, n, values + at, variance + at);
         }
-        for (size_t i = 0; i < n; i++) {
-            float area = (float)row.area[i];
-            out[i] = value[i] * area;
-            out_noise[i] = noise[i] * (area * area);
-        }
-    }
     return missing;
 }
 

@@ -1,9 +1,14 @@
-/* Loading rows of a frame; see loading.h. */
+/* Loading rows of a frame; see loading.h. Compiled once for each width of vectors, with LEVEL set. */
 #include "loading.h"
 
 #include "lanes.h"
 
 #include <string.h>
+
+DECLARE_THIS_LOADING(LEVEL)
+
+/* Pixels that go through all steps together, so that they stay in the nearest cache. */
+#define RUN 512
 
 #define CONVERT(type_of) \
     do { \
@@ -113,69 +118,74 @@ INLINE void mask_four(float *values, float *variance, uint8_t *flags)
     memcpy(flags, &flagged, sizeof flagged);
 }
 
-void load_rows(
-    const struct loading *how, const struct sources *from, const struct targets *to, long n_row,
-    long width)
+/* One run: `n` pixels from `start` in the sources, to `at` in the targets. */
+static void load_run(
+    const struct loading *how, const struct sources *from, const struct targets *to, long start,
+    size_t at, long n)
 {
     const float largest = 3.0e38f; /* and no infinity, no NaN */
-    if (width < 1)
+    float v[RUN], variance[RUN];
+    uint8_t flags[RUN];
+    long whole = (n + 3) & ~3L;
+    for (long i = whole - 4; i < whole; i++)
+        v[i] = variance[i] = 0.0f;
+    memset(flags, 0, (size_t)whole);
+    convert(how, from->stored, start, n, v);
+    if (how->saturation <= largest)
+        for (long i = 0; i < n; i++)
+            flags[i] = !(v[i] < how->saturation);
+    calibrate(how, from, start, n, v, variance);
+    if (from->variance && how->is_variance_swapped)
+        copy_swapped(from->variance, start, n, variance);
+    else if (from->variance)
+        memcpy(variance, from->variance + start, (size_t)n * sizeof *variance);
+    if (from->mask)
+        for (long i = 0; i < n; i++)
+            flags[i] |= from->mask[start + i] != 0;
+    int has_variance = to->depth == 2;
+    for (long i = 0; i < whole; i += 4)
+        mask_four(v + i, has_variance ? variance + i : NULL, flags + i);
+    memcpy(to->flags + at, flags, (size_t)n);
+    float *out = to->values + at * (size_t)to->depth;
+    if (!has_variance) {
+        memcpy(out, v, (size_t)n * sizeof *v);
         return;
-    for (long row = 0; row < n_row; row++) {
-        long start = row * width;
-        float *v = to->values + (size_t)row * to->stride;
-        float *variance = to->variance ? to->variance + (size_t)row * to->stride : NULL;
-        uint8_t *flags = to->flags + (size_t)row * to->stride;
-        convert(how, from->stored, start, width, v);
-        memset(flags, 0, (size_t)width);
-        if (how->saturation <= largest)
-            for (long i = 0; i < width; i++)
-                flags[i] = !(v[i] < how->saturation);
-        calibrate(how, from, start, width, v, variance);
-        if (from->variance && how->is_variance_swapped)
-            copy_swapped(from->variance, start, width, variance);
-        else if (from->variance)
-            memcpy(variance, from->variance + start, (size_t)width * sizeof *variance);
-        if (from->mask)
-            for (long i = 0; i < width; i++)
-                flags[i] |= from->mask[start + i] != 0;
-        long whole = width & ~3L, left = width - whole;
-        for (long i = 0; i < whole; i += 4)
-            mask_four(v + i, variance ? variance + i : NULL, flags + i);
-        if (left) {
-            float some[2][4] = {{0.0f}, {0.0f}};
-            uint8_t some_flags[4] = {0};
-            memcpy(some[0], v + whole, (size_t)left * sizeof *v);
-            memcpy(some_flags, flags + whole, (size_t)left);
-            if (variance)
-                memcpy(some[1], variance + whole, (size_t)left * sizeof *variance);
-            mask_four(some[0], variance ? some[1] : NULL, some_flags);
-            memcpy(v + whole, some[0], (size_t)left * sizeof *v);
-            memcpy(flags + whole, some_flags, (size_t)left);
-            if (variance)
-                memcpy(variance + whole, some[1], (size_t)left * sizeof *variance);
-        }
+    }
+    for (long i = 0; i < n; i++) {
+        out[2 * i] = v[i];
+        out[2 * i + 1] = variance[i];
     }
 }
 
-void load_margins(const struct targets *to, long n_row, long width, int repeat)
+void NAME(load_rows)(
+    const struct loading *how, const struct sources *from, const struct targets *to, long n_row,
+    long width)
+{
+    for (long row = 0; row < n_row; row++)
+        for (long i = 0; i < width; i += RUN)
+            load_run(
+                how, from, to, row * width + i, (size_t)row * to->stride + (size_t)i,
+                width - i < RUN ? width - i : RUN);
+}
+
+void NAME(load_margins)(const struct targets *to, long n_row, long width, int repeat)
 {
     for (long row = 0; row < n_row; row++) {
-        float *v = to->values + (size_t)row * to->stride;
-        float *variance = to->variance ? to->variance + (size_t)row * to->stride : NULL;
+        float *v = to->values + (size_t)row * to->stride * (size_t)to->depth;
         uint8_t *flags = to->flags + (size_t)row * to->stride;
         for (long i = -MARGIN_BEFORE; i < width + MARGIN_AFTER; i++) {
             if (i == 0)
                 i = width;
             long edge = i < 0 ? 0 : width - 1;
-            v[i] = repeat ? v[edge] : 0.0f;
             flags[i] = repeat ? flags[edge] : 1;
-            if (variance)
-                variance[i] = repeat ? variance[edge] : 0.0f;
+            for (int k = 0; k < to->depth; k++)
+                v[i * to->depth + k] = repeat ? v[edge * to->depth + k] : 0.0f;
         }
     }
 }
 
-void find_windows(const uint8_t *flags, uint8_t *windows, size_t stride, long n_row, int taps)
+void NAME(find_windows)(
+    const uint8_t *flags, uint8_t *windows, size_t stride, long n_row, int taps)
 {
     size_t reach = (size_t)taps - 1;
     for (long row = 0; row < n_row; row++) {

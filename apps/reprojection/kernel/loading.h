@@ -26,21 +26,26 @@ struct sources {
     const float *bias, *dark, *flat;
 };
 
-/* Where they go: the first row's first pixel, without margins. */
+/* Where they go: the first row's first pixel, without margins; see `struct planes`. */
 struct targets {
-    float *values, *variance;
+    float *values;
     uint8_t *flags;
+    int depth;
     size_t stride;
 };
 
-void load_rows(
-    const struct loading *, const struct sources *, const struct targets *, long n_row, long width);
-
-/* Fill the margins at both ends of rows: the edge again, or masked. */
-void load_margins(const struct targets *, long n_row, long width, int repeat);
-
-/* Whether a masked pixel is among the taps x taps pixels that begin at each. The last taps - 1 rows
- * and columns are not known. */
-void find_windows(const uint8_t *flags, uint8_t *windows, size_t stride, long n_row, int taps);
+/* What each level offers.
+ *
+ * load_rows() loads rows; load_margins() fills the margins at both ends of rows: the edge again, or
+ * masked; find_windows() tells whether a masked pixel is among the taps x taps pixels that begin at
+ * each: the last taps - 1 rows and columns are not known. */
+#define DECLARE_LOADING(level) \
+    void load_rows_##level( \
+        const struct loading *, const struct sources *, const struct targets *, long n_row, \
+        long width); \
+    void load_margins_##level(const struct targets *, long n_row, long width, int repeat); \
+    void find_windows_##level( \
+        const uint8_t *flags, uint8_t *windows, size_t stride, long n_row, int taps);
+#define DECLARE_THIS_LOADING(level) DECLARE_LOADING(level)
 
 #endif

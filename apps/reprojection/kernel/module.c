@@ -5,7 +5,6 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "interface.h"
@@ -13,20 +12,31 @@
 
 #if defined(__x86_64__)
 DECLARE_LEVEL(avx512)
+DECLARE_LOADING(avx512)
 DECLARE_LEVEL(avx2)
+DECLARE_LOADING(avx2)
 #endif
 DECLARE_LEVEL(baseline)
+DECLARE_LOADING(baseline)
 
 struct level {
     const char *name;
     long (*resample)(
         const struct map *, const struct planes *, const struct interpolation *,
-        const struct box *, double *, float *, float *);
+        const struct box *, float *, float *);
     void (*quantise)(const struct steps *, const float *, size_t, int32_t *);
     void (*coarsen)(const float *, int, int, int16_t *);
+    void (*load_rows)(
+        const struct loading *, const struct sources *, const struct targets *, long, long);
+    void (*load_margins)(const struct targets *, long, long, int);
+    void (*find_windows)(const uint8_t *, uint8_t *, size_t, long, int);
 };
 
-#define LEVEL_OF(level) {#level, resample_##level, quantise_##level, coarsen_##level}
+#define LEVEL_OF(level) \
+    { \
+        #level, resample_##level, quantise_##level, coarsen_##level, load_rows_##level, \
+            load_margins_##level, find_windows_##level \
+    }
 
 static const struct level LEVELS[] = {
 #if defined(__x86_64__)
@@ -107,13 +117,13 @@ static PyObject *resample(PyObject *module, PyObject *args)
     struct planes planes;
     struct interpolation how;
     struct box box;
-    PyObject *nodes, *plane[4], *table, *out[2];
+    PyObject *nodes, *plane[3], *table, *out[2];
     const char *name;
     Py_ssize_t stride;
     int method, n_phase, failed = 0;
     if (!PyArg_ParseTuple(
-            args, "s(Ollii)(OOOOfnllll)(iOfi)(llii)OO", &name, &nodes, &map.n_row, &map.n_column,
-            &map.step, &n_phase, &plane[0], &plane[1], &plane[2], &plane[3],
+            args, "s(Ollii)(OOOifnllll)(iOfi)(llii)OO", &name, &nodes, &map.n_row, &map.n_column,
+            &map.step, &n_phase, &plane[0], &plane[1], &plane[2], &planes.depth,
             &planes.constant_variance, &stride, &planes.first, &planes.n_row, &planes.width,
             &planes.height, &method, &table, &how.most_lost, &how.conserve_flux, &box.x, &box.y,
             &box.nx, &box.ny, &out[0], &out[1]))
@@ -136,7 +146,7 @@ static PyObject *resample(PyObject *module, PyObject *args)
         map.n_column > 1 << 24)
         failed = refuse("the map does not cover the box");
     else if (
-        planes.width < 1 || planes.height < 1 || planes.n_row < 0 || planes.n_row > 1 << 24 ||
+        planes.width < 1 || planes.height < 1 || planes.depth < 1 || planes.depth > 2 || planes.n_row > 1 << 24 ||
         stride < planes.width + MARGIN_BEFORE + MARGIN_AFTER || stride > 1 << 24 ||
         (planes.n_row + 1) * stride > INT32_MAX || planes.n_row < 1)
         failed = refuse("the rows do not fit the frame");
@@ -147,22 +157,20 @@ static PyObject *resample(PyObject *module, PyObject *args)
     size_t n_out = failed ? 0 : (size_t)box.nx * (size_t)box.ny;
     size_t n_table = method == LANCZOS3 ? 2 * 8 * ((size_t)n_phase + 1) : 0;
     map.x = memory(&all, nodes, 2 * n_node * sizeof(double), 0, 0, &failed);
-    planes.values = memory(&all, plane[0], n_plane * sizeof(float), 0, 0, &failed);
-    planes.variance = memory(&all, plane[1], n_plane * sizeof(float), 0, 1, &failed);
-    planes.flags = memory(&all, plane[2], n_plane, 0, 0, &failed);
-    planes.windows = memory(&all, plane[3], n_plane, 0, 0, &failed);
+    size_t n_value = failed ? 0 : n_plane * (size_t)planes.depth;
+    planes.values = memory(&all, plane[0], n_value * sizeof(float), 0, 0, &failed);
+    planes.flags = memory(&all, plane[1], n_plane, 0, 0, &failed);
+    planes.windows = memory(&all, plane[2], n_plane, 0, 0, &failed);
     how.table = memory(&all, table, n_table * sizeof(float), 0, method != LANCZOS3, &failed);
     float *values = memory(&all, out[0], n_out * sizeof(float), 1, 0, &failed);
     float *variance = memory(&all, out[1], n_out * sizeof(float), 1, 0, &failed);
-    double *scratch = failed ? NULL : malloc(SCRATCH(box.nx) * sizeof(double));
-    if (failed || !scratch)
-        return finish(&all, failed ? NULL : PyErr_NoMemory());
+    if (failed)
+        return finish(&all, NULL);
     map.y = map.x + n_node;
     long missing;
     Py_BEGIN_ALLOW_THREADS
-    missing = level->resample(&map, &planes, &how, &box, scratch, values, variance);
+    missing = level->resample(&map, &planes, &how, &box, values, variance);
     Py_END_ALLOW_THREADS
-    free(scratch);
     return finish(&all, PyLong_FromLong(missing));
 }
 
@@ -240,17 +248,21 @@ static PyObject *load(PyObject *module, PyObject *args)
     struct loading how;
     struct sources from;
     struct targets to;
-    PyObject *source[6], *target[3];
+    PyObject *source[6], *target[2];
+    const char *name;
     int type, repeat, failed = 0;
     long row, n_row, width;
     Py_ssize_t stride;
     long long blank;
     if (!PyArg_ParseTuple(
-            args, "(CiddLiffiff)i(OOOOOO)(OOO)nlll", &type, &how.is_variance_swapped, &how.scale, &how.zero, &blank,
-            &how.has_blank, &how.saturation, &how.dark_scale, &how.is_ccd, &how.inverse_gain,
-            &how.read_variance, &repeat, &source[0], &source[1], &source[2], &source[3],
-            &source[4], &source[5], &target[0], &target[1], &target[2], &stride, &row, &n_row,
-            &width))
+            args, "s(CiddLiffiff)i(OOOOOO)(OOi)nlll", &name, &type, &how.is_variance_swapped,
+            &how.scale, &how.zero, &blank, &how.has_blank, &how.saturation, &how.dark_scale,
+            &how.is_ccd, &how.inverse_gain, &how.read_variance, &repeat, &source[0], &source[1],
+            &source[2], &source[3], &source[4], &source[5], &target[0], &target[1], &to.depth,
+            &stride, &row, &n_row, &width))
+        return NULL;
+    const struct level *level = find_level(name);
+    if (!level)
         return NULL;
     how.type = (char)type;
     how.blank = blank;
@@ -261,7 +273,7 @@ static PyObject *load(PyObject *module, PyObject *args)
         width < 1 || n_row < 1 || row < 0 || row > 1 << 24 || n_row > 1 << 24 ||
         stride < width + MARGIN_BEFORE + MARGIN_AFTER || stride > 1 << 24)
         failed = refuse("the rows do not fit the frame");
-    else if ((how.is_ccd || source[2] != Py_None) && target[1] == Py_None)
+    else if (to.depth < 1 || to.depth > 2 || ((how.is_ccd || source[2] != Py_None) && to.depth < 2))
         failed = refuse("there is no room for the variance");
     size_t n = failed ? 0 : (size_t)n_row * (size_t)width;
     size_t room = failed ? 0 : (size_t)(row + n_row) * to.stride;
@@ -271,19 +283,17 @@ static PyObject *load(PyObject *module, PyObject *args)
     from.bias = memory(&all, source[3], n * sizeof(float), 0, 1, &failed);
     from.dark = memory(&all, source[4], n * sizeof(float), 0, 1, &failed);
     from.flat = memory(&all, source[5], n * sizeof(float), 0, 1, &failed);
-    to.values = memory(&all, target[0], room * sizeof(float), 1, 0, &failed);
-    to.variance = memory(&all, target[1], room * sizeof(float), 1, 1, &failed);
-    to.flags = memory(&all, target[2], room, 1, 0, &failed);
+    size_t n_value = failed ? 0 : room * (size_t)to.depth;
+    to.values = memory(&all, target[0], n_value * sizeof(float), 1, 0, &failed);
+    to.flags = memory(&all, target[1], room, 1, 0, &failed);
     if (failed)
         return finish(&all, NULL);
     size_t first = (size_t)row * to.stride + MARGIN_BEFORE;
-    to.values += first;
+    to.values += first * (size_t)to.depth;
     to.flags += first;
-    if (to.variance)
-        to.variance += first;
     Py_BEGIN_ALLOW_THREADS
-    load_rows(&how, &from, &to, n_row, width);
-    load_margins(&to, n_row, width, repeat);
+    level->load_rows(&how, &from, &to, n_row, width);
+    level->load_margins(&to, n_row, width, repeat);
     Py_END_ALLOW_THREADS
     return finish(&all, Py_NewRef(Py_None));
 }
@@ -296,9 +306,13 @@ static PyObject *windows(PyObject *module, PyObject *args)
     struct buffers all = {.n = 0};
     PyObject *from, *to;
     Py_ssize_t stride;
+    const char *name;
     long n_row;
     int taps, failed = 0;
-    if (!PyArg_ParseTuple(args, "OOnli", &from, &to, &stride, &n_row, &taps))
+    if (!PyArg_ParseTuple(args, "sOOnli", &name, &from, &to, &stride, &n_row, &taps))
+        return NULL;
+    const struct level *level = find_level(name);
+    if (!level)
         return NULL;
     if (taps < 1 || taps > MARGIN_AFTER || stride < taps || n_row < 0)
         failed = refuse("the rows do not fit the taps");
@@ -308,7 +322,7 @@ static PyObject *windows(PyObject *module, PyObject *args)
     if (failed)
         return finish(&all, NULL);
     Py_BEGIN_ALLOW_THREADS
-    find_windows(flags, found, (size_t)stride, n_row, taps);
+    level->find_windows(flags, found, (size_t)stride, n_row, taps);
     Py_END_ALLOW_THREADS
     return finish(&all, Py_NewRef(Py_None));
 }

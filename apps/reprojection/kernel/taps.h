@@ -8,13 +8,21 @@
 #if TAPS == 6
 #define LINE 8
 typedef vec8 OF(line);
+typedef line16 OF(pairs);
 #define LOAD load8
 #define FOLD fold8
+#define LOAD_PAIRS LOAD_16
+#define FILL_PAIRS FILL_16
+#define FOLD_PAIRS fold_line16
 #else
 #define LINE 4
 typedef vec4 OF(line);
+typedef line8 OF(pairs);
 #define LOAD load4
 #define FOLD(v) (v)
+#define LOAD_PAIRS LOAD_8
+#define FILL_PAIRS FILL_8
+#define FOLD_PAIRS fold_line8
 #endif
 
 /* Weights of the taps that begin TAPS / 2 - 1 pixels before a pixel, for a point behind it: by
@@ -42,24 +50,23 @@ INLINE OF(line) OF(weights)(const struct interpolation *how, int phase, float fr
 
 /* A pixel with masked taps: those that are left, if they are enough, with weights of sum 1. */
 static __attribute__((noinline)) void OF(patch)(
-    const struct planes *planes, const struct interpolation *how, size_t at, OF(line) vx,
-    OF(line) vy, float *value, float *variance)
+    const struct planes *planes, const struct interpolation *how, size_t at,
+    const float (*wx)[2], const float (*wy)[2], float *value, float *variance)
 {
-    float sum = 0.0f, spread = 0.0f, good = 0.0f, lost = 0.0f, all = 0.0f, wx[LINE], wy[LINE];
-    memcpy(wx, &vx, sizeof vx);
-    memcpy(wy, &vy, sizeof vy);
+    float sum = 0.0f, spread = 0.0f, good = 0.0f, lost = 0.0f, all = 0.0f;
     for (int j = 0; j < TAPS; j++)
         for (int i = 0; i < TAPS; i++) {
             size_t here = at + (size_t)j * planes->stride + (size_t)i;
-            float w = wy[j] * wx[i], size = w < 0.0f ? -w : w;
+            float w = wy[j][0] * wx[i][0], size = w < 0.0f ? -w : w;
             all += size;
             if (planes->flags[here]) {
                 lost += size;
                 continue;
             }
-            float v = planes->variance ? planes->variance[here] : planes->constant_variance;
+            const float *pixel = planes->values + here * (size_t)planes->depth;
+            float v = planes->depth == 2 ? pixel[1] : planes->constant_variance;
             good += w;
-            sum += w * planes->values[here];
+            sum += w * pixel[0];
             spread += w * w * v;
         }
     int is_enough = lost <= how->most_lost * all && good > 0.0f;
@@ -67,95 +74,114 @@ static __attribute__((noinline)) void OF(patch)(
     *variance = is_enough ? spread / (good * good) : NOTHING;
 }
 
-/* Four pixels, none of whose taps is masked. */
-INLINE void OF(four)(
-    const struct planes *planes, const struct interpolation *how, const struct places *at,
-    const size_t start[4], int has_plane, float *values, float *variance)
+/* The weights of each pixel of a run, each followed by its square: in memory, from where a pair of
+ * them fills a register in one instruction. */
+struct OF(run_weights) {
+    float x[RUN][LINE][2], y[RUN][LINE][2];
+};
+
+INLINE void OF(store_pairs)(float (*to)[2], OF(line) w)
 {
-    vec4 sum[4], spread[4], across[4];
+    OF(line) squared = w * w;
+    for (int i = 0; i < LINE; i += 4) {
+        vec4 one, two;
+        memcpy(&one, (char *)&w + 4 * i, sizeof one);
+        memcpy(&two, (char *)&squared + 4 * i, sizeof two);
+        store4(to[i], SHUFFLE(one, two, 0, 4, 1, 5));
+        store4(to[i + 2], SHUFFLE(one, two, 2, 6, 3, 7));
+    }
+}
+
+/* Four pixels, none of whose taps is masked: values and variances side by side. */
+INLINE void OF(four_pairs)(
+    const struct planes *planes, const struct OF(run_weights) *weights, const int32_t *start,
+    int begin, float *values, float *variance)
+{
+    vec4 sum[4];
     for (int k = 0; k < 4; k++) {
-        const float *p = planes->values + start[k];
-        OF(line) wx = OF(weights)(how, at->phase_x[k], at->fraction_x[k]);
-        OF(line) wy = OF(weights)(how, at->phase_y[k], at->fraction_y[k]);
+        const float *p = planes->values + 2 * (size_t)start[k];
+        const float (*wy)[2] = weights->y[begin + k];
+        OF(pairs) total;
+        const int n_vector = (int)(sizeof total.v / sizeof total.v[0]), lanes = 2 * LINE / n_vector;
+        for (int i = 0; i < n_vector; i++)
+            total.v[i] = FILL_PAIRS(wy[0]) * LOAD_PAIRS(p + i * lanes);
+        for (int j = 1; j < TAPS; j++) {
+            const float *row = p + 2 * (size_t)j * planes->stride;
+            for (int i = 0; i < n_vector; i++)
+                total.v[i] += FILL_PAIRS(wy[j]) * LOAD_PAIRS(row + i * lanes);
+        }
+        const float *wx = weights->x[begin + k][0];
+        for (int i = 0; i < n_vector; i++)
+            total.v[i] *= LOAD_PAIRS(wx + i * lanes);
+        sum[k] = FOLD_PAIRS(&total);
+    }
+    vec4 low = SHUFFLE(sum[0], sum[1], 0, 1, 4, 5) + SHUFFLE(sum[0], sum[1], 2, 3, 6, 7);
+    vec4 high = SHUFFLE(sum[2], sum[3], 0, 1, 4, 5) + SHUFFLE(sum[2], sum[3], 2, 3, 6, 7);
+    store4(values + begin, SHUFFLE(low, high, 0, 2, 4, 6));
+    store4(variance + begin, SHUFFLE(low, high, 1, 3, 5, 7));
+}
+
+/* The same where the variance is the same for all pixels. */
+INLINE void OF(four)(
+    const struct planes *planes, const struct places *at, const struct interpolation *how,
+    int begin, float *values, float *variance)
+{
+    vec4 sum[4], along[4], across[4];
+    for (int k = 0; k < 4; k++) {
+        const float *p = planes->values + at->start[begin + k];
+        OF(line) wx = OF(weights)(how, at->phase_x[begin + k], at->fraction_x[begin + k]);
+        OF(line) wy = OF(weights)(how, at->phase_y[begin + k], at->fraction_y[begin + k]);
         OF(line) total = wy[0] * LOAD(p);
         for (int j = 1; j < TAPS; j++)
             total += wy[j] * LOAD(p + (size_t)j * planes->stride);
         sum[k] = FOLD(total * wx);
-        wx = wx * wx;
-        wy = wy * wy;
-        if (has_plane) {
-            const float *v = planes->variance + start[k];
-            OF(line) noise = wy[0] * LOAD(v);
-            for (int j = 1; j < TAPS; j++)
-                noise += wy[j] * LOAD(v + (size_t)j * planes->stride);
-            spread[k] = FOLD(noise * wx);
-        } else {
-            spread[k] = FOLD(wx);
-            across[k] = FOLD(wy);
-        }
+        along[k] = FOLD(wx * wx);
+        across[k] = FOLD(wy * wy);
     }
-    vec4 noise = sums4(spread[0], spread[1], spread[2], spread[3]);
-    if (!has_plane)
-        noise = noise * sums4(across[0], across[1], across[2], across[3]) *
-                planes->constant_variance;
-    store4(values, sums4(sum[0], sum[1], sum[2], sum[3]));
-    store4(variance, noise);
+    vec4 noise = sums4(along[0], along[1], along[2], along[3]) *
+                 sums4(across[0], across[1], across[2], across[3]) * planes->constant_variance;
+    store4(values + begin, sums4(sum[0], sum[1], sum[2], sum[3]));
+    store4(variance + begin, noise);
 }
 
-/* Interpolate n pixels, room for a multiple of 4. */
-INLINE long OF(interpolate_as)(
-    const struct planes *planes, const struct interpolation *how, const struct row *row, int n,
-    int has_plane, float *values, float *variance)
+/* Interpolate a run of n pixels, room for a multiple of 4. */
+INLINE long OF(interpolate)(
+    const struct planes *planes, const struct interpolation *how, const double *x, const double *y,
+    int n, float *values, float *variance)
 {
-    const int32_t before = TAPS / 2 - 1, first = (int32_t)planes->first + before;
-    const int32_t stride = (int32_t)planes->stride;
-    const whole4 last = (whole4){0} + ((int32_t)planes->n_row - TAPS);
+    struct places at;
+    struct OF(run_weights) weights;
+    const int has_pairs = planes->depth == 2;
+    locate(planes, x, y, n, TAPS, TAPS == 6 ? how->n_phase : 1, &at);
+    for (int i = 0; has_pairs && i < ((n + 3) & ~3); i++) {
+        OF(store_pairs)(weights.x[i], OF(weights)(how, at.phase_x[i], at.fraction_x[i]));
+        OF(store_pairs)(weights.y[i], OF(weights)(how, at.phase_y[i], at.fraction_y[i]));
+    }
     long missing = 0;
     for (int begin = 0; begin < n; begin += 4) {
-        struct places at;
-        locate(planes, row->x + begin, row->y + begin, TAPS == 6 ? how->n_phase : 1, &at);
-        whole4 line = at.y - first, is_there = (line >= 0) & (line <= last) & at.inside;
-        whole4 place = (line * stride + (at.x - before + MARGIN_BEFORE)) & is_there;
-        size_t start[4];
-        int state[4], flags = 0;
-        for (int k = 0; k < 4; k++) {
-            start[k] = (size_t)place[k];
-            flags |= planes->windows[start[k]];
-        }
-        if (planes->n_row < TAPS) {
-            start[0] = start[1] = start[2] = start[3] = 0;
-            is_there = (whole4){0};
-        } else if (is_there[0] | is_there[1] | is_there[2] | is_there[3]) {
-            OF(four)(planes, how, &at, start, has_plane, values + begin, variance + begin);
-        }
+        const int32_t *start = at.start + begin, *is_there = at.is_there + begin;
+        int is_any = is_there[0] | is_there[1] | is_there[2] | is_there[3];
+        if (is_any && has_pairs)
+            OF(four_pairs)(planes, &weights, start, begin, values, variance);
+        else if (is_any)
+            OF(four)(planes, &at, how, begin, values, variance);
+        uint8_t flags = planes->windows[start[0]] | planes->windows[start[1]] |
+                        planes->windows[start[2]] | planes->windows[start[3]];
         if (flags == 0 && (is_there[0] & is_there[1] & is_there[2] & is_there[3]))
             continue;
-        for (int k = 0; k < 4; k++)
-            state[k] = !at.inside[k]                    ? OUTSIDE
-                       : !is_there[k]                   ? MISSING
-                       : planes->windows[start[k]] != 0 ? MASKED
-                                                        : FINE;
-        for (int k = 0; k < 4; k++) {
-            float *value = values + begin + k, *noise = variance + begin + k;
-            if (state[k] == MASKED) {
-                OF(patch)(
-                    planes, how, start[k], OF(weights)(how, at.phase_x[k], at.fraction_x[k]),
-                    OF(weights)(how, at.phase_y[k], at.fraction_y[k]), value, noise);
-            } else if (state[k] != FINE) {
-                *value = *noise = NOTHING;
-                missing += state[k] == MISSING && begin + k < n;
+        for (int i = begin; i < begin + 4 && i < n; i++) {
+            if (!at.is_there[i]) {
+                values[i] = variance[i] = NOTHING;
+                missing += at.inside[i] != 0;
+            } else if (planes->windows[at.start[i]]) {
+                float wx[LINE][2], wy[LINE][2];
+                OF(store_pairs)(wx, OF(weights)(how, at.phase_x[i], at.fraction_x[i]));
+                OF(store_pairs)(wy, OF(weights)(how, at.phase_y[i], at.fraction_y[i]));
+                OF(patch)(planes, how, (size_t)at.start[i], wx, wy, values + i, variance + i);
             }
         }
     }
     return missing;
-}
-
-INLINE long OF(interpolate)(
-    const struct planes *planes, const struct interpolation *how, const struct row *row, int n,
-    float *values, float *variance)
-{
-    return planes->variance ? OF(interpolate_as)(planes, how, row, n, 1, values, variance)
-                            : OF(interpolate_as)(planes, how, row, n, 0, values, variance);
 }
 
 #undef PASTE
@@ -164,4 +190,7 @@ INLINE long OF(interpolate)(
 #undef LINE
 #undef LOAD
 #undef FOLD
+#undef LOAD_PAIRS
+#undef FILL_PAIRS
+#undef FOLD_PAIRS
 #undef TAPS

@@ -13,6 +13,7 @@
 #include "loading.h"
 
 DECLARE_LEVEL(driver)
+DECLARE_LOADING(driver)
 
 static void *filled(size_t n, size_t size)
 {
@@ -50,22 +51,22 @@ int main(int argc, char **argv)
     map.y = map.x + n_node;
     const float *table = filled(2 * n_table, sizeof(float));
 
-    size_t stride = (size_t)width + MARGIN_BEFORE + MARGIN_AFTER, room = stride * (size_t)height;
+    size_t depth = has_plane ? 2 : 1, stride = (size_t)width + MARGIN_BEFORE + MARGIN_AFTER, room = stride * (size_t)height;
     struct targets to = {
-        .values = (float *)empty(room, sizeof(float)) + MARGIN_BEFORE,
-        .variance = has_plane ? (float *)empty(room, sizeof(float)) + MARGIN_BEFORE : NULL,
+        .values = (float *)empty(room * depth, sizeof(float)) + MARGIN_BEFORE * depth,
+        .depth = (int)depth,
         .flags = (uint8_t *)empty(room, 1) + MARGIN_BEFORE,
         .stride = stride,
     };
     struct loading how = {
         .type = 'h', .scale = 1.0, .zero = 32768.0, .saturation = 60000.0f, .dark_scale = 1.0f};
-    load_rows(&how, &from, &to, height, width);
-    load_margins(&to, height, width, method == BILINEAR);
+    load_rows_driver(&how, &from, &to, height, width);
+    load_margins_driver(&to, height, width, method == BILINEAR);
     uint8_t *windows = empty(room, 1);
-    find_windows(to.flags - MARGIN_BEFORE, windows, stride, height, (int)method);
+    find_windows_driver(to.flags - MARGIN_BEFORE, windows, stride, height, (int)method);
     struct planes planes = {
-        .values = to.values - MARGIN_BEFORE,
-        .variance = has_plane ? to.variance - MARGIN_BEFORE : NULL,
+        .values = to.values - MARGIN_BEFORE * depth,
+        .depth = to.depth,
         .flags = to.flags - MARGIN_BEFORE,
         .windows = windows,
         .constant_variance = 144.0f,
@@ -85,8 +86,7 @@ int main(int argc, char **argv)
     size_t n_out = (size_t)nx * (size_t)ny;
     size_t n_block = (size_t)((nx + 7) / 8) * (size_t)((ny + 7) / 8);
     float *values = empty(n_out, sizeof(float)), *variance = empty(n_out, sizeof(float));
-    double *scratch = empty(SCRATCH(nx), sizeof(double));
-    resample_driver(&map, &planes, &interpolation, &box, scratch, values, variance);
+    resample_driver(&map, &planes, &interpolation, &box, values, variance);
     struct steps steps = {300.0, 3.0, -4096, -4095, 1 << 30};
     int32_t *stored = empty(n_out, sizeof(int32_t));
     int16_t *codes = empty(n_block, sizeof(int16_t));

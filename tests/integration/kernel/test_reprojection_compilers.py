@@ -71,15 +71,15 @@ class Case:
         """Return what the driver should write, by the installed extension at its lowest level."""
         shape = (HEIGHT, WIDTH + 12)
         planes = Planes(
-            np.zeros(shape, np.float32),
-            None if self.variance is None else np.zeros(shape, np.float32),
+            np.zeros((*shape, 1 if self.variance is None else 2), np.float32),
             np.zeros(shape, np.uint8),
             np.zeros(shape, np.uint8),
             *(144.0, 0, HEIGHT, WIDTH, HEIGHT),
         )
         how = Loading(Scale(zero=32768.0), 60_000.0, 1.0, None, None, self.method == "bilinear")
-        load(how, Sources(self.stored, self.mask, self.variance), planes, 0)
-        find_windows(planes, self.method)
+        sources = Sources(self.stored, self.mask, self.variance)
+        load(how, sources, planes, 0, level="baseline")
+        find_windows(planes, self.method, level="baseline")
         values, variance = np.empty((2, NY, NX), np.float32)
         interpolation = Interpolation(self.method, self.conserve, self.table)
         box = (0, 0, NX, NY)
