@@ -152,7 +152,10 @@ def lanczos_table(weights: NDArray[np.float64]) -> NDArray[np.float32]:
         raise FitsError("LANCZOS3 is not a table of six weights for each phase.")
     if not (np.abs(weights) <= 2.0).all() or np.abs(weights.sum(axis=1) - 1.0).max() > 1e-6:
         raise FitsError("LANCZOS3 has weights that do not add up to 1.")
-    table = np.zeros((n_phase + 1, 2, 8), np.float32)
+    # A phase fills a line of the cache, and should not lie in two.
+    room = np.zeros(16 * (n_phase + 2), np.float32)
+    skip = -room.ctypes.data % 64 // 4
+    table = room[skip : skip + 16 * (n_phase + 1)].reshape(n_phase + 1, 2, 8)
     table[:, 0, :6] = weights
     table[:-1, 1] = table[1:, 0] - table[:-1, 0]
     return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class Frame:
     map_step: int
     _others: Mapping[str, Image]
     _map: Image
+    _last: dict[str, Any] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -75,7 +76,7 @@ class Frame:
         planes: dict[str, Any] = {}
         for name, image in self._others.items():
             if name == "mask":
-                rows = image.rows(start, stop)
+                rows = self._mask_rows(image, start, stop)
                 planes[name] = rows if rows.dtype == np.uint8 else (rows != 0).view(np.uint8)
             elif name == "variance":
                 planes[name] = _float32(image, start, stop)
@@ -84,6 +85,17 @@ class Frame:
         is_float = self.pixels.dtype == np.float32
         rows = (self.pixels.file_rows if is_float else self.pixels.rows)(start, stop)
         return Sources(rows, **planes)
+
+    def _mask_rows(self, image: Image, start: int, stop: int) -> NDArray[Any]:
+        """Return rows of the mask; the last tiles are remembered, as rows come few at a time."""
+        if not image.is_compressed:
+            return image.rows(start, stop)
+        tile = image.tile_shape[0]
+        first, end = start // tile * tile, min(-(-stop // tile) * tile, self.height)
+        if self._last.get("rows") != (first, end):
+            self._last["mask"], self._last["rows"] = image.rows(first, end), (first, end)
+        found: NDArray[Any] = self._last["mask"][start - first : stop - first]
+        return found
 
     def map_rows(self, first: int, last: int) -> tuple[Map, int]:
         """Return the part of the map that rows `first` to `last` of the window need.

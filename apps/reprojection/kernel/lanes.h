@@ -55,9 +55,12 @@ INLINE void store4(float *at, vec4 v) { memcpy(at, &v, sizeof v); }
 
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#define SHUFFLE8(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
 typedef int32_t int4 __attribute__((vector_size(16)));
+typedef int32_t int8 __attribute__((vector_size(32)));
 #define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, ((int4){i, j, k, l}))
+#define SHUFFLE8(a, b, ...) __builtin_shuffle(a, b, ((int8){__VA_ARGS__}))
 #endif
 
 /* The same pair of floats in all pairs of lanes. */
@@ -80,6 +83,30 @@ INLINE vec16 pair16(const float *at)
     int64_t pair;
     memcpy(&pair, at, sizeof pair);
     return (vec16)(long8){pair, pair, pair, pair, pair, pair, pair, pair};
+}
+
+/* Store weights, each followed by its square. */
+INLINE void store_squares4(float *to, vec4 w)
+{
+    vec4 squared = w * w;
+    store4(to, SHUFFLE(w, squared, 0, 4, 1, 5));
+    store4(to + 4, SHUFFLE(w, squared, 2, 6, 3, 7));
+}
+
+INLINE void store_squares8(float *to, vec8 w)
+{
+#if defined(__AVX__)
+    vec8 squared = w * w;
+    vec8 low = SHUFFLE8(w, squared, 0, 8, 1, 9, 2, 10, 3, 11);
+    vec8 high = SHUFFLE8(w, squared, 4, 12, 5, 13, 6, 14, 7, 15);
+    memcpy(to, &low, sizeof low);
+    memcpy(to + 8, &high, sizeof high);
+#else
+    vec4 half[2];
+    memcpy(half, &w, sizeof w);
+    store_squares4(to, half[0]);
+    store_squares4(to + 8, half[1]);
+#endif
 }
 
 /* Lanes 0 to 3 plus lanes 4 to 7. */

@@ -14,6 +14,7 @@ typedef line16 OF(pairs);
 #define LOAD_PAIRS LOAD_16
 #define FILL_PAIRS FILL_16
 #define FOLD_PAIRS fold_line16
+#define STORE_SQUARES store_squares8
 #else
 #define LINE 4
 typedef vec4 OF(line);
@@ -23,6 +24,7 @@ typedef line8 OF(pairs);
 #define LOAD_PAIRS LOAD_8
 #define FILL_PAIRS FILL_8
 #define FOLD_PAIRS fold_line8
+#define STORE_SQUARES store_squares4
 #endif
 
 /* Weights of the taps that begin TAPS / 2 - 1 pixels before a pixel, for a point behind it: by
@@ -79,18 +81,6 @@ static __attribute__((noinline)) void OF(patch)(
 struct OF(run_weights) {
     float x[RUN][LINE][2], y[RUN][LINE][2];
 };
-
-INLINE void OF(store_pairs)(float (*to)[2], OF(line) w)
-{
-    OF(line) squared = w * w;
-    for (int i = 0; i < LINE; i += 4) {
-        vec4 one, two;
-        memcpy(&one, (char *)&w + 4 * i, sizeof one);
-        memcpy(&two, (char *)&squared + 4 * i, sizeof two);
-        store4(to[i], SHUFFLE(one, two, 0, 4, 1, 5));
-        store4(to[i + 2], SHUFFLE(one, two, 2, 6, 3, 7));
-    }
-}
 
 /* Four pixels, none of whose taps is masked: values and variances side by side. */
 INLINE void OF(four_pairs)(
@@ -154,8 +144,8 @@ INLINE long OF(interpolate)(
     const int has_pairs = planes->depth == 2;
     locate(planes, x, y, n, TAPS, TAPS == 6 ? how->n_phase : 1, &at);
     for (int i = 0; has_pairs && i < ((n + 3) & ~3); i++) {
-        OF(store_pairs)(weights.x[i], OF(weights)(how, at.phase_x[i], at.fraction_x[i]));
-        OF(store_pairs)(weights.y[i], OF(weights)(how, at.phase_y[i], at.fraction_y[i]));
+        STORE_SQUARES(weights.x[i][0], OF(weights)(how, at.phase_x[i], at.fraction_x[i]));
+        STORE_SQUARES(weights.y[i][0], OF(weights)(how, at.phase_y[i], at.fraction_y[i]));
     }
     long missing = 0;
     for (int begin = 0; begin < n; begin += 4) {
@@ -175,8 +165,8 @@ INLINE long OF(interpolate)(
                 missing += at.inside[i] != 0;
             } else if (planes->windows[at.start[i]]) {
                 float wx[LINE][2], wy[LINE][2];
-                OF(store_pairs)(wx, OF(weights)(how, at.phase_x[i], at.fraction_x[i]));
-                OF(store_pairs)(wy, OF(weights)(how, at.phase_y[i], at.fraction_y[i]));
+                STORE_SQUARES(wx[0], OF(weights)(how, at.phase_x[i], at.fraction_x[i]));
+                STORE_SQUARES(wy[0], OF(weights)(how, at.phase_y[i], at.fraction_y[i]));
                 OF(patch)(planes, how, (size_t)at.start[i], wx, wy, values + i, variance + i);
             }
         }
@@ -193,4 +183,5 @@ INLINE long OF(interpolate)(
 #undef LOAD_PAIRS
 #undef FILL_PAIRS
 #undef FOLD_PAIRS
+#undef STORE_SQUARES
 #undef TAPS
