@@ -58,10 +58,9 @@ def reference_tiles(
     height, width = planes.height, planes.width
     inner = np.s_[4 : 4 + height, 4 : 4 + width]
     bad = planes.flags[inner] != 0
-    images = [planes.values[inner].astype(np.float64)]
-    if planes.variance is not None:
-        images.append(planes.variance[inner].astype(np.float64))
-    else:
+    inside = planes.values[inner]
+    images = [inside[..., i].astype(np.float64) for i in range(inside.shape[2])]
+    if len(images) == 1:
         images.append(np.full((height, width), planes.constant_variance))
     found = []
     for power, image in enumerate(images, 1):

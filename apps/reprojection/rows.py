@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -99,7 +101,8 @@ class FrameRows:
         new = (self._values, self._flags, self._windows)
         if not keep or (start == 0 and new[0] is old[0]):
             return
-        for source, target in zip(old, new, strict=True):
+        pairs: list[tuple[NDArray[Any], NDArray[Any]]] = list(zip(old, new, strict=True))
+        for source, target in pairs:
             # In pieces that do not overlap with where they go.
             most = len(keep) if new[0] is not old[0] else start
             for at in range(0, len(keep), most):

@@ -1,4 +1,4 @@
-/* Loading rows of a frame; see loading.h. Compiled once for each width of vectors, with LEVEL set. */
+/* Loading rows of a frame; see loading.h. Compiled once for each width of vectors. */
 #include "loading.h"
 
 #include "lanes.h"

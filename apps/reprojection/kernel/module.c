@@ -146,7 +146,8 @@ static PyObject *resample(PyObject *module, PyObject *args)
         map.n_column > 1 << 24)
         failed = refuse("the map does not cover the box");
     else if (
-        planes.width < 1 || planes.height < 1 || planes.depth < 1 || planes.depth > 2 || planes.n_row > 1 << 24 ||
+        planes.width < 1 || planes.height < 1 || planes.depth < 1 || planes.depth > 2 ||
+        planes.n_row > 1 << 24 ||
         stride < planes.width + MARGIN_BEFORE + MARGIN_AFTER || stride > 1 << 24 ||
         (planes.n_row + 1) * stride > INT32_MAX || planes.n_row < 1)
         failed = refuse("the rows do not fit the frame");
@@ -273,7 +274,8 @@ static PyObject *load(PyObject *module, PyObject *args)
         width < 1 || n_row < 1 || row < 0 || row > 1 << 24 || n_row > 1 << 24 ||
         stride < width + MARGIN_BEFORE + MARGIN_AFTER || stride > 1 << 24)
         failed = refuse("the rows do not fit the frame");
-    else if (to.depth < 1 || to.depth > 2 || ((how.is_ccd || source[2] != Py_None) && to.depth < 2))
+    else if (
+        to.depth < 1 || to.depth > 2 || ((how.is_ccd || source[2] != Py_None) != (to.depth == 2)))
         failed = refuse("there is no room for the variance");
     size_t n = failed ? 0 : (size_t)n_row * (size_t)width;
     size_t room = failed ? 0 : (size_t)(row + n_row) * to.stride;
