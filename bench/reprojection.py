@@ -9,13 +9,13 @@ ours
     The app's ``run``, from the files of a unit to the output on the disk: Lanczos3 with mask,
     variance and Jacobian, digests of all tiles, steps of sigma/4 as tile-compressed FITS; without
     imports. *whole* is the process as a client starts it, with Python's start and the SHA-256 of
-    all inputs.
+    all inputs. The pixel map comes with the unit: what the server took for it is in neither.
 reproject
     ``reproject_interp(order="bicubic")`` of the package reproject with astropy reading and writing;
     without its imports, without mask and variance.
 SWarp
-    ``-RESAMPLING_TYPE LANCZOS3`` with a weight map, one thread; whole process. It ignores SIP,
-    which costs it nothing.
+    ``-RESAMPLING_TYPE LANCZOS3`` with a weight map, one thread; whole process, which has no imports
+    to speak of. It ignores SIP, which costs it nothing.
 
 reproject comes from PyPI into a virtual environment beside the build if it is not installed here,
 SWarp from Debian where this is allowed; a peer that cannot be had is named. Then the bytes of a
