@@ -45,7 +45,7 @@ from tests.adversarial import campaign
 from tests.adversarial.kinds import KINDS, NESTED_KINDS, Honest, Host, Kind, honest
 from tests.unit.validator import nested_case, unlike
 from validator import nested, ttv
-from validator.plausible import is_too_fast
+from validator.plausible import Pace, is_too_fast
 
 N_FALSE = 10
 """False results of a host, over which it is to be caught."""
@@ -152,7 +152,7 @@ def ours(kind: Kind, seen: Seen, rng: np.random.Generator) -> tuple[bool, float]
     # Half of the results of an old record were audited.
     passed = AUDIT_FLOOR * (record - PROVEN_AFTER) if record > PROVEN_AFTER else 0.0
     extra = 0.0
-    found = not seen.passes or is_too_fast(UNIT_SECONDS, kind.elapsed * UNIT_SECONDS)
+    found = not seen.passes or is_too_fast(UNIT_SECONDS, Pace(kind.elapsed * UNIT_SECONDS))
     if not found and rng.random() < max(AUDIT_FLOOR, AUDITS_AT_FIRST / (AUDITS_AT_FIRST + passed)):
         extra += ttv.AUDIT_SHARE
         found = not seen.audits[int(rng.integers(len(seen.audits)))]

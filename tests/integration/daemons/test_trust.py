@@ -63,10 +63,10 @@ class Trusting:
         shop.project = self.project
         self.units: dict[int, Unit] = {}
 
-    def issue(self, *, alone: bool = True) -> int:
+    def issue(self, *, alone: bool = True, fpops: float = 1e12) -> int:
         """Issue a unit; `alone` is what the scheduler makes of a host it believes."""
         index = len(self.units)
-        unit = Unit(app.APP, 100, "kepler-9", 1, 0, index, {"fpops": 1e12})
+        unit = Unit(app.APP, 100, "kepler-9", 1, 0, index, {"fpops": fpops})
         quorum = 1 if alone else 2
         number = self.shop.add_workunit(
             unit.name,
@@ -76,7 +76,8 @@ class Trusting:
             full_quorum=2,
         )
         with self.project.database.write() as session:
-            session.get_one(Workunit, number).unit_digest = unit.digest
+            row = session.get_one(Workunit, number)
+            row.unit_digest, row.rsc_fpops_est = unit.digest, fpops
         self.units[number] = unit
         self.shop.settle()
         return number
@@ -94,14 +95,27 @@ class Trusting:
         return host
 
     def compute(
-        self, workunit: int, host: Host, *, wrong: int = 0, forger: str = "", instance: int = -1
+        self,
+        workunit: int,
+        host: Host,
+        *,
+        wrong: int = 0,
+        forger: str = "",
+        instance: int = -1,
+        seconds: float = 0.0,
+        speed: float = 0.0,
     ) -> None:
-        """Let a host compute the next result; `wrong` of its segments are made up."""
+        """Let a host compute the next result; `wrong` of its segments are made up.
+
+        `seconds` pass meanwhile; `speed` is what the host measured.
+        """
         clock = self.shop.clock
         waiting = [one for one in self.shop.state(workunit).results if one.waiting]
         instance = waiting[0].instance if instance < 0 else instance
-        self.shop.on(workunit, instance, Sent(clock.now, host.id, host.userid, clock.now + 1e3))
+        self.shop.on(workunit, instance, Sent(clock.now, host.id, host.userid, clock.now + 1e5))
+        clock.now += seconds
         with self.project.database.write() as session:
+            session.get_one(Host, host.id).p_fpops = speed
             row = session.scalars(
                 select(Result).where(Result.workunitid == workunit, Result.instance == instance)
             ).one()
@@ -289,3 +303,43 @@ def test_a_campaign_that_is_over_gets_a_note_instead(trusting: Trusting) -> None
         (note,) = session.scalars(select(Event).where(Event.kind == "product_doubted")).all()
         assert "1 unit of this campaign" in note.reason
         assert not session.scalars(select(HostAppVersion.reopen)).one()
+
+
+SPEED = 4e9
+"""FLOP/s of one core of the reference host, on which these units take an hour."""
+
+
+@pytest.mark.parametrize(("seconds", "believed"), [(1.0, False), (0.0, True), (400.0, True)])
+def test_a_copied_wingman_is_too_early_and_an_honest_fast_host_is_not(
+    trusting: Trusting, seconds: float, believed: bool
+) -> None:
+    """A copy is the same bytes as an honest output: only the server's clock tells."""
+    honest, other = trusting.host(), trusting.host()
+    workunit = trusting.issue(alone=False, fpops=3600.0 * SPEED)
+    trusting.compute(workunit, honest, seconds=3000.0)
+    trusting.compute(workunit, other, seconds=seconds, speed=3.0 * SPEED)
+    trusting.validate()
+    state = trusting.shop.state(workunit)
+    if believed:
+        assert state.canonical is not None
+        assert trusting.credit(other)[0] > 0
+        return
+    assert state.canonical is None
+    assert state.result(1).validate_state is ValidateState.INVALID
+    assert "1 seconds after it was sent" in trusting.shop.result(workunit, 1).validate_reason
+    assert trusting.record(other).n_invalid == 1
+    # The original waits for somebody who has computed it, and has its credit then.
+    trusting.compute(workunit, trusting.host(), seconds=3000.0)
+    trusting.validate()
+    assert trusting.shop.state(workunit).canonical == 0
+    assert trusting.credit(honest)[0] > 0
+    assert trusting.credit(other)[0] == 0
+
+
+def test_a_host_that_beats_its_own_benchmark_is_too_early(trusting: Trusting) -> None:
+    hosts = trusting.host(streak=50), trusting.host(streak=50)
+    for host, speed in zip(hosts, (0.5 * SPEED, 2.0 * SPEED), strict=True):
+        workunit = trusting.issue(fpops=3600.0 * SPEED)
+        trusting.compute(workunit, host, seconds=600.0, speed=speed)
+        trusting.validate()
+        assert (trusting.shop.state(workunit).canonical == 0) == (speed > SPEED)
