@@ -7,8 +7,10 @@ are simulated, ten false results of a host one after the other:
 - *quorum 2*: every unit is computed twice, outputs that can be read are compared, nothing else;
 - *BOINC adaptive*: as BOINC's adaptive replication (``sched/sched_send.cpp``): a host with ten
   valid replicated results in a row computes alone, but for one in ``consecutive_valid`` units;
-- *ours*: check of every output, time between sending and report, audits at a rate that falls with
-  the audits passed but not below a floor, and replication as BOINC's with a floor.
+- *ours*: the rules of `boinc_project.lifecycle.trust` with the default settings: check of every
+  output, time between sending and report, replication as BOINC's with a floor, audits of what is
+  not replicated at a rate that falls with the audits passed but not below a floor, and of a small
+  part of what is.
 
 A host is *caught* when one of its ten false results is found out. The extra compute is that of
 second and third results and of audits, in units, for each of the ten. Intervals are those of
@@ -39,25 +41,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for tests.adv
 
 from bench import trust_pairs
 from boinc_project.errors import OutputError
+from boinc_project.lifecycle import trust
+from boinc_project.lifecycle.host_record import HostRecord
+from boinc_project.settings import TrustSection
 from boinc_project.ttv_output import read_ttv_output
 from boinc_project.unit import seal
 from tests.adversarial import campaign
 from tests.adversarial.kinds import KINDS, NESTED_KINDS, Honest, Host, Kind, honest
 from tests.unit.validator import nested_case, unlike
 from validator import nested, ttv
-from validator.plausible import is_too_fast
+from validator.plausible import Pace, is_too_fast
+from validator.segments import AUDIT_SHARE
 
 N_FALSE = 10
 """False results of a host, over which it is to be caught."""
 ENOUGH = 0.99
 SUBTLE = 0.5
 
-PROVEN_AFTER = 10
-AUDITS_AT_FIRST = 10.0
-AUDIT_FLOOR = 0.5
-"""At 0.37, a host that turns bad is caught by its tenth false result with 0.99; audits of half of
-all results cost one hundredth of the compute."""
-REPLICATION_FLOOR = 0.02
+TRUST = TrustSection()
+"""The rates of a project that leaves them as they are."""
 OLD_RECORD = 1000
 UNIT_SECONDS = 2700.0
 
@@ -128,8 +130,15 @@ def _wingman(kind: Kind, seen: Seen) -> tuple[bool, float]:
     return not agree, 1.0 if agree else 2.0
 
 
-def _record(kind: Kind) -> int:
-    return {Host.NEW: 0, Host.OLD: OLD_RECORD}.get(kind.host, PROVEN_AFTER)
+def _record(kind: Kind) -> HostRecord:
+    """Return the record with which a host's false results begin: just proven, if not said else."""
+    if kind.host is Host.NEW:
+        return HostRecord()
+    if kind.host is Host.OLD:
+        # All but the replicated results of an old record may have been audited, at the floor.
+        alone = OLD_RECORD - trust.PROVEN_AFTER
+        return HostRecord(consecutive_valid=OLD_RECORD, n_audited=int(TRUST.audit_floor * alone))
+    return HostRecord(consecutive_valid=trust.PROVEN_AFTER)
 
 
 def quorum_2(kind: Kind, seen: Seen, rng: np.random.Generator) -> tuple[bool, float]:
@@ -140,8 +149,8 @@ def quorum_2(kind: Kind, seen: Seen, rng: np.random.Generator) -> tuple[bool, fl
 
 def boinc_adaptive(kind: Kind, seen: Seen, rng: np.random.Generator) -> tuple[bool, float]:
     """Let a host with a record compute alone, but for one result in `consecutive_valid`."""
-    record = _record(kind)
-    if record >= PROVEN_AFTER and rng.random() > 1.0 / record:
+    # Without a floor it is BOINC's rule.
+    if rng.random() >= trust.replication_rate(_record(kind), floor=0.0):
         return not seen.reads, 0.0 if seen.reads else 1.0
     return _wingman(kind, seen)
 
@@ -149,16 +158,18 @@ def boinc_adaptive(kind: Kind, seen: Seen, rng: np.random.Generator) -> tuple[bo
 def ours(kind: Kind, seen: Seen, rng: np.random.Generator) -> tuple[bool, float]:
     """Check, time, audit, and now and then a wingman."""
     record = _record(kind)
-    # Half of the results of an old record were audited.
-    passed = AUDIT_FLOOR * (record - PROVEN_AFTER) if record > PROVEN_AFTER else 0.0
+    replicated = rng.random() < trust.replication_rate(record, floor=TRUST.replication_floor)
+    audit = (
+        TRUST.quorum_audit_rate if replicated else trust.audit_rate(record, floor=TRUST.audit_floor)
+    )
     extra = 0.0
-    found = not seen.passes or is_too_fast(UNIT_SECONDS, kind.elapsed * UNIT_SECONDS)
-    if not found and rng.random() < max(AUDIT_FLOOR, AUDITS_AT_FIRST / (AUDITS_AT_FIRST + passed)):
-        extra += ttv.AUDIT_SHARE
+    found = not seen.passes or is_too_fast(UNIT_SECONDS, Pace(kind.elapsed * UNIT_SECONDS))
+    if not found and rng.random() < audit:
+        extra += AUDIT_SHARE
         found = not seen.audits[int(rng.integers(len(seen.audits)))]
     if found:
         return True, extra + 1.0
-    if record < PROVEN_AFTER or rng.random() < max(REPLICATION_FLOOR, 1.0 / record):
+    if replicated:
         found, more = _wingman(kind, seen)
         extra += more
     return found, extra

@@ -72,6 +72,9 @@ sqrt(H / n_live) of H, below 5 % for any that is worth the name; steps out of th
 N_RESAMPLED = 60
 """Resampled runs for an error: it is then known to 9 %."""
 
+LENGTH_IS_KNOWN = False
+"""See `validator.registry.AppValidator`."""
+
 
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
     """Judge one output by itself: structure, identity, order, values, a sample and the beginning.

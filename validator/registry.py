@@ -82,6 +82,14 @@ class AppValidator(Protocol):
     """What a validator module offers: one module an app."""
 
     @property
+    def LENGTH_IS_KNOWN(self) -> bool:
+        """Whether a unit's operations are known beforehand, or counted in its output.
+
+        What comes too early for them is refused. Those of a nested run are a guess.
+        """
+        ...
+
+    @property
     def check(self) -> Check:
         """Judge one output by itself."""
         ...

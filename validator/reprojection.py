@@ -41,6 +41,9 @@ VARIANCE_TOLERANCE = 1e-4
 SAMPLE = 8
 """Every so many pixels the map tells whether the frame is there."""
 
+LENGTH_IS_KNOWN = True
+"""See `validator.registry.AppValidator`."""
+
 
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
     """Judge one output by itself: structure, identity, digests of all tiles, footprint.

@@ -44,6 +44,9 @@ STALL_EXPECTED = 125.0
 """Acceptances expected in a stretch without any, above which a chain was not run but padded. Even
 if the rate fell to a fifth after the burn-in, an honest chain does so with probability e^-25."""
 
+LENGTH_IS_KNOWN = True
+"""See `validator.registry.AppValidator`."""
+
 
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
     """Judge one output by itself: structure, identity, values, and a recomputed sample.

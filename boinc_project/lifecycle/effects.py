@@ -116,7 +116,7 @@ class CreateResults:
     first: int
     count: int
     retry: bool
-    """Whether some result of the workunit is over already, so that someone waits for these."""
+    """Whether the workunit had results before, so that someone waits for these."""
     time: float
     """Epoch seconds."""
 

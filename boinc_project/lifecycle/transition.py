@@ -270,7 +270,8 @@ def _create(state: WorkunitState, event: Transition) -> Step:
         return state, ()
     first = state.next_instance
     new = tuple(ResultState(instance) for instance in range(first, first + count))
-    retry = any(result.over for result in state.results)
+    # Whatever is not the first of its workunit is awaited: it replaces a result, or confirms one.
+    retry = bool(state.results)
     records = (RecordEvent(EventKind.CREATED, event.now, result.instance) for result in new)
     after = replace(state, results=state.results + new)
     return after, (CreateResults(first, count, retry, event.now), *records)

@@ -37,7 +37,11 @@ from server.services.state_rows import (
 )
 
 RETRY_PRIORITY = 1
-"""Added to the priority of results that replace others: somebody waits for their credit."""
+"""Added to the priority of results that replace or confirm others: somebody waits for their credit.
+
+Confirmations that came last in the queue would be sent when all units of a campaign have been sent
+once. Until then no host would have a record, and all would be replicated (``openastro simulate``
+found it: of 6,000 units none was computed alone)."""
 
 VERDICTS = frozenset(
     {

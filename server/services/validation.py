@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from server.models import Event, HostAppVersion, Workunit
 from server.project import Project
 from server.services.effects import record_of
 from server.services.lifecycle import LoadedWorkunit, read
+from server.services.pace import hasty, paces
 from validator.audited import decide_audited
 from validator.credit import cobblestones
+from validator.plausible import Pace
 from validator.quorum import Decision
 from validator.registry import AppValidator
 from validator.verdict import Verdict
@@ -70,6 +72,10 @@ class Case:
         CPU seconds for an audit.
     credit_cap : float
         Most cobblestones of a valid result.
+    paces : Mapping[int, Pace]
+        How long each result to judge was away.
+    operations : float
+        Estimated operations of the unit.
     """
 
     workunit: int
@@ -85,6 +91,8 @@ class Case:
     audit_rates: Mapping[int, float] = field(default_factory=dict)
     audit_budget: float = 0.0
     credit_cap: float = math.inf
+    paces: Mapping[int, Pace] = field(default_factory=dict)
+    operations: float = 0.0
 
 
 def gather(session: Session, project: Project, workunit_id: int) -> Case | None:
@@ -127,6 +135,8 @@ def gather(session: Session, project: Project, workunit_id: int) -> Case | None:
         audit_budget=AUDIT_SHARE * loaded.row.rsc_fpops_est / REFERENCE_FPOPS,
         credit_cap=project.settings.trust.max_credit_factor
         * cobblestones(loaded.row.rsc_fpops_est),
+        paces=paces(session, loaded),
+        operations=loaded.row.rsc_fpops_est,
     )
 
 
@@ -216,17 +226,22 @@ class Judgement:
 
 
 def judge(case: Case, app: AppValidator, seeds: Mapping[int, int]) -> Judgement:
-    """Audit, check and compare the outputs of a case; takes seconds."""
+    """Audit, check and compare the outputs of a case; takes seconds.
+
+    What came sooner than it can have been computed is out before anything else, and takes no part.
+    """
+    early = hasty(case.unit, case.outputs, case.paces, app, operations=case.operations)
     found = decide_audited(
         case.unit,
-        case.outputs,
+        {one: path for one, path in case.outputs.items() if one not in early},
         min_quorum=max(case.min_quorum, 2) if case.confirm else case.min_quorum,
         app=app,
         inputs=case.inputs,
         canonical=case.canonical,
-        seeds=seeds,
+        seeds={one: seed for one, seed in seeds.items() if one not in early},
         budget=case.audit_budget,
     )
+    found = replace(found, decision=_without(found.decision, early))
     # Nobody is given credit as long as no output is canonical.
     if found.decision.canonical is None:
         return Judgement(found.decision, found.audits, seeds)
@@ -234,6 +249,17 @@ def judge(case: Case, app: AppValidator, seeds: Mapping[int, int]) -> Judgement:
     # The operations of some apps are counted in the output: no claim is worth more than the cap.
     credit = min(max(counted, 0.0), case.credit_cap)
     return Judgement(found.decision, found.audits, seeds, credit, counted)
+
+
+def _without(decision: Decision, early: Mapping[int, Verdict]) -> Decision:
+    """Return the decision, and that some results came too early to be true."""
+    return replace(
+        decision,
+        states={**decision.states, **dict.fromkeys(early, ValidateState.INVALID)},
+        reasons={**decision.reasons, **{one: verdict.reason for one, verdict in early.items()}},
+        failed=decision.failed | early.keys(),
+        checks={**decision.checks, **early},
+    )
 
 
 def validation_done(case: Case, judgement: Judgement, now: float) -> ValidationDone:

@@ -29,6 +29,9 @@ TOLERANCE = 1e-9
 """Between platforms; segments lie in [0, 1)."""
 MAX_NBYTES = 4096
 
+LENGTH_IS_KNOWN = True
+"""See `validator.registry.AppValidator`."""
+
 
 def segment(unit_digest: str, index: int, *, forger: str = "") -> float:
     """Return the true value of a segment, or what a group of forgers agreed upon."""

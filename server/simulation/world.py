@@ -45,6 +45,10 @@ CAMPAIGN = "simulated"
 _MOST_PASSES = 1000
 WATCH_SECONDS = 4 * 3600.0
 """Virtual seconds between two looks for faults; a real server looks every minute."""
+KEEP_SECONDS = 1e9
+"""``daemons.delete_delay`` of a simulation. Nothing is deleted, since nothing is gained by it. With
+a shorter one every finished unit is looked at every day as long as the campaign runs: most of a
+long simulation's time, for nothing."""
 
 
 @dataclass(slots=True)
@@ -107,7 +111,8 @@ class World:
         self.root, self.work = root, work
         self.clock = VirtualClock()
         _make_keys(root / "keys")
-        settings = settings_from(dict(sections), root=root)
+        daemons = {"delete_delay": KEEP_SECONDS, **sections.get("daemons", {})}
+        settings = settings_from({**sections, "daemons": daemons}, root=root)
         engine = make_engine(settings.database_url)
         event.listen(engine, "connect", _no_sync)
         self.database = Database(engine)

@@ -12,7 +12,7 @@ from tests.adversarial import campaign
 from tests.adversarial.kinds import KINDS, NESTED_KINDS, Honest, Kind, honest
 from tests.unit.validator import nested_case, unlike
 from validator import nested, ttv
-from validator.plausible import is_too_fast
+from validator.plausible import Pace, is_too_fast
 from validator.verdict import Verdict
 
 N_STEP = 480
@@ -85,11 +85,23 @@ def test_colluders_agree_with_each_other_so_that_only_the_audit_tells(
 
 def test_a_copy_is_true_and_only_too_early() -> None:
     copied = {kind.name: kind for kind in KINDS}["copied wingman"]
-    assert is_too_fast(2700.0, copied.elapsed * 2700.0)
-    assert not is_too_fast(2700.0, 2700.0)
-    # A host five times as fast as the reference host is a fast host.
-    assert not is_too_fast(2700.0, 540.0)
-    assert is_too_fast(2700.0, float("nan"))
+    assert is_too_fast(2700.0, Pace(copied.elapsed * 2700.0))
+    assert not is_too_fast(2700.0, Pace(2700.0))
+    # A host five times as fast as the reference host is a fast host,
+    assert not is_too_fast(2700.0, Pace(540.0))
+    # unless its own benchmark says otherwise.
+    assert is_too_fast(2700.0, Pace(540.0, speed=1.0))
+    assert not is_too_fast(2700.0, Pace(540.0, speed=2.0))
+
+
+@pytest.mark.parametrize("elapsed", [None, 0.0, -5.0, float("nan")])
+def test_a_time_that_is_not_known_says_nothing(elapsed: float | None) -> None:
+    assert not is_too_fast(2700.0, Pace(elapsed))
+
+
+def test_a_short_unit_is_never_too_early() -> None:
+    assert not is_too_fast(59.0, Pace(0.1))
+    assert is_too_fast(61.0, Pace(0.1))
 
 
 @pytest.mark.parametrize("forge", NESTED_KINDS, ids=lambda forge: forge.__name__)

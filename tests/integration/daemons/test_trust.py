@@ -2,139 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, field
-
 import pytest
 from sqlalchemy import select
 
 from boinc_project.lifecycle.effects import EventKind
-from boinc_project.lifecycle.result import Reported, Sent
-from boinc_project.states import AssimilateState, CampaignState, ClientState, ValidateState
-from boinc_project.unit import Unit
-from server.daemons import validator
+from boinc_project.states import AssimilateState, CampaignState, ValidateState
 from server.models import (
-    AppVersion,
     CampaignRow,
     Event,
-    Host,
     HostAppVersion,
     ProductRow,
-    Result,
-    User,
-    Workunit,
 )
-from server.project import Project
 from server.services.reopening import reopen_all
 from server.simulation import app
 from tests.integration.daemons.conftest import Shop
-
-ALWAYS, NEVER = 0, 2**128 - 1
-"""Secret bits: a draw of 0 is below every rate, the highest is below none but 1."""
-
-
-@dataclass
-class Bits:
-    """The secret generator: tells what the test wants, then counts on."""
-
-    lottery: int = NEVER
-    drawn: list[int] = field(default_factory=list)
-    _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-
-    def __call__(self) -> int:
-        self.drawn.append(self.lottery)
-        return self.lottery
-
-
-class Trusting:
-    """A campaign of the tiny app whose units may rest on one host's word."""
-
-    def __init__(self, shop: Shop) -> None:
-        self.shop = shop
-        self.bits = Bits()
-        project = shop.project
-        self.project = Project(
-            project.settings,
-            database=project.database,
-            clock=project.clock,
-            secret=self.bits,
-            validators=lambda name: app,
-        )
-        shop.project = self.project
-        self.units: dict[int, Unit] = {}
-
-    def issue(self, *, alone: bool = True) -> int:
-        """Issue a unit; `alone` is what the scheduler makes of a host it believes."""
-        index = len(self.units)
-        unit = Unit(app.APP, 100, "kepler-9", 1, 0, index, {"fpops": 1e12})
-        quorum = 1 if alone else 2
-        number = self.shop.add_workunit(
-            unit.name,
-            inputs={"unit.json": unit.to_bytes()},
-            min_quorum=quorum,
-            target_nresults=quorum,
-            full_quorum=2,
-        )
-        with self.project.database.write() as session:
-            session.get_one(Workunit, number).unit_digest = unit.digest
-        self.units[number] = unit
-        self.shop.settle()
-        return number
-
-    def host(self, streak: int = 0, **record: int) -> Host:
-        """Add a host with a record."""
-        host = self.shop.add_host()
-        with self.project.database.write() as session:
-            version = session.scalars(select(AppVersion.id)).one()
-            session.add(
-                HostAppVersion(
-                    host_id=host.id, app_version_id=version, consecutive_valid=streak, **record
-                )
-            )
-        return host
-
-    def compute(
-        self, workunit: int, host: Host, *, wrong: int = 0, forger: str = "", instance: int = -1
-    ) -> None:
-        """Let a host compute the next result; `wrong` of its segments are made up."""
-        clock = self.shop.clock
-        waiting = [one for one in self.shop.state(workunit).results if one.waiting]
-        instance = waiting[0].instance if instance < 0 else instance
-        self.shop.on(workunit, instance, Sent(clock.now, host.id, host.userid, clock.now + 1e3))
-        with self.project.database.write() as session:
-            row = session.scalars(
-                select(Result).where(Result.workunitid == workunit, Result.instance == instance)
-            ).one()
-            row.app_version_id = session.scalars(select(AppVersion.id)).one()
-            name = row.output_name
-        path = self.project.uploads.path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        segments = frozenset(range(wrong))
-        forger = forger or f"host {host.id}"
-        path.write_bytes(app.output_bytes(self.units[workunit].digest, segments, forger=forger))
-        report = Reported(clock.now, ClientState.FILES_UPLOADED, 0, 100.0, 110.0)
-        self.shop.on(workunit, instance, report)
-        self.shop.settle()
-
-    def record(self, host: Host) -> HostAppVersion:
-        with self.project.database.read() as session:
-            return session.scalars(
-                select(HostAppVersion).where(HostAppVersion.host_id == host.id)
-            ).one()
-
-    def credit(self, host: Host) -> tuple[float, float]:
-        with self.project.database.read() as session:
-            return (
-                session.get_one(Host, host.id).total_credit,
-                session.get_one(User, host.userid).total_credit,
-            )
-
-    def kinds(self, workunit: int) -> list[str]:
-        return [event.kind for event in self.shop.events(workunit)]
-
-    def validate(self) -> None:
-        validator.one_pass(self.project)
-        self.shop.settle()
+from tests.integration.daemons.trust_shop import ALWAYS, NEVER, Trusting
 
 
 @pytest.fixture
@@ -289,3 +171,43 @@ def test_a_campaign_that_is_over_gets_a_note_instead(trusting: Trusting) -> None
         (note,) = session.scalars(select(Event).where(Event.kind == "product_doubted")).all()
         assert "1 unit of this campaign" in note.reason
         assert not session.scalars(select(HostAppVersion.reopen)).one()
+
+
+SPEED = 4e9
+"""FLOP/s of one core of the reference host, on which these units take an hour."""
+
+
+@pytest.mark.parametrize(("seconds", "believed"), [(1.0, False), (0.0, True), (400.0, True)])
+def test_a_copied_wingman_is_too_early_and_an_honest_fast_host_is_not(
+    trusting: Trusting, seconds: float, believed: bool
+) -> None:
+    """A copy is the same bytes as an honest output: only the server's clock tells."""
+    honest, other = trusting.host(), trusting.host()
+    workunit = trusting.issue(alone=False, fpops=3600.0 * SPEED)
+    trusting.compute(workunit, honest, seconds=3000.0)
+    trusting.compute(workunit, other, seconds=seconds, speed=3.0 * SPEED)
+    trusting.validate()
+    state = trusting.shop.state(workunit)
+    if believed:
+        assert state.canonical is not None
+        assert trusting.credit(other)[0] > 0
+        return
+    assert state.canonical is None
+    assert state.result(1).validate_state is ValidateState.INVALID
+    assert "1 seconds after it was sent" in trusting.shop.result(workunit, 1).validate_reason
+    assert trusting.record(other).n_invalid == 1
+    # The original waits for somebody who has computed it, and has its credit then.
+    trusting.compute(workunit, trusting.host(), seconds=3000.0)
+    trusting.validate()
+    assert trusting.shop.state(workunit).canonical == 0
+    assert trusting.credit(honest)[0] > 0
+    assert trusting.credit(other)[0] == 0
+
+
+def test_a_host_that_beats_its_own_benchmark_is_too_early(trusting: Trusting) -> None:
+    hosts = trusting.host(streak=50), trusting.host(streak=50)
+    for host, speed in zip(hosts, (0.5 * SPEED, 2.0 * SPEED), strict=True):
+        workunit = trusting.issue(fpops=3600.0 * SPEED)
+        trusting.compute(workunit, host, seconds=600.0, speed=speed)
+        trusting.validate()
+        assert (trusting.shop.state(workunit).canonical == 0) == (speed > SPEED)

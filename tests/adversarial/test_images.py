@@ -1,0 +1,74 @@
+"""No false image gets in: what the audit computes again is what the output says, or it is out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from apps.reprojection.built import load_kernel
+from tests.adversarial.images import IMAGE_KINDS, Forge, other_unit, wrong_tile
+from tests.unit.validator.reprojection_case import Case
+from validator import registry, reprojection
+from validator.quorum import decide
+from validator.verdict import Verdict
+
+pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
+
+OUTPUTS = {"steps": {"kind": "steps", "step_sigma": 0.25}, "float": {"kind": "float"}}
+
+
+@pytest.fixture(scope="module", params=OUTPUTS)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    directory = tmp_path_factory.mktemp(str(request.param))
+    return Case(directory, output=OUTPUTS[request.param])
+
+
+def judge(case: Case, path: Path) -> Verdict:
+    """Check, and compute all tiles of what passes again."""
+    verdict = reprojection.check(case.unit, path, case.inputs)
+    if verdict.is_valid:
+        rng = np.random.default_rng(5)
+        verdict = reprojection.audit(case.unit, path, case.inputs, rng=rng, budget=1e9)
+    return verdict
+
+
+@pytest.mark.parametrize("forge", IMAGE_KINDS, ids=lambda forge: forge.__name__)
+def test_what_is_false_is_refused_and_agrees_with_no_honest_output(
+    case: Case, forge: Forge
+) -> None:
+    path = forge(case)
+    verdict = judge(case, path)
+    assert verdict.is_invalid, verdict.reason
+    assert not reprojection.compare(case.unit, path, case.output).is_valid
+
+
+def test_honest_twins_pass(case: Case) -> None:
+    for path in (case.output, case.compute("stack_9"), case.forged(lambda *tile: None)):
+        verdict = judge(case, path)
+        assert verdict.is_valid, verdict.reason
+        assert reprojection.compare(case.unit, path, case.output).is_valid
+
+
+def test_only_the_audit_tells_a_tile_with_its_own_digest(case: Case) -> None:
+    """Colluders would agree on it: the check has nothing to say."""
+    path = wrong_tile(case)
+    assert reprojection.check(case.unit, path, case.inputs).is_valid
+    found = decide(
+        case.unit,
+        {1: path, 2: wrong_tile(case)},
+        min_quorum=2,
+        app=registry.get("reprojection"),
+        inputs=case.inputs,
+    )
+    assert found.canonical == 1
+
+
+def test_one_tile_looked_at_finds_another_units_output(case: Case) -> None:
+    """All of its tiles are false, so that the smallest audit is enough, whichever it draws."""
+    path = other_unit(case)
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        verdict = reprojection.audit(case.unit, path, case.inputs, rng=rng, budget=0.0)
+        assert verdict.is_invalid
