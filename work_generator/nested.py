@@ -26,7 +26,7 @@ from work_generator import pilot, sizing
 from work_generator.estimate import Cost, measure
 from work_generator.modes import Mode, find_modes
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
-from work_generator.preparation import step_for
+from work_generator.preparation import for_search, step_for
 from work_generator.ttv import (
     describe_problem,
     fpops_per_call,
@@ -134,7 +134,8 @@ def prepare(
     }
     error = {"seconds": step.error, "sigma": step.error_sigma}
     settings = {**campaign.settings, "model": model, "dt_error": error, "best": best}
-    settings["importance"] = _importance(posterior_of(settings, campaign.inputs), modes, rng)
+    posterior = posterior_of(for_search(settings), campaign.inputs)
+    settings["importance"] = _importance(posterior, modes, rng)
     return replace(campaign, settings=settings)
 
 

@@ -18,6 +18,7 @@ from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition, to_definition
 from work_generator.modes import Mode
 from work_generator.pilot import log_laplace
+from work_generator.preparation import for_search
 from work_generator.proposals import fit_proposal
 from work_generator.shear import dependence_order
 from work_generator.ttv_file import posterior_of
@@ -199,6 +200,15 @@ def test_a_campaign_is_prepared_before_it_is_planned(campaign: Campaign) -> None
     assert not ttv.is_prepared(campaign)
     with pytest.raises(InputError, match="not prepared"):
         ttv.plan(campaign, Progress())
+
+
+@pytest.mark.parametrize("engine", ["batch", "ttvfast"])
+def test_the_search_takes_the_compiled_engine_whatever_the_chains_take(
+    campaign: Campaign, engine: str
+) -> None:
+    settings = {**campaign.settings, "model": {**campaign.settings["model"], "engine": engine}}
+    assert for_search(settings)["model"]["engine"] == "batch"
+    assert settings["model"]["engine"] == engine
 
 
 def test_preparing_finds_mode_and_step_and_is_repeatable(campaign: Campaign) -> None:
