@@ -15,7 +15,12 @@ from tests.e2e.browser.conftest import DESK, PHONE
 from tests.factories import PASSWORD, VALID
 from tests.web_site import Site
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    # The test's own web server leaves a file open when the browser turns away in the middle of it.
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+]
 
 OpenPage = Callable[..., Page]
 
