@@ -69,7 +69,10 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
         sys.stderr.write(f"Resumed after step {chain.step} of {settings.sampler.n_step}.\n")
     posterior.failures.update(chain.failures)
     _compute(chain, sampler, posterior, runtime, file)
-    write_ttv_output(output, _output(unit, settings, chain, runtime))
+    found = output_of(
+        unit, settings, chain, platform=runtime.platform, app_digest=runtime.app_digest
+    )
+    write_ttv_output(output, found)
 
 
 def compute(unit: Unit, table: TransitTable) -> Chain:
@@ -168,12 +171,25 @@ def _compute(
         raise
 
 
-def _output(unit: Unit, settings: TtvSettings, chain: Chain, runtime: Runtime) -> TtvOutput:
+def output_of(
+    unit: Unit, settings: TtvSettings, chain: Chain, *, platform: str, app_digest: str
+) -> TtvOutput:
+    """Return what a chain is written as.
+
+    Parameters
+    ----------
+    unit, settings : Unit, TtvSettings
+        What was computed.
+    chain : Chain
+        All of it.
+    platform, app_digest : str
+        Where, and by which files.
+    """
     return TtvOutput(
         unit_digest=unit.digest,
         app_version=APP_VERSION,
-        platform=runtime.platform,
-        app_digest=runtime.app_digest,
+        platform=platform,
+        app_digest=app_digest,
         parameter_names=settings.problem.parameter_names,
         draws=np.array(chain.draws),
         log_prob=np.array(chain.draws_log_prob),

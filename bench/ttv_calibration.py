@@ -117,21 +117,25 @@ def simulate(problem: Problem, rng: np.random.Generator) -> tuple[np.ndarray, by
     return truth, ("\n".join(rows) + "\n").encode()
 
 
-def posterior_draws(campaign: Campaign) -> np.ndarray:
-    """Compute a campaign's first generation and merge it: draws (n, n_dim)."""
+def posterior_draws(campaign: Campaign) -> tuple[np.ndarray, float]:
+    """Compute a campaign's first generation and merge it: draws (n, n_dim), and the acceptance."""
     prepared = planner.prepare(campaign)
     table = parse_table(campaign.inputs[TABLE_FILE])
-    chains = []
+    chains, acceptance = [], []
     for unit in planner.plan(prepared, Progress()):
         chain = compute(unit, table)
+        acceptance.append(chain.accepted.mean() / chain.step)
         name = (unit.generation, unit.index, unit.digest)
         chains.append(SubChain(name, np.array(chain.draws), np.array(chain.draws_log_prob)))
     merged = merge_chains(chains, chains[0].draws.shape[2])
-    return merged.draws.reshape(-1, merged.draws.shape[-1])
+    return merged.draws.reshape(-1, merged.draws.shape[-1]), float(np.mean(acceptance))
 
 
-def rank_system(index: int, seed: int) -> np.ndarray | None:
-    """Return the ranks of one simulated system's true values, (n_dim,); None without modes."""
+def rank_system(index: int, seed: int) -> tuple[np.ndarray, float] | None:
+    """Return the ranks of one simulated system's true values, (n_dim,), and its acceptance.
+
+    None if it has no modes.
+    """
     rng = np.random.default_rng([seed, index])
     truth, table = simulate(Problem.from_mapping(settings()), rng)
     campaign = Campaign(
@@ -145,12 +149,12 @@ def rank_system(index: int, seed: int) -> np.ndarray | None:
         units_per_generation=N_UNIT,
     )
     try:
-        draws = posterior_draws(campaign)
+        draws, acceptance = posterior_draws(campaign)
     except InputError as error:
         Console(stderr=True).print(f"system {index}: {error.message}")
         return None
     chosen = draws[rng.choice(len(draws), size=N_RANK, replace=False)]
-    return (chosen < truth).sum(axis=0)
+    return (chosen < truth).sum(axis=0), acceptance
 
 
 def plot(ranks: np.ndarray, names: tuple[str, ...], path: Path) -> None:
@@ -180,7 +184,8 @@ def main() -> int:
     with ProcessPoolExecutor(options.processes) as pool:
         ranked = pool.map(partial(rank_system, seed=options.seed), range(options.systems))
         found = list(track(ranked, total=options.systems, console=Console(stderr=True)))
-    ranks = np.array([one for one in found if one is not None])
+    ranks = np.array([one[0] for one in found if one is not None])
+    acceptance = [one[1] for one in found if one is not None]
     names = Problem.from_mapping(settings()).parameter_names
     bins = ranks * N_BIN // (N_RANK + 1)
     p_values = [
@@ -194,6 +199,7 @@ def main() -> int:
             {
                 "systems": len(ranks),
                 "failed": len(found) - len(ranks),
+                "acceptance": round(float(np.median(acceptance)), 3),
                 "p_min": round(min(p_values), 5),
                 "threshold": 0.01 / len(names),
             }

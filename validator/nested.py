@@ -33,7 +33,7 @@ from validator.nested_segments import LOGL_TOLERANCE, RELATIVE_TOLERANCE, Retrac
 from validator.segments import AUDIT_SHARE, UNSURE, Fate, Purse
 from validator.tables import transit_table
 from validator.ttv_reference import Opinion, second_opinion
-from validator.verdict import Verdict, inconclusive, invalid, valid
+from validator.verdict import Verdict, closed, inconclusive, invalid, valid
 
 N_RECOMPUTED = 64
 """Points whose log-likelihood is computed again: an output of which a share f is wrong passes with
@@ -161,7 +161,8 @@ def audit(
     cpu : Callable
         CPU seconds spent by this process.
     """
-    return nested_audit.audit(
+    return closed(
+        nested_audit.audit,
         unit,
         path,
         inputs,

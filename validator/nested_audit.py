@@ -22,14 +22,14 @@ from boinc_project.unit import Unit
 from validator.nested_segments import Retrace
 from validator.segments import BROKEN, PASSED, UNSURE, Fate, Purse
 from validator.tables import transit_table
-from validator.ttv_reference import Opinion, cost_in_calls, second_opinion
-from validator.verdict import Verdict, closed, inconclusive, invalid, valid
-
-MAX_REFERENCE = 8
-"""Points that TTVFast computes, too: a fault of the engine is in all of them, so few are enough."""
-
-REFERENCE_SHARE = 0.25
-"""Part of the audit that they may take."""
+from validator.ttv_reference import (
+    MAX_REFERENCE,
+    REFERENCE_SHARE,
+    Opinion,
+    cost_in_calls,
+    second_opinion,
+)
+from validator.verdict import Verdict, inconclusive, invalid, valid
 
 WEIGHTY = 30.0
 """Largest distance in log-likelihood from the best point of points that TTVFast computes. Those
@@ -67,18 +67,6 @@ def audit(
         Likelihood calls of a first segment that the check did not compute again: then the audit
         begins with it, and draws one segment less.
     """
-    return closed(_audit, unit, path, inputs, rng, purse, share, replay_budget)
-
-
-def _audit(
-    unit: Unit,
-    path: Path,
-    inputs: Mapping[str, Path],
-    rng: np.random.Generator,
-    purse: Purse,
-    share: float,
-    replay_budget: int,
-) -> Verdict:
     settings = NestedUnit.from_mapping(unit.settings)
     posterior = Posterior(settings.problem, transit_table(unit, inputs))
     try:

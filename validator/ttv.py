@@ -24,7 +24,7 @@ from validator.statistics import MIN_EFFECTIVE, compare_runs
 from validator.tables import transit_table
 from validator.ttv_reference import Opinion, second_opinion
 from validator.ttv_segments import LOG_PROB_TOLERANCE, Retrace
-from validator.verdict import Verdict, inconclusive, invalid, valid
+from validator.verdict import Verdict, closed, inconclusive, invalid, valid
 
 N_RECOMPUTED = 64
 """Draws whose log-probability is computed again: an output of which a share f is wrong passes with
@@ -146,7 +146,8 @@ def audit(
     cpu : Callable
         CPU seconds spent by this process.
     """
-    return ttv_audit.audit(
+    return closed(
+        ttv_audit.audit,
         unit,
         path,
         inputs,

@@ -22,15 +22,14 @@ from boinc_project.ttv_output import TtvOutput, read_ttv_output
 from boinc_project.unit import Unit
 from validator.segments import BROKEN, PASSED, UNSURE, Fate, Purse
 from validator.tables import transit_table
-from validator.ttv_reference import cost_in_calls, second_opinion
+from validator.ttv_reference import (
+    MAX_REFERENCE,
+    REFERENCE_SHARE,
+    cost_in_calls,
+    second_opinion,
+)
 from validator.ttv_segments import LOG_PROB_TOLERANCE, Retrace, Segment, distance
-from validator.verdict import Verdict, closed, inconclusive, invalid, valid
-
-MAX_REFERENCE = 8
-"""Draws that TTVFast computes, too: a fault of the engine is in all of them, so few are enough."""
-
-REFERENCE_SHARE = 0.25
-"""Part of the audit that they may take. TTVFast costs 10 to 40 times as much as the engine."""
+from validator.verdict import Verdict, inconclusive, invalid, valid
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +103,6 @@ def audit(
     with_start : bool
         Whether the first segment is computed again in any case, beside the random ones.
     """
-    return closed(_audit, unit, path, inputs, rng, purse, share, with_start)
-
-
-def _audit(
-    unit: Unit,
-    path: Path,
-    inputs: Mapping[str, Path],
-    rng: np.random.Generator,
-    purse: Purse,
-    share: float,
-    with_start: bool,
-) -> Verdict:
     settings = TtvSettings.from_mapping(unit.settings)
     posterior = Posterior(settings.problem, transit_table(unit, inputs))
     try:

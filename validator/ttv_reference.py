@@ -39,6 +39,13 @@ MIN_SHARE = 0.5
 """Share of the draws for which TTVFast must have transit times, or nothing is said: it goes on
 after its Kepler solver failed, and such a result is refused."""
 
+MAX_REFERENCE = 8
+"""Draws of an audit that TTVFast computes, too: a fault of the engine is in all of them, so few are
+enough."""
+
+REFERENCE_SHARE = 0.25
+"""Part of the audit that they may take. TTVFast costs 10 to 40 times as much as the engine."""
+
 Array = NDArray[np.float64]
 
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from apps.ttv.moves import log_mixture, sample_mixture
 from apps.ttv.sampler_settings import Mixture
 from apps.ttv.shear import Shear
-from work_generator import gaussian_mixture
+from work_generator.importance import largest_power
+from work_generator.proposals import fit_mixture
 from work_generator.shear import fit_shear
 
 # Share of the population that a step leaves effective (Kish).
@@ -29,9 +30,8 @@ _EFFECTIVE = 0.5
 # correlation; for 1000 points, chance alone gives 0.03. Pairs of moves at most.
 _FORGOTTEN, _MOST = 0.1, 30
 _FORGOTTEN_LAST, _MOST_LAST = 0.05, 60
-# Tails of the proposals, and how much wider than the population they are: see
-# `work_generator.proposals`.
-_COMPONENTS, _DEGREES, _WIDENING = 2, 30.0, 1.05
+# Normal distributions that are fitted to a population.
+_COMPONENTS = 2
 # Steps along differences of two others, in ter Braak's unit: scattered, so that some are short
 # where the posterior is thin; some are whole, so that they lead from one part to another.
 _SCATTER, _WHOLE = 0.3, 0.1
@@ -55,15 +55,12 @@ class Annealed:
         float64 (n, n_dim), draws of the posterior.
     wide : ndarray
         float64 (n, n_dim), draws with the likelihood to the power `HALF`.
-    n_call : int
-        Likelihoods computed.
     forgotten : bool
         Whether the last moves went on until the population had forgotten where it was.
     """
 
     points: Array
     wide: Array
-    n_call: int
     forgotten: bool
 
 
@@ -92,7 +89,6 @@ class _Moves:
     ) -> None:
         self.log_likelihoods, self.log_priors = log_likelihoods, log_priors
         self.shear, self.mixture, self.random = shear, mixture, random
-        self.n_call = 0
 
     def independent(self, now: _Population, power: float) -> None:
         """Offer every point a draw of the mixture."""
@@ -129,7 +125,6 @@ class _Moves:
         likelihoods = np.full(len(points), -math.inf)
         possible = np.flatnonzero(priors > -math.inf)
         likelihoods[possible] = self.log_likelihoods(points[possible])
-        self.n_call += len(possible)
         possible = np.flatnonzero(likelihoods > -math.inf)
         gains = np.full(len(points), -math.inf)
         old = moving[possible]
@@ -169,7 +164,7 @@ def anneal(
     """
     random = np.random.RandomState(rng.bit_generator)
     now = _Population(points.copy(), log_likelihoods(points), log_priors(points))
-    power, n_call, forgotten = 0.0, len(points), True
+    power, forgotten = 0.0, True
     first = math.log(max(_next_power(now.likelihoods, 0.0), 1e-12))
     wide = points
     while power < 1.0:
@@ -181,30 +176,19 @@ def anneal(
         shear, mixture = _fitted(now.points, order)
         moves = _Moves(log_likelihoods, log_priors, shear, mixture, random)
         forgotten = _move(moves, now, power)
-        n_call += moves.n_call
         if power == HALF:
             wide = now.points.copy()
         if progress is not None:
             progress(1.0 - math.log(power) / first if first < 0.0 else 1.0)
-    return Annealed(now.points, wide, n_call, forgotten)
+    return Annealed(now.points, wide, forgotten)
 
 
 def _next_power(likelihoods: Array, power: float) -> float:
     """Return the power up to which half of the population stays effective."""
-    logs = likelihoods - likelihoods.max()
-
-    def share(step: float) -> float:
-        weights = np.exp(step * logs)
-        return float(weights.sum() ** 2 / np.sum(weights**2)) / len(weights)
-
-    if share(1.0 - power) >= _EFFECTIVE:
-        return 1.0
-    low, high = 0.0, 1.0 - power
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if share(middle) >= _EFFECTIVE else (low, middle)
+    left = 1.0 - power
+    step = largest_power(likelihoods, _EFFECTIVE * len(likelihoods), left)
     # However alike the likelihoods, a step is a step.
-    return power + max(low, 1e-15)
+    return 1.0 if step == left else power + max(step, 1e-15)
 
 
 def _resampled(logs: Array, rng: np.random.Generator) -> NDArray[np.intp]:
@@ -217,9 +201,7 @@ def _resampled(logs: Array, rng: np.random.Generator) -> NDArray[np.intp]:
 
 def _fitted(points: Array, order: Sequence[int]) -> tuple[Shear, Mixture]:
     shear = fit_shear(points, order)
-    parts = gaussian_mixture.fit(shear.straighten(points), _COMPONENTS)
-    factors = np.asarray(_WIDENING * np.linalg.cholesky(parts.covariances))
-    return shear, Mixture(parts.weights, parts.means, factors, _DEGREES)
+    return shear, fit_mixture(shear.straighten(points), _COMPONENTS)
 
 
 def _move(moves: _Moves, now: _Population, power: float) -> bool:

@@ -8,7 +8,7 @@ arguments; the random generator is one of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -170,6 +170,11 @@ def distances(mode: Mode, points: Vector) -> Vector:
     differences = points - mode.params
     squares = np.sum(differences * np.linalg.solve(mode.covariance, differences.T).T, axis=1)
     return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
+
+
+def nearest(modes: Sequence[Mode], points: Vector) -> NDArray[np.intp]:
+    """Return which mode each of the points (n, n_dim) belongs to, in its own norm, (n,)."""
+    return np.asarray(np.stack([distances(mode, points) for mode in modes]).argmin(axis=0))
 
 
 def _clusters(fit: Fit, points: Vector, counts: NDArray[np.int64]) -> list[Mode]:

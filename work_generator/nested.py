@@ -28,15 +28,14 @@ from work_generator.modes import Mode, find_modes
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
 from work_generator.preparation import for_search, step_for
 from work_generator.ttv import (
-    describe_problem,
     fpops_per_call,
     not_for_volunteers,
     problem_settings,
     published_names,
-    step_line,
     units,
 )
 from work_generator.ttv_file import posterior_of
+from work_generator.ttv_lines import describe_problem, step_line
 
 __all__ = [
     "SECTIONS",
@@ -122,9 +121,8 @@ def prepare(
         return campaign
     first = posterior_of(campaign.settings, campaign.inputs)
     rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
-    modes = find_modes(
-        first.problem, first.table, rng, progress, n_start=campaign.settings["starts"]
-    )
+    fast = posterior_of(for_search(campaign.settings), campaign.inputs).problem
+    modes = find_modes(fast, first.table, rng, progress, n_start=campaign.settings["starts"])
     step = step_for(campaign.settings["model"], first, modes)
     model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
     best = {

@@ -22,6 +22,7 @@ from apps.ttv.likelihood import Posterior
 from boinc_project.errors import InputError
 from work_generator import region
 from work_generator.anneal import HALF, anneal
+from work_generator.importance import kish, largest_power, log_mean, picked, relative_error
 from work_generator.modes import Mode
 from work_generator.proposals import Proposal, fit_proposal
 from work_generator.region import Region
@@ -52,6 +53,8 @@ _MATTERS = 1e-2
 # Modes of which Laplace's approximation says that they hold less than this share of the best one's
 # evidence are not looked at: it has been wrong by e^10, not by e^25.
 _HOPELESS = 25.0
+# Steps back to the peak: 0.7^60 of a standard deviation is nothing.
+_ATTEMPTS = 60
 
 Array = NDArray[np.float64]
 
@@ -95,6 +98,8 @@ class Pilot:
         Logarithm of the evidence of all modes together, without the likelihood's constant.
     log_z_error : float | None
         Its standard error; None where it is Laplace's approximation for any mode that matters.
+    settled : bool
+        Whether every population moved until it had forgotten where it was.
     effective : float
         Kish's effective size of `n_call` draws of the proposal.
     n_call : int
@@ -106,6 +111,7 @@ class Pilot:
     proposal: Proposal
     log_z: float
     log_z_error: float | None
+    settled: bool
     effective: float
     n_call: int
 
@@ -129,6 +135,7 @@ class _Explored:
     draws: Array
     wide: Array
     look: _Look | None
+    settled: bool = True
 
 
 def fly(
@@ -171,11 +178,11 @@ def fly(
     looks = [one.look for one in explored]
     trusted = [look is not None and look.effective >= TRUSTED_EFFECTIVE for look in looks]
     logs = [
-        _log_mean(look.logs) if look is not None and ok else normal
+        log_mean(look.logs) if look is not None and ok else normal
         for look, ok, normal in zip(looks, trusted, laplace, strict=True)
     ]
     errors = [
-        _relative_error(look.logs) if look is not None and ok else None
+        relative_error(look.logs) if look is not None and ok else None
         for look, ok in zip(looks, trusted, strict=True)
     ]
     order = dependence_order(posterior.problem.parameter_names)
@@ -202,6 +209,7 @@ def fly(
         proposal,
         max(logs) + math.log(math.fsum(math.exp(log - max(logs)) for log in logs)),
         _log_z_error(parts, errors),
+        all(one.settled for one in explored),
         last,
         _LAST,
     )
@@ -238,14 +246,6 @@ def log_laplace(mode: Mode, posterior: Posterior) -> float:
     return peak + 0.5 * (len(mode.params) * math.log(2.0 * math.pi) + float(log_determinant))
 
 
-def kish(logs: Array) -> float:
-    """Return the effective size of weights given by their logarithms (Kish 1965); 0 if none."""
-    if not np.isfinite(logs).any():
-        return 0.0
-    weights = np.exp(logs - logs.max())
-    return float(weights.sum() ** 2 / np.sum(weights**2))
-
-
 def _explore(
     posterior: Posterior,
     modes: Sequence[Mode],
@@ -275,26 +275,35 @@ def _explore(
         fit = fit_proposal([resampled], [1.0], order)
     last = _of_region(_draw(posterior, best, _LAST, random), near)
     if last.effective > len(draws):
-        draws = _picked(last.points, last.logs, rng)
-    return _Explored(draws, found.wide, last)
+        draws = picked(last.points, last.logs, _RESAMPLED, rng)
+    return _Explored(draws, found.wide, last, found.forgotten)
 
 
 def _as_normal(posterior: Posterior, mode: Mode, rng: np.random.Generator) -> _Explored:
     """Return a mode's normal approximation: for those that are not worth a population."""
     n_point = max(_POPULATION * len(mode.params), _LEAST_POPULATION)
-    factor = np.linalg.cholesky(mode.covariance)
-    normal = rng.normal(size=(4 * n_point, len(mode.params)))
-    draws = mode.params + normal @ factor.T
-    wide = mode.params + normal @ factor.T / math.sqrt(HALF)
-    draws, wide = (_possible(posterior, points, n_point) for points in (draws, wide))
+    offsets = rng.normal(size=(n_point, len(mode.params))) @ np.linalg.cholesky(mode.covariance).T
+    draws, wide = (
+        _possible(posterior, mode.params, factor * offsets) for factor in (1.0, HALF**-0.5)
+    )
     return _Explored(draws, wide, None)
 
 
-def _possible(posterior: Posterior, points: Array, n: int) -> Array:
-    possible = points[np.isfinite(posterior.log_densities(points))]
-    if len(possible) < 2 * points.shape[1]:
-        raise InputError("A mode lies on the edge of the priors: widen them.")
-    return np.asarray(possible[:n])
+def _possible(posterior: Posterior, center: Array, offsets: Array) -> Array:
+    """Return points around a center; those without a density go back towards it.
+
+    Raises
+    ------
+    InputError
+        If some have none however near they are.
+    """
+    offsets = offsets.copy()
+    for _ in range(_ATTEMPTS):
+        outside = np.flatnonzero(~np.isfinite(posterior.log_densities(center + offsets)))
+        if not len(outside):
+            return np.asarray(center + offsets)
+        offsets[outside] *= 0.7
+    raise InputError("A mode lies on the edge of the priors: widen them.")
 
 
 def _draw(posterior: Posterior, fit: Proposal, n: int, random: np.random.RandomState) -> _Look:
@@ -307,37 +316,14 @@ def _of_region(look: _Look, near: Region) -> _Look:
     return _Look(look.points, np.where(near.contains(look.points), look.logs, -math.inf))
 
 
-def _picked(points: Array, logs: Array, rng: np.random.Generator) -> Array:
-    """Return draws by their weights, with repetitions."""
-    weights = np.exp(logs - logs.max())
-    chosen = rng.choice(len(weights), size=_RESAMPLED, p=weights / weights.sum())
-    return np.asarray(points[chosen])
-
-
 def _resampled(look: _Look, rng: np.random.Generator) -> Array | None:
     """Return draws by the tempered weights, with repetitions; None if there are too few points."""
     target = _LEAST_EFFECTIVE * look.points.shape[1]
     if np.isfinite(look.logs).sum() < target:
         return None
-    logs = look.logs - look.logs.max()
-    low, high = 0.0, 1.0
-    if kish(logs) < target:
-        for _ in range(40):
-            power = 0.5 * (low + high)
-            low, high = (power, high) if kish(power * logs) >= target else (low, power)
-        logs = np.where(np.isfinite(logs), low * logs, -math.inf)
-    return _picked(look.points, logs, rng)
-
-
-def _log_mean(logs: Array) -> float:
-    peak = float(logs.max())
-    return peak + math.log(float(np.exp(logs - peak).mean()))
-
-
-def _relative_error(logs: Array) -> float:
-    """Return the standard error of the mean weight, relative to it."""
-    weights = np.exp(logs - logs.max())
-    return float(weights.std() / (weights.mean() * math.sqrt(len(weights))))
+    power = largest_power(look.logs, target)
+    logs = np.where(np.isfinite(look.logs), power * look.logs, -math.inf)
+    return picked(look.points, logs, _RESAMPLED, rng)
 
 
 def _error_of(

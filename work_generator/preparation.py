@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from apps.ttv.built import load_kernel
 from apps.ttv.likelihood import Posterior
+from apps.ttv.settings import Problem
+from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from work_generator import pilot
@@ -25,6 +29,18 @@ _MOST_WIDE = 1000
 _HALF, _WHOLE = 50, 100
 
 Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was found, as values to plan with; one of everything for each mode."""
+
+    problem: Problem
+    table: TransitTable
+    modes: tuple[Mode, ...]
+    weights: tuple[float, ...]
+    trusted: tuple[bool, ...]
+    wide: tuple[NDArray[np.float64], ...]
 
 
 def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
@@ -58,7 +74,11 @@ def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
         "dt_error": {"seconds": step.error, "sigma": step.error_sigma},
     }
     posterior = posterior_of(for_search(settings), campaign.inputs)
+    # A fit may end beyond a hard edge of the priors: there is nothing to begin at.
+    modes = [mode for mode in modes if math.isfinite(pilot.log_laplace(mode, posterior))] or modes
     flown = pilot.fly(posterior, modes, rng, _second_half(progress))
+    if progress is not None:
+        progress(_WHOLE, _WHOLE)
     settings["modes"] = [
         {
             "params": mode.params.tolist(),
@@ -72,10 +92,54 @@ def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
         }
         for mode, weight, wide in zip(modes, flown.weights, flown.wide, strict=True)
     ]
-    settings["pilot"] = {"effective": flown.effective, "n_call": flown.n_call}
+    settings["pilot"] = {
+        "effective": flown.effective,
+        "n_call": flown.n_call,
+        "settled": flown.settled,
+    }
     settings["importance"] = {"log_z": flown.log_z, "error": flown.log_z_error}
     settings["proposal"] = flown.proposal.to_json()
     return replace(campaign, settings=settings)
+
+
+def has_modes(campaign: Campaign) -> bool:
+    """Whether step and modes have been found."""
+    model = campaign.settings["model"]
+    return (
+        model["dt"] is not None
+        and model["modified_kick"] is not None
+        and "modes" in campaign.settings
+    )
+
+
+def prepared_of(campaign: Campaign) -> Prepared:
+    """Read what `find` has stored in a campaign's settings.
+
+    Raises
+    ------
+    InputError
+        If the campaign is not prepared.
+    """
+    if not has_modes(campaign):
+        raise InputError(f"The campaign {campaign.name} is not prepared yet.", name=campaign.name)
+    stored = campaign.settings["modes"]
+    modes = tuple(
+        Mode(
+            params=np.array(mode["params"]),
+            chi2=mode["chi2"],
+            covariance=np.array(mode["covariance"]),
+            n_found=mode["n_found"],
+        )
+        for mode in stored
+    )
+    return Prepared(
+        problem=Problem.from_mapping(campaign.settings),
+        table=parse_table(campaign.inputs[TABLE_FILE]),
+        modes=modes,
+        weights=tuple(mode["weight"] for mode in stored),
+        trusted=tuple(mode["trusted"] for mode in stored),
+        wide=tuple(np.array(mode["wide"]) for mode in stored),
+    )
 
 
 def for_search(settings: Mapping[str, Any]) -> dict[str, Any]:

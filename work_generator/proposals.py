@@ -85,15 +85,22 @@ def fit_proposal(
         fits.append(fit)
         shares.append(parts[place] * fit.weights)
     all_shares = np.concatenate(shares)
-    return Proposal(
-        shear,
-        Mixture(
-            all_shares / math.fsum(all_shares),
-            np.concatenate([fit.means for fit in fits]),
-            WIDENING * np.linalg.cholesky(np.concatenate([fit.covariances for fit in fits])),
-            DEGREES,
-        ),
+    together = Components(
+        all_shares / math.fsum(all_shares),
+        np.concatenate([fit.means for fit in fits]),
+        np.concatenate([fit.covariances for fit in fits]),
     )
+    return Proposal(shear, _with_tails(together))
+
+
+def fit_mixture(u: Array, n_component: int) -> Mixture:
+    """Fit a mixture to straightened draws, float64 (n_draw, n_dim), a little wider than they."""
+    return _with_tails(gaussian_mixture.fit(u, n_component))
+
+
+def _with_tails(parts: Components) -> Mixture:
+    factors = np.asarray(WIDENING * np.linalg.cholesky(parts.covariances))
+    return Mixture(parts.weights, parts.means, factors, DEGREES)
 
 
 def _thinned(draws: Array) -> Array:

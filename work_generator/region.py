@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
 from apps.ttv.priors import EccentricityPrior, Prior
-from work_generator.modes import Mode, distances
+from work_generator.importance import picked
+from work_generator.modes import Mode, nearest
 
 # Half the box's width in the mode's own standard deviations. Along a bent ridge the curvature at
 # the peak can say a tenth of the posterior's real width; three times that is no limit.
@@ -51,8 +52,7 @@ class Region:
         """Tell which of the points (n, n_dim) are inside."""
         inside = np.all((points >= self.low) & (points <= self.high), axis=1)
         if len(self.modes) > 1:
-            nearest = np.stack([distances(mode, points) for mode in self.modes]).argmin(axis=0)
-            inside &= nearest == self.place
+            inside &= nearest(self.modes, points) == self.place
         return np.asarray(inside)
 
     def log_priors(self, points: Array) -> Array:
@@ -143,5 +143,6 @@ def _in_plane(
     low, high = np.maximum(low, -edge), np.minimum(high, edge)
     points = low + (high - low) * rng.random((_PLANE * n, 2))
     logs = prior.log_density(points[:, 0], points[:, 1])
-    weights = np.exp(logs - logs.max())
-    return np.asarray(points[rng.choice(len(points), size=n, p=weights / weights.sum())])
+    if not np.isfinite(logs).any():
+        return np.asarray(points[:n])  # none has a density: the region is halved
+    return picked(points, logs, n, rng)

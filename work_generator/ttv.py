@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,22 +17,21 @@ from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
 from apps.ttv.operations import RUN_TIME, likelihood_calls, planet_steps
-from apps.ttv.settings import Problem
-from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
 from boinc_project.seeds import Stream, step_bits, stream_key, unit_seed
 from boinc_project.unit import Unit
-from work_generator import pilot, sizing
+from work_generator import sizing
 from work_generator.estimate import Cost, measure
-from work_generator.modes import DELTA, Mode, distances
-from work_generator.preparation import find
+from work_generator.modes import nearest
+from work_generator.preparation import Prepared, find, has_modes, prepared_of
 from work_generator.proposals import Proposal, fit_proposal
 from work_generator.reference import speed
 from work_generator.shear import dependence_order
 from work_generator.starts import starting_points
 from work_generator.ttv_file import MAX_STEPS, SECTIONS, posterior_of, read_sections, read_stop
+from work_generator.ttv_lines import describe_problem, preparation
 
 __all__ = [
     "SECTIONS",
@@ -74,18 +73,6 @@ _KEPT = 0.05
 _SEEDED = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A prepared campaign, as values to plan with."""
-
-    problem: Problem
-    table: TransitTable
-    modes: tuple[Mode, ...]
-    weights: tuple[float, ...]
-    trusted: tuple[bool, ...]
-    wide: tuple[NDArray[np.float64], ...]
-
-
 def published_names(settings: Mapping[str, Any]) -> list[str]:
     """Return the parameters and derived quantities that published values may be given for."""
     keys = ("mass", "period", "eccentricity", "omega", "ecosw", "esinw", "t0", "inclination")
@@ -105,94 +92,9 @@ def describe(campaign: Campaign) -> list[str]:
     ]
 
 
-def describe_problem(campaign: Campaign) -> str:
-    """Return which planets, transits and parameters a campaign is about, in one line."""
-    posterior = posterior_of(campaign.settings, campaign.inputs)
-    problem, table = posterior.problem, posterior.table
-    planets = [
-        planet.name if planet.observed else f"{planet.name} (unseen)"
-        for planet in problem.model.planets
-    ]
-    return (
-        f"Planets: {', '.join(planets)}. Transits: {table.n_transit} in "
-        f"{(table.last - table.first) / 365.25:.1f} years. Free parameters: {problem.n_dim}."
-    )
-
-
-def preparation(campaign: Campaign) -> list[str]:
-    """Say which modes and which step were found, in a few lines for people."""
-    prepared = _prepared(campaign)
-    settings = campaign.settings
-    lines = [step_line(settings)]
-    for mode, stored in zip(prepared.modes, settings["modes"], strict=True):
-        lines.append(_mode_line(prepared, mode, stored))
-    if len(prepared.modes) > 1:
-        lines.append(
-            f"These are all modes found within {DELTA:g} of the best one's -2 log(posterior)."
-        )
-    if "pilot" in settings:
-        effective, n_call = settings["pilot"]["effective"], settings["pilot"]["n_call"]
-        lines.append(
-            f"{n_call} draws of the first proposal are worth {effective:.0f} of the posterior."
-        )
-    if not all(prepared.trusted):
-        lines.append(
-            "Weights marked as not measured are Laplace's approximation: the pilot had too few "
-            f"effective draws (less than {pilot.TRUSTED_EFFECTIVE:g}) in these modes."
-        )
-    if prepared.modes[0].n_found == 1:
-        n_start = settings["starts"]
-        lines.append(
-            f"The best mode was found by only one of {n_start} fits, so there may be a better one: "
-            f"write starts = {4 * n_start} or so below [model]."
-        )
-    return lines
-
-
-def step_line(settings: Mapping[str, Any]) -> str:
-    """Say which step a prepared campaign takes, and what it is worth."""
-    model = settings["model"]
-    kick = ", modified kick" if model["modified_kick"] else ""
-    if "dt_error" not in settings:
-        return f"Step: {model['dt']:g} days{kick}."
-    error = settings["dt_error"]
-    return (
-        f"Step: {model['dt']:g} days{kick}; it moves no transit by more than "
-        f"{error['seconds']:.2g} s, {error['sigma']:.2g} of the smallest sigma."
-    )
-
-
-def _mode_line(prepared: _Prepared, mode: Mode, stored: Mapping[str, Any]) -> str:
-    values = dict(zip(prepared.problem.parameter_names, mode.params.tolist(), strict=True))
-    masses = [f"{name} {value:.4g}" for name, value in values.items() if name.endswith(".mass")]
-    unseen = [p.name for p in prepared.problem.model.planets if not p.observed]
-    periods = [
-        f"; period of {name} {values[f'{name}.period']:.5g} days"
-        for name in unseen
-        if f"{name}.period" in values
-    ]
-    error = stored["weight_error"]
-    doubt = "" if stored["trusted"] else " (not measured)"
-    spread = f" +- {100 * error:.2g}" if error else ""
-    return (
-        f"Mode of {100 * stored['weight']:.3g}{spread} % of the posterior{doubt}: "
-        f"chi2 {mode.chi2:.1f} for {prepared.table.n_transit} transits, "
-        f"{', '.join(masses)} Earth masses{''.join(periods)}; {mode.n_found} fits ended here."
-    )
-
-
 def is_prepared(campaign: Campaign) -> bool:
     """Whether step and modes have been found, and the length of a unit."""
-    return _has_modes(campaign) and campaign.settings["sampler"]["n_step"] is not None
-
-
-def _has_modes(campaign: Campaign) -> bool:
-    model = campaign.settings["model"]
-    return (
-        model["dt"] is not None
-        and model["modified_kick"] is not None
-        and "modes" in campaign.settings
-    )
+    return has_modes(campaign) and campaign.settings["sampler"]["n_step"] is not None
 
 
 def units(settings: Mapping[str, Any]) -> int | None:  # noqa: ARG001 - other apps look at them
@@ -230,7 +132,7 @@ def prepare(
     """
     if is_prepared(campaign):
         return campaign
-    found = campaign if _has_modes(campaign) else find(campaign, progress)
+    found = campaign if has_modes(campaign) else find(campaign, progress)
     if found.settings["sampler"]["n_step"] is not None:
         return found
     return resized(found, seconds_per_call(found) * speed())
@@ -286,7 +188,7 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     """
     if not is_prepared(campaign):
         raise InputError(f"The campaign {campaign.name} is not prepared yet.", name=campaign.name)
-    prepared = _prepared(campaign)
+    prepared = prepared_of(campaign)
     generation = len(progress.issued)
     n_unit = min(campaign.units_per_generation, campaign.stop.max_units - sum(progress.issued))
     inputs = {
@@ -355,7 +257,7 @@ def fpops_per_call(model: Mapping[str, Any]) -> float:
 
 def seconds_per_call(campaign: Campaign) -> float:
     """Measure the likelihood at the best mode on this machine, CPU seconds per call."""
-    prepared = _prepared(campaign)
+    prepared = prepared_of(campaign)
     posterior = Posterior(prepared.problem, prepared.table)
     # The sampler moves half of its walkers at once.
     n_point = campaign.settings["sampler"]["n_walker"] // 2
@@ -368,30 +270,7 @@ def _evaluate(posterior: Posterior, points: NDArray[np.float64]) -> NDArray[np.f
     return posterior.log_densities(points)
 
 
-def _prepared(campaign: Campaign) -> _Prepared:
-    if not _has_modes(campaign):
-        raise InputError(f"The campaign {campaign.name} is not prepared yet.", name=campaign.name)
-    stored = campaign.settings["modes"]
-    modes = tuple(
-        Mode(
-            params=np.array(mode["params"]),
-            chi2=mode["chi2"],
-            covariance=np.array(mode["covariance"]),
-            n_found=mode["n_found"],
-        )
-        for mode in stored
-    )
-    return _Prepared(
-        problem=Problem.from_mapping(campaign.settings),
-        table=parse_table(campaign.inputs[TABLE_FILE]),
-        modes=modes,
-        weights=tuple(mode["weight"] for mode in stored),
-        trusted=tuple(mode["trusted"] for mode in stored),
-        wide=tuple(np.array(mode["wide"]) for mode in stored),
-    )
-
-
-def _sampler(prepared: _Prepared, campaign: Campaign, progress: Progress) -> dict[str, Any]:
+def _sampler(prepared: Prepared, campaign: Campaign, progress: Progress) -> dict[str, Any]:
     """Return a generation's sampler settings: the proposals learn from the one before."""
     sampler = dict(campaign.settings["sampler"])
     fitted = campaign.settings["proposal"]
@@ -403,12 +282,12 @@ def _sampler(prepared: _Prepared, campaign: Campaign, progress: Progress) -> dic
     return {**sampler, **fitted}
 
 
-def _refitted(prepared: _Prepared, draws: NDArray[np.float64]) -> Proposal:
+def _refitted(prepared: Prepared, draws: NDArray[np.float64]) -> Proposal:
     """Return a proposal fitted to draws; a mode without enough of them stays reachable."""
     modes = prepared.modes
-    nearest = np.stack([distances(mode, draws) for mode in modes]).argmin(axis=0)
-    parts = np.bincount(nearest, minlength=len(modes)) / len(draws)
-    of_modes = [draws[nearest == place] for place in range(len(modes))]
+    place_of = nearest(modes, draws)
+    parts = np.bincount(place_of, minlength=len(modes)) / len(draws)
+    of_modes = [draws[place_of == place] for place in range(len(modes))]
     enough = [len(np.unique(own, axis=0)) >= _DRAWS_FOR_FIT * draws.shape[1] for own in of_modes]
     known = [
         own if ok else wide for own, ok, wide in zip(of_modes, enough, prepared.wide, strict=True)
@@ -417,7 +296,7 @@ def _refitted(prepared: _Prepared, draws: NDArray[np.float64]) -> Proposal:
     return fit_proposal(known, weights, dependence_order(prepared.problem.parameter_names))
 
 
-def _shares(prepared: _Prepared, n_unit: int) -> NDArray[np.float64]:
+def _shares(prepared: Prepared, n_unit: int) -> NDArray[np.float64]:
     """Return the modes' shares of the first generation: their parts, or a unit if they count."""
     shares = np.array(prepared.weights)
     counts = (shares > _SEEDED) | ~np.array(prepared.trusted)
@@ -428,7 +307,7 @@ def _shares(prepared: _Prepared, n_unit: int) -> NDArray[np.float64]:
 
 
 def _start(
-    prepared: _Prepared,
+    prepared: Prepared,
     campaign: Campaign,
     progress: Progress,
     place: tuple[int, int],

@@ -142,3 +142,20 @@ def test_kepler_9s_ridge_is_filled() -> None:
     logs = posterior.log_densities(points) + 0.5 * np.sum(z * z, axis=1)
     weights = np.exp(logs - logs.max())
     assert weights.sum() ** 2 / np.sum(weights**2) < 0.5 * len(points)
+
+
+@pytest.mark.slow
+def test_a_hopeless_mode_at_the_edge_of_the_priors_stops_nobody(
+    posterior: Posterior, mode: Mode
+) -> None:
+    """Its points go back towards it until they have a density, however wide its covariance is."""
+    low = mode.params.copy()
+    low[posterior.problem.parameter_names.index("b.mass")] = 0.51  # 0.5 is the prior's end
+    edge = Mode(low, mode.chi2 + 1e4, 100.0 * mode.covariance)
+    pilot = fly(posterior, [mode, edge], np.random.default_rng(9))
+    assert pilot.weights[1].weight < 1e-9
+    assert not pilot.weights[1].trusted
+    assert len(pilot.wide[1]) >= 1000
+    assert np.isfinite(posterior.log_densities(pilot.wide[1])).all()
+    assert pilot.weights[0].trusted
+    assert pilot.settled

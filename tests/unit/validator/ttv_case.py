@@ -110,20 +110,7 @@ def compute(unit: Unit, data: bytes | None = None) -> TtvOutput:
     """Run the app's sampler on a unit; `data` instead of its own table makes a wrong posterior."""
     settings = TtvSettings.from_mapping(unit.settings)
     chain = ttv_mcmc.compute(unit, parse_table(table() if data is None else data))
-    return TtvOutput(
-        unit_digest=unit.digest,
-        app_version=100,
-        platform="x86_64-pc-linux-gnu",
-        app_digest="",
-        parameter_names=settings.problem.parameter_names,
-        draws=np.array(chain.draws),
-        log_prob=np.array(chain.draws_log_prob),
-        accepted=chain.accepted,
-        n_likelihood=chain.n_call,
-        failures=dict(chain.failures),
-        thin=settings.sampler.thin,
-        n_step=settings.sampler.n_step,
-    )
+    return ttv_mcmc.output_of(unit, settings, chain, platform="x86_64-pc-linux-gnu", app_digest="")
 
 
 @cache

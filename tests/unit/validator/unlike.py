@@ -17,6 +17,7 @@ from apps.ttv.likelihood import Posterior
 from apps.ttv.sampler import Sampler
 from apps.ttv.settings import TtvSettings
 from apps.ttv.table import parse_table
+from apps.ttv_mcmc import output_of
 from apps.ttv_nested import nested_sampler
 from boinc_project.nested_output import NestedOutput
 from boinc_project.seeds import Stream, stream_key
@@ -52,20 +53,8 @@ def ttv_output(unit: Unit, seed: int = 0, data: bytes | None = None) -> TtvOutpu
         chain.coords = np.where(moved[:, None], rounded(chain.coords, rng), chain.coords)
         if chain.step % settings.sampler.thin == 0:
             chain.draws[-1] = chain.coords
-    return TtvOutput(
-        unit_digest=unit.digest,
-        app_version=100,
-        platform="aarch64-unknown-linux-gnu",
-        app_digest="",
-        parameter_names=settings.problem.parameter_names,
-        draws=np.array(chain.draws),
-        log_prob=np.array(chain.draws_log_prob),
-        accepted=chain.accepted,
-        n_likelihood=chain.n_call,
-        failures=dict(posterior.failures),
-        thin=settings.sampler.thin,
-        n_step=settings.sampler.n_step,
-    )
+    chain.failures = posterior.failures
+    return output_of(unit, settings, chain, platform="aarch64-unknown-linux-gnu", app_digest="")
 
 
 class _Rounded(CubeLikelihood):

@@ -1,0 +1,48 @@
+"""Weights of draws, given by their logarithms: what they are worth, and draws by them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def kish(logs: Array) -> float:
+    """Return the effective size of weights (Kish 1965, Survey Sampling); 0 if there are none."""
+    if not np.isfinite(logs).any():
+        return 0.0
+    weights = np.exp(logs - logs.max())
+    return float(weights.sum() ** 2 / np.sum(weights**2))
+
+
+def largest_power(logs: Array, effective: float, limit: float = 1.0) -> float:
+    """Return the largest power of the weights, up to `limit`, that leaves so many effective."""
+    finite = logs[np.isfinite(logs)]
+    if kish(limit * finite) >= effective:
+        return limit
+    low, high = 0.0, limit
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if kish(middle * finite) >= effective else (low, middle)
+    return low
+
+
+def log_mean(logs: Array) -> float:
+    """Return the logarithm of the mean weight."""
+    peak = float(logs.max())
+    return peak + math.log(float(np.exp(logs - peak).mean()))
+
+
+def relative_error(logs: Array) -> float:
+    """Return the standard error of the mean weight, relative to it."""
+    weights = np.exp(logs - logs.max())
+    return float(weights.std() / (weights.mean() * math.sqrt(len(weights))))
+
+
+def picked(points: Array, logs: Array, n: int, rng: np.random.Generator) -> Array:
+    """Return `n` of the points, (n, n_dim), by their weights and with repetitions."""
+    weights = np.exp(logs - logs.max())
+    return np.asarray(points[rng.choice(len(weights), size=n, p=weights / weights.sum())])

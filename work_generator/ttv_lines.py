@@ -1,0 +1,93 @@
+"""What a timing campaign is and what was found for it, in a few lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from boinc_project.campaign import Campaign
+from work_generator.modes import DELTA, Mode
+from work_generator.pilot import TRUSTED_EFFECTIVE
+from work_generator.preparation import Prepared, prepared_of
+from work_generator.ttv_file import posterior_of
+
+
+def describe_problem(campaign: Campaign) -> str:
+    """Return which planets, transits and parameters a campaign is about, in one line."""
+    posterior = posterior_of(campaign.settings, campaign.inputs)
+    problem, table = posterior.problem, posterior.table
+    planets = [
+        planet.name if planet.observed else f"{planet.name} (unseen)"
+        for planet in problem.model.planets
+    ]
+    return (
+        f"Planets: {', '.join(planets)}. Transits: {table.n_transit} in "
+        f"{(table.last - table.first) / 365.25:.1f} years. Free parameters: {problem.n_dim}."
+    )
+
+
+def preparation(campaign: Campaign) -> list[str]:
+    """Say which modes and which step were found, in a few lines for people."""
+    prepared = prepared_of(campaign)
+    settings = campaign.settings
+    lines = [step_line(settings)]
+    for mode, stored in zip(prepared.modes, settings["modes"], strict=True):
+        lines.append(_mode_line(prepared, mode, stored))
+    if len(prepared.modes) > 1:
+        lines.append(
+            f"These are all modes found within {DELTA:g} of the best one's -2 log(posterior)."
+        )
+    if "pilot" in settings:
+        effective, n_call = settings["pilot"]["effective"], settings["pilot"]["n_call"]
+        lines.append(
+            f"{n_call} draws of the first proposal are worth {effective:.0f} of the posterior."
+        )
+        if not settings["pilot"]["settled"]:
+            lines.append(
+                "The population that chains begin at moves too slowly to be trusted: let the "
+                "campaign run for longer than the stop rule asks."
+            )
+    if not all(prepared.trusted):
+        lines.append(
+            "Weights marked as not measured are Laplace's approximation: the pilot had too few "
+            f"effective draws (less than {TRUSTED_EFFECTIVE:g}) in these modes."
+        )
+    if prepared.modes[0].n_found == 1:
+        n_start = settings["starts"]
+        lines.append(
+            f"The best mode was found by only one of {n_start} fits, so there may be a better one: "
+            f"write starts = {4 * n_start} or so below [model]."
+        )
+    return lines
+
+
+def step_line(settings: Mapping[str, Any]) -> str:
+    """Say which step a prepared campaign takes, and what it is worth."""
+    model = settings["model"]
+    kick = ", modified kick" if model["modified_kick"] else ""
+    if "dt_error" not in settings:
+        return f"Step: {model['dt']:g} days{kick}."
+    error = settings["dt_error"]
+    return (
+        f"Step: {model['dt']:g} days{kick}; it moves no transit by more than "
+        f"{error['seconds']:.2g} s, {error['sigma']:.2g} of the smallest sigma."
+    )
+
+
+def _mode_line(prepared: Prepared, mode: Mode, stored: Mapping[str, Any]) -> str:
+    values = dict(zip(prepared.problem.parameter_names, mode.params.tolist(), strict=True))
+    masses = [f"{name} {value:.4g}" for name, value in values.items() if name.endswith(".mass")]
+    unseen = [p.name for p in prepared.problem.model.planets if not p.observed]
+    periods = [
+        f"; period of {name} {values[f'{name}.period']:.5g} days"
+        for name in unseen
+        if f"{name}.period" in values
+    ]
+    error = stored["weight_error"]
+    doubt = "" if stored["trusted"] else " (not measured)"
+    spread = f" +- {100 * error:.2g}" if error else ""
+    return (
+        f"Mode of {100 * stored['weight']:.3g}{spread} % of the posterior{doubt}: "
+        f"chi2 {mode.chi2:.1f} for {prepared.table.n_transit} transits, "
+        f"{', '.join(masses)} Earth masses{''.join(periods)}; {mode.n_found} fits ended here."
+    )
