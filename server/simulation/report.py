@@ -41,7 +41,7 @@ class Report:
     false_rejects : int
         Right results that were found invalid.
     reopened : int
-        Units opened again after a failed audit.
+        Units opened again because the host that computed them alone was found wrong.
     caught : dict[str, int]
         Hosts that failed an audit or had an invalid result, by what they are.
     credit_of_cheaters : float
