@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from boinc_project.errors import TransientError
 from boinc_project.states import ValidateState
 from boinc_project.unit import Unit, file_digest
-from validator.quorum import Decision, decide
-from validator.registry import AppValidator, Audit
-from validator.verdict import Verdict, inconclusive
+from validator.quorum import Decision, check_all, decide
+from validator.registry import AppValidator
+from validator.verdict import Verdict, closed, inconclusive
 
 NO_AUDIT = "This app's outputs cannot be audited."
 
@@ -37,11 +36,6 @@ class AuditedDecision:
 
     decision: Decision
     audits: Mapping[int, Verdict] = field(default_factory=dict)
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether some audit did not pass: then others must confirm the workunit's result."""
-        return any(not verdict.is_valid for verdict in self.audits.values())
 
 
 def decide_audited(
@@ -62,7 +56,8 @@ def decide_audited(
     unit, outputs, min_quorum, app, inputs, canonical
         See `validator.quorum.decide`.
     seeds : Mapping[int, int]
-        Outputs to audit, and the secret seed of each audit.
+        New outputs to audit, and the secret seed of each audit. One that does not pass its own
+        check is not audited.
     budget : float
         CPU seconds for each.
 
@@ -71,13 +66,12 @@ def decide_audited(
     TransientError, ValueError
         See `validator.quorum.decide`.
     """
-    audit = app.audit
+    new = {one: path for one, path in outputs.items() if one != canonical}
+    checks = check_all(unit, new, app=app, inputs=inputs)
     audits = {
-        one: inconclusive(NO_AUDIT)
-        if audit is None
-        else _audit(audit, unit, outputs[one], inputs, seed, budget)
+        one: _audit(app, unit, outputs[one], inputs, seed, budget)
         for one, seed in sorted(seeds.items())
-        if _is_sound(app, unit, outputs[one], inputs)
+        if checks[one].is_valid
     }
     failed = _with_equal_bytes({one for one in audits if audits[one].is_invalid}, outputs)
     unsure = {one for one, verdict in audits.items() if not verdict.is_valid} - failed.keys()
@@ -90,6 +84,7 @@ def decide_audited(
         app=app,
         inputs=inputs,
         canonical=canonical,
+        checks=checks,
     )
     reasons = {one: f"Its audit failed: {audits[source].reason}" for one, source in failed.items()}
     reasons |= {
@@ -106,35 +101,18 @@ def decide_audited(
     return AuditedDecision(decision, audits)
 
 
-def _is_sound(app: AppValidator, unit: Unit, path: Path, inputs: Mapping[str, Path]) -> bool:
-    """Whether an output passes its own check; no audit opens one that does not."""
-    try:
-        return app.check(unit, path, inputs).is_valid
-    except TransientError:
-        raise
-    except Exception:  # noqa: BLE001  the quorum asks again, and says what is the matter
-        return False
-
-
 def _audit(
-    audit: Audit,
+    app: AppValidator,
     unit: Unit,
     path: Path,
     inputs: Mapping[str, Path],
     seed: int,
     budget: float,
 ) -> Verdict:
+    if app.audit is None:
+        return inconclusive(NO_AUDIT)
     rng = np.random.default_rng(np.random.SeedSequence(seed))
-    try:
-        verdict = audit(unit, path, inputs, rng=rng, budget=budget)
-    except TransientError:
-        raise
-    except Exception as error:  # noqa: BLE001  whatever went wrong, it is no evidence
-        sentence = " ".join(str(error).split())[:300]
-        return inconclusive(f"The audit could not be made: {type(error).__name__}: {sentence}")
-    if not isinstance(verdict, Verdict):
-        return inconclusive("The audit could not be made: it gave no verdict.")
-    return verdict
+    return closed(app.audit, unit, path, inputs, rng=rng, budget=budget)
 
 
 def _with_equal_bytes(failed: set[int], outputs: Mapping[int, Path]) -> dict[int, int]:

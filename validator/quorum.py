@@ -70,6 +70,7 @@ def decide(
     app: AppValidator,
     inputs: Mapping[str, Path],
     canonical: int | None = None,
+    checks: Mapping[int, Verdict] | None = None,
 ) -> Decision:
     """Decide which outputs of a workunit are true.
 
@@ -88,6 +89,8 @@ def decide(
     canonical : int, optional
         The output that was found canonical before, and is among `outputs`: then the others are
         compared with it, and it is neither checked nor reported again.
+    checks : Mapping[int, Verdict], optional
+        What `check_all` said of the other outputs, if it was asked before.
 
     Raises
     ------
@@ -102,7 +105,8 @@ def decide(
     if canonical is not None and canonical not in outputs:
         raise ValueError("the canonical output is not among the outputs")
     new = sorted(outputs.keys() - {canonical})
-    checks = _check_all(new, unit, outputs, app, inputs)
+    if checks is None:
+        checks = check_all(unit, {one: outputs[one] for one in new}, app=app, inputs=inputs)
     good = [one for one in new if checks[one].is_valid]
     pairs = combinations(good, 2) if canonical is None else _with(canonical, good)
     comparisons = {
@@ -123,22 +127,33 @@ def decide(
         states=states,
         reasons=reasons,
         failed=frozenset(one for one in new if checks[one].is_invalid),
-        checks=checks,
+        checks={one: checks[one] for one in new},
         comparisons=comparisons,
     )
 
 
-def _check_all(
-    new: list[int],
+def check_all(
     unit: Unit,
     outputs: Mapping[int, Path],
+    *,
     app: AppValidator,
     inputs: Mapping[str, Path],
 ) -> dict[int, Verdict]:
-    """Check every output; equal files share one check, which is most of a validator's work."""
+    """Check every output; equal files share one check, which is most of a validator's work.
+
+    Parameters
+    ----------
+    unit, outputs, app, inputs
+        See `decide`.
+
+    Raises
+    ------
+    TransientError
+        See `decide`.
+    """
     by_content: dict[str, Verdict] = {}
     checks = {}
-    for one in new:
+    for one in sorted(outputs):
         try:
             content = file_digest(outputs[one])
         except OSError as error:

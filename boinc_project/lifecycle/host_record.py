@@ -68,7 +68,8 @@ def judge(
     daily_quota : int
         The project's ``daily_result_quota``.
     replicated : bool
-        Whether somebody else confirmed a valid result; an unconfirmed one earns no trust.
+        Whether the canonical result is more than one host's word. An unconfirmed result earns no
+        trust, and refutes nobody.
     turnaround : float
         Seconds between sending and report of a valid result.
     """
@@ -99,11 +100,12 @@ def judge(
                 n_valid=record.n_valid + 1,
                 turnaround_mean=mean + weight * (turnaround - mean),
             )
-        case HostDeed.INVALID:
+        case HostDeed.INVALID | HostDeed.REFUTED:
             return replace(
                 _streak_broken(record),
                 max_jobs_per_day=quota - 1 if quota > daily_quota else quota,
                 n_invalid=record.n_invalid + 1,
+                reopen=record.reopen or (replicated and deed is HostDeed.REFUTED),
             )
         case HostDeed.AUDIT_PASSED:
             return replace(record, n_audited=record.n_audited + 1)

@@ -395,7 +395,7 @@ def _validated(state: ResultState, event: Validated) -> Step:
             GrantCredit(state.instance, event.credit, event.now),
         ]
     elif event.state is ValidateState.INVALID:
-        effects = [JudgeHost(state.instance, HostDeed.INVALID)]
+        effects = [JudgeHost(state.instance, HostDeed.REFUTED)]
     kind = _VERDICT_EVENTS[event.state]
     return after, (*effects, RecordEvent(kind, event.now, state.instance, detail))
 

@@ -1,7 +1,7 @@
 """The validator: fetches rows and files, has the quorum decide, and writes the verdict.
 
-Some results, drawn in secret, are audited first. A host that fails an audit loses its record, and
-what it alone computed is opened again.
+Some results, drawn in secret, are audited first. A host that fails an audit, or
+one of whose results others refute, loses its record, and what it alone computed is opened again.
 
 The judging is done outside of any transaction: it takes seconds. If another result was reported in
 the meantime, the life cycle does not take the decision, and the workunit is judged again.

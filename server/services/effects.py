@@ -47,7 +47,7 @@ def judge_hosts(
     daily_quota : int
         The project's ``daily_result_quota``.
     replicated : bool
-        Whether valid results of this workunit were confirmed by another.
+        Whether the workunit's canonical result is more than one host's word.
     """
     deeds = [
         ((row.hostid, row.app_version_id), row, effect.deed)

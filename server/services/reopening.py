@@ -1,4 +1,6 @@
-"""After a failed audit: what the host alone computed is opened again, and the products are told.
+"""What a host alone computed that was found wrong since is opened again; the products are told.
+
+Found wrong is a host that failed an audit, or one of whose results others refuted.
 
 The record of the host says that this is due (``reopen``), in the very transaction that wrote the
 verdict; so a daemon killed in between finds it. Every workunit is opened in a transaction of its
@@ -20,13 +22,13 @@ from server.services.lifecycle import apply, load
 Suspect = tuple[int, int]
 """A host and an app version."""
 
-REASON = "The computer that computed it alone has since failed an audit, so others compute it again"
+REASON = "The computer that computed it alone was found wrong since, so others compute it again"
 
 _RUNNING = (CampaignState.ACTIVE.value, CampaignState.PAUSED.value)
 
 
 def reopen_all(project: Project, *, actor: str) -> int:
-    """Reopen what hosts alone computed that failed an audit; return how many workunits that was."""
+    """Reopen what hosts alone computed that were found wrong; return how many workunits it was."""
     due = select(HostAppVersion.host_id, HostAppVersion.app_version_id).where(
         HostAppVersion.reopen.is_(True)
     )
@@ -112,7 +114,7 @@ def _doubt(campaign_id: int, suspect: Suspect, count: int, now: float, actor: st
         kind="product_doubted",
         campaign_id=campaign_id,
         hostid=suspect[0],
-        reason=f"{words} of this campaign's product were computed by one computer alone that has "
-        "since failed an audit. The campaign is over, so they are not computed again.",
+        reason=f"{words} of this campaign's product were computed by one computer alone that "
+        "was found wrong since. The campaign is over, so they are not computed again.",
         data={"units": count, "app_version": suspect[1]},
     )

@@ -28,7 +28,7 @@ from boinc_project.protocol.request import (
 from boinc_project.protocol.request_writer import scheduler_request_bytes
 from boinc_project.states import ClientState
 from server.services.scheduler import SCHEDULER_PATH
-from server.simulation.app import output_bytes
+from server.simulation.app import SEGMENTS, output_bytes
 from server.simulation.hosts import (
     NOISE,
     PLATFORMS,
@@ -272,6 +272,6 @@ class Fleet:
         path.write_bytes(data)
         self.truth.wrong[task.name] = len(wrong)
         self.truth.makers[task.name] = traits.character
-        share = 1.0 - len(wrong) / 20.0
+        share = 1.0 - len(wrong) / SEGMENTS
         self.truth.cpu_seconds += share * self.world.work.hours * 3600.0
         return ReportedResult(task.name, UPLOADED, cpu_time=cpu, elapsed_time=cpu)

@@ -19,6 +19,8 @@ PLATFORMS = (
     ("arm64-apple-darwin", "Darwin", 0.10),
 )
 """Platform, system, and its share of the fleet."""
+CORE_FPOPS = 3e9
+"""FLOP/s of the core that work is measured in, the median of the fleet."""
 NOISE = (0.0, 3e-11, -3e-11)
 """By how much each platform's arithmetic is off: far inside of the app's tolerance."""
 
@@ -120,7 +122,7 @@ def draw_traits(population: Population, rng: np.random.Generator) -> list[Traits
                 character=character,
                 platform=int(rng.choice(len(PLATFORMS), p=shares)),
                 cores=int(rng.choice([2, 4, 8, 16], p=[0.2, 0.4, 0.3, 0.1])),
-                speed=float(3e9 * rng.lognormal(0.0, 0.5)),
+                speed=float(CORE_FPOPS * rng.lognormal(0.0, 0.5)),
                 available=float(rng.beta(4.0, 2.5)),
                 buffer=float(rng.choice([0.1, 0.5, 1.0], p=[0.5, 0.3, 0.2])) * 86400.0,
                 leaves=float(rng.exponential(population.lifetime)) * 86400.0,

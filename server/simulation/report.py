@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from boinc_project.lifecycle.effects import EventKind
 from boinc_project.states import Outcome, ValidateState
 from server.models import Event, Result, Workunit
+from server.simulation.app import AUDITED, SEGMENTS
 from server.simulation.fleet import Truth
 from server.simulation.world import World
 
@@ -31,7 +32,7 @@ class Report:
         Computing of all hosts, in that of one run of every finished unit: 1 would be no replication
         and no loss.
     audits, audit_cost : int, float
-        Audits made, and what they cost in the same measure (4 segments of 20 each).
+        Audits made, and what they cost in the same measure.
     timeouts, errors : int
         Results that were not returned, and that failed.
     false_accepts : int
@@ -41,7 +42,7 @@ class Report:
     false_rejects : int
         Right results that were found invalid.
     reopened : int
-        Units opened again after a failed audit.
+        Units opened again because the host that computed them alone was found wrong.
     caught : dict[str, int]
         Hosts that failed an audit or had an invalid result, by what they are.
     credit_of_cheaters : float
@@ -132,7 +133,7 @@ def report(world: World, truth: Truth, state: str) -> Report:
         results=sent,
         cost=truth.cpu_seconds / (unit_seconds * max(1, done)),
         audits=audits,
-        audit_cost=0.2 * audits / max(1, done),
+        audit_cost=AUDITED / SEGMENTS * audits / max(1, done),
         timeouts=outcomes[Outcome.NO_REPLY],
         errors=outcomes[Outcome.CLIENT_ERROR],
         false_accepts=sum(wrong.get(name, 0) > 0 for (name,) in canonical),

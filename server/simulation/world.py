@@ -35,7 +35,7 @@ from server.schema import upgrade
 from server.services import lifecycle
 from server.services.watching import watch
 from server.simulation import app as simulated
-from server.simulation.hosts import PLATFORMS
+from server.simulation.hosts import CORE_FPOPS, PLATFORMS
 from validator.registry import AppValidator
 
 START = 1_700_000_000.0
@@ -83,7 +83,7 @@ class Work:
     @property
     def fpops(self) -> float:
         """Floating-point operations of a unit."""
-        return self.hours * 3600.0 * 3e9
+        return self.hours * 3600.0 * CORE_FPOPS
 
 
 class World:

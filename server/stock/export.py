@@ -22,15 +22,15 @@ from server.models import App, AppVersion, CampaignRow, Workunit
 from server.project import Project
 from server.stock.layout import CAMPAIGN_FILE, Layout
 
+AUDIT_SECONDS = 20
+"""CPU seconds of an audit: about 1 % of a unit of half an hour."""
+
 PROGRAMS = {
-    "check": "check --audit-seconds {audit:g}",
+    "check": f"check --audit-seconds {AUDIT_SECONDS}",
     "compare": "compare",
     "assimilate": "assimilate",
 }
 """Programs of ``bin/``, and the arguments of `server.stock.programs` that each stands for."""
-
-AUDIT_SECONDS = 20.0
-"""CPU seconds of an audit: about 1 % of a unit of half an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,12 +249,11 @@ def _programs(layout: Layout) -> None:
     layout.bin.mkdir(parents=True, exist_ok=True)
     for name, arguments in PROGRAMS.items():
         path = layout.bin / f"openastro_{name}"
-        words = arguments.format(audit=AUDIT_SECONDS)
         path.write_text(
             "#!/bin/sh\n"
             "# OPENASTRO_EXPORT: where the exported directory is, if not one above this program.\n"
             'export_dir="${OPENASTRO_EXPORT:-$(dirname "$0")/..}"\n'
             f"exec {shlex.quote(sys.executable)} -m server.stock.programs "
-            f'--root "$export_dir" {words} "$@"\n'
+            f'--root "$export_dir" {arguments} "$@"\n'
         )
         path.chmod(0o755)

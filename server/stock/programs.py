@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from boinc_project.errors import OpenAstroError, TransientError
 from boinc_project.states import ErrorMask
 from server.stock.layout import CAMPAIGN_FILE, Layout
 from validator import registry as validators
-from validator.verdict import Verdict, VerdictKind, inconclusive, invalid
+from validator.verdict import Verdict, VerdictKind, closed, invalid
 from work_generator.definition import from_definition
 
 GOOD, BAD, LATER = 0, 1, 3
@@ -40,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     layout = Layout(given.root)
     try:
         if given.command == "check":
-            verdict = _closed(lambda: check(layout, given.files[0], given.audit_seconds))
+            verdict = closed(check, layout, given.files[0], given.audit_seconds)
             return _end(verdict, undecided=LATER)
         if given.command == "compare":
-            verdict = _closed(lambda: compare(layout, given.files[0], given.files[1]))
+            verdict = closed(compare, layout, given.files[0], given.files[1])
             return _end(verdict, undecided=BAD)
         if given.error:
             record_failure(layout, int(given.error[0]), given.error[1])
@@ -144,15 +144,6 @@ def _merge_if_complete(layout: Layout, name: str) -> None:
         ],
     )
     product.write(directory / "product")
-
-
-def _closed(judge: Callable[[], Verdict]) -> Verdict:
-    try:
-        return judge()
-    except TransientError:
-        raise
-    except Exception as error:  # noqa: BLE001  whatever went wrong, it is no evidence
-        return inconclusive(f"{type(error).__name__}: {error}")
 
 
 def _end(verdict: Verdict, *, undecided: int) -> int:

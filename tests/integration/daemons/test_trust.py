@@ -110,6 +110,48 @@ def test_a_failed_audit_opens_again_what_the_host_alone_computed(trusting: Trust
     assert trusting.record(host).n_valid == 2
 
 
+def test_a_result_that_others_refute_opens_again_what_the_host_alone_computed(
+    trusting: Trusting,
+) -> None:
+    host, *others = (trusting.host(streak=50, n_audited=200) for _ in range(3))
+    alone, of_other = trusting.issue(), trusting.issue()
+    trusting.compute(alone, host)
+    trusting.compute(of_other, others[0])
+    shared = trusting.issue(alone=False)
+    trusting.validate()
+    assert trusting.shop.state(alone).canonical == 0
+    trusting.compute(shared, host, wrong=app.SEGMENTS)
+    trusting.compute(shared, others[0])
+    trusting.validate()
+    # So far two contradict each other, and nobody knows who is right.
+    assert trusting.shop.state(alone).canonical == 0
+    trusting.compute(shared, others[1])
+    trusting.validate()
+
+    assert trusting.shop.state(shared).result(0).validate_state is ValidateState.INVALID
+    assert trusting.shop.state(alone).canonical is None
+    assert trusting.shop.state(alone).limits.min_quorum == 2
+    assert trusting.shop.state(of_other).canonical == 0
+    record = trusting.record(host)
+    assert (record.consecutive_valid, record.n_audit_failed) == (0, 0)
+    assert not record.notice
+    assert not record.reopen
+
+
+def test_a_broken_upload_opens_nothing_again(trusting: Trusting) -> None:
+    """It says nothing of what the host computed before: no other output contradicts it."""
+    host = trusting.host(streak=50, n_audited=200)
+    alone, shared = trusting.issue(), trusting.issue(alone=False)
+    trusting.compute(alone, host)
+    trusting.validate()
+    trusting.deliver(shared, host, b"cut")
+    trusting.compute(shared, trusting.host())
+    trusting.validate()
+    assert trusting.shop.state(shared).result(0).validate_state is ValidateState.INVALID
+    assert trusting.record(host).consecutive_valid == 0
+    assert trusting.shop.state(alone).canonical == 0
+
+
 def test_an_undecided_audit_asks_for_a_second_opinion(
     trusting: Trusting, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,13 @@ def test_ten_valid_results_in_a_row_make_a_host_proven() -> None:
     assert not is_proven(record)
     assert replication_rate(record, floor=0.02) == 1.0
     assert is_proven(after(record, HostDeed.VALID))
-    for deed in (HostDeed.ERROR, HostDeed.TIMEOUT, HostDeed.INVALID, HostDeed.AUDIT_FAILED):
+    for deed in (
+        HostDeed.ERROR,
+        HostDeed.TIMEOUT,
+        HostDeed.INVALID,
+        HostDeed.REFUTED,
+        HostDeed.AUDIT_FAILED,
+    ):
         assert not is_proven(after(PROVEN, deed))
 
 
@@ -85,6 +91,15 @@ def test_a_failed_audit_is_no_campaigns_fault() -> None:
     assert (failed.streak_lost, failed.n_audit_failed, failed.n_audited) == (0, 1, 1)
     assert failed.notice
     assert failed.reopen
+
+
+def test_only_a_confirmed_contradiction_refutes_what_the_host_alone_computed() -> None:
+    refuted = judge(PROVEN, HostDeed.REFUTED, daily_quota=100)
+    assert refuted.reopen
+    assert (refuted.n_invalid, refuted.n_audit_failed, refuted.notice) == (1, 0, False)
+    assert not judge(PROVEN, HostDeed.REFUTED, daily_quota=100, replicated=False).reopen
+    assert not judge(PROVEN, HostDeed.INVALID, daily_quota=100).reopen
+    assert judge(refuted, HostDeed.INVALID, daily_quota=100).reopen
 
 
 def test_a_pardon_gives_the_streak_and_the_quota_back() -> None:
