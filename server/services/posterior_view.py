@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from boinc_project.campaign import Published, StopRule
+from server.services.image_view import is_image
 from server.services.summary_fields import entries, mapping, number, optional, sentences
 
 
@@ -117,7 +118,7 @@ class EvidenceView:
 
 @dataclass(frozen=True, slots=True)
 class PosteriorView:
-    """Table, stop rule, and what is missing in the assimilator's own words.
+    """Table, stop rule, and what is missing in the assimilator's own words; an image has no table.
 
     `evidence` is None for chains whose evidence was not measured, and for nested runs before the
     first is merged.
@@ -153,6 +154,8 @@ def read_posterior(summary: Mapping[str, Any], stop: StopRule) -> PosteriorView:
 
 
 def _criteria(summary: Mapping[str, Any], stop: StopRule) -> tuple[Criterion, ...]:
+    if is_image(summary):
+        return ()
     if stop.logz_error is None:
         return (
             _criterion("R-hat", "largest", mapping(summary, "rhat_max"), stop.rhat, at_least=False),

@@ -94,9 +94,7 @@ def _product(product: ProductSummary) -> dict[str, Any]:
         "converged": product.converged,
         "missing": list(posterior.missing),
         "image": None if product.image is None else asdict(product.image),
-        "criteria": []
-        if product.image is not None
-        else [_criterion(criterion) for criterion in posterior.criteria],
+        "criteria": [_criterion(criterion) for criterion in posterior.criteria],
         "parameters": [asdict(parameter) for parameter in posterior.parameters],
         "evidence": None if posterior.evidence is None else asdict(posterior.evidence),
     }
