@@ -11,14 +11,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from server.services.campaign_view import (
-    CampaignSummary,
-    CampaignView,
-    ProductSummary,
-    WorkunitRow,
-)
+from server.services.campaign_view import CampaignSummary, CampaignView, ProductSummary
 from server.services.posterior_view import Criterion
 from server.services.products_view import ProductFile
+from server.services.workunit_view import WorkunitRow
 
 
 def campaign_summary(summary: CampaignSummary) -> dict[str, Any]:
