@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from assimilator import directory as files
 from assimilator import summary as entries
 from assimilator.coadd.options import Options
 from assimilator.coadd.stack import Coadded
+from assimilator.directory import write_product
 from assimilator.image_files import write_image_files
 from assimilator.image_planes import Planes
 from assimilator.outputs import Rejected
-from assimilator.product import SUMMARY_FILE, write_json
-from assimilator.provenance import PROVENANCE_FILE, provenance
+from assimilator.provenance import provenance
 from boinc_project.campaign import Campaign
 from boinc_project.fits.cards import Card, card, parse_card
 
@@ -202,13 +201,14 @@ class ImageProduct:
 
         A product without frames has a summary and a provenance only.
         """
-        part = files.begin(directory)
+        write_product(
+            directory, self._write_files, summary=self.summary(), provenance=self.provenance()
+        )
+
+    def _write_files(self, directory: Path) -> None:
         if self.n_frame:
-            write_image_files(part, self.planes, self._wcs(), self._about())
-            self._write_pictures(part)
-        write_json(part / PROVENANCE_FILE, self.provenance())
-        write_json(part / SUMMARY_FILE, self.summary())
-        files.publish(part, last=SUMMARY_FILE)
+            write_image_files(directory, self.planes, self._wcs(), self._about())
+            self._write_pictures(directory)
 
     def _write_pictures(self, directory: Path) -> None:
         # Matplotlib takes a second to import; only who writes a product needs it.

@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable
-from assimilator import directory as files
 from assimilator import summary as entries
 from assimilator.diagnostics import Estimate, Marginal
+from assimilator.directory import write_product
 from assimilator.nested_files import nested_digest, write_hdf5, write_netcdf
 from assimilator.nested_modes import NestedMode
 from assimilator.outputs import Rejected
 from assimilator.posterior_files import common_attributes
-from assimilator.product import SUMMARY_FILE, write_json
-from assimilator.provenance import PROVENANCE_FILE, provenance
+from assimilator.provenance import provenance
 from assimilator.quantities import Quantity
 from boinc_project.campaign import Campaign
 from boinc_project.nested_weights import Points, Weighted
@@ -244,13 +243,14 @@ class NestedProduct:
 
         A product without draws has a summary and a provenance only.
         """
-        part = files.begin(directory)
+        write_product(
+            directory, self._write_files, summary=self.summary(), provenance=self.provenance()
+        )
+
+    def _write_files(self, directory: Path) -> None:
         if self.posterior is not None:
-            self._write_draws(part, self.posterior)
-            self._write_plots(part, self.posterior)
-        write_json(part / PROVENANCE_FILE, self.provenance())
-        write_json(part / SUMMARY_FILE, self.summary())
-        files.publish(part, last=SUMMARY_FILE)
+            self._write_draws(directory, self.posterior)
+            self._write_plots(directory, self.posterior)
 
     def _modes(self, posterior: Posterior) -> list[dict[str, Any]]:
         names = self.problem.parameter_names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterable
@@ -10,11 +9,10 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from assimilator.plots import DPI, STYLE
+from assimilator import plots
 
 LARGEST = 1000
 """Pixels along the longer side of a picture."""
@@ -110,7 +108,7 @@ def coverage_plot(count: Floats, title: str, size: tuple[int, int]) -> bytes:
     size : tuple[int, int]
         Columns and rows of the grid, pixels.
     """
-    with mpl.rc_context({**STYLE, "axes.spines.top": True, "axes.spines.right": True}):
+    with mpl.rc_context({**plots.STYLE, "axes.spines.top": True, "axes.spines.right": True}):
         figure = Figure(figsize=(7.2, 6.4), layout="constrained")
         axes = figure.subplots()
         shown = axes.imshow(
@@ -121,8 +119,4 @@ def coverage_plot(count: Floats, title: str, size: tuple[int, int]) -> bytes:
         axes.set_xlabel("column of the grid, pixels")
         axes.set_ylabel("row of the grid, pixels")
         figure.colorbar(shown, ax=axes, label="frames in the mean", shrink=0.85)
-        stream = io.BytesIO()
-        canvas = FigureCanvasAgg(figure)
-        # Without the version of matplotlib in it: equal plots are equal bytes.
-        canvas.print_figure(stream, format="png", dpi=DPI, metadata={"Software": None})
-    return stream.getvalue()
+        return plots.png(figure)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable
-from assimilator import directory as files
 from assimilator import summary as entries
 from assimilator.diagnostics import Marginal
+from assimilator.directory import write_product
 from assimilator.evidence import importance_evidence, log_constant
 from assimilator.merge import Merged
 from assimilator.outputs import Rejected
@@ -26,11 +25,9 @@ from assimilator.posterior_files import (
     write_hdf5,
     write_netcdf,
 )
-from assimilator.provenance import PROVENANCE_FILE, provenance
+from assimilator.provenance import provenance
 from assimilator.quantities import Quantity
 from boinc_project.campaign import Campaign
-
-SUMMARY_FILE = "summary.json"
 
 Floats = NDArray[np.float64]
 
@@ -160,13 +157,14 @@ class Product:
 
         A product without draws has a summary and a provenance only.
         """
-        part = files.begin(directory)
+        write_product(
+            directory, self._write_files, summary=self.summary(), provenance=self.provenance()
+        )
+
+    def _write_files(self, directory: Path) -> None:
         if self.n_draw:
-            self._write_draws(part)
-            self._write_plots(part)
-        write_json(part / PROVENANCE_FILE, self.provenance())
-        write_json(part / SUMMARY_FILE, self.summary())
-        files.publish(part, last=SUMMARY_FILE)
+            self._write_draws(directory)
+            self._write_plots(directory)
 
     def _write_draws(self, directory: Path) -> None:
         attributes = common_attributes(
@@ -203,8 +201,3 @@ class Product:
             pictures["modes.png"] = modes_plot(self.campaign.settings["modes"], title)
         for name, data in pictures.items():
             (directory / name).write_bytes(data)
-
-
-def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Write plain JSON values; NaN is refused."""
-    path.write_text(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")

@@ -62,7 +62,6 @@ class ReprojectedFrame:
     nx: int
     ny: int
     noise: float
-    has_pixels: bool
     tile_digests: NDArray[np.uint8]
     path: Path
     number: int
@@ -105,7 +104,6 @@ def sources_of(
                     nx=frame.nx,
                     ny=frame.ny,
                     noise=frame.noise,
-                    has_pixels=frame.has_pixels,
                     tile_digests=frame.tile_digests,
                     path=canonical.path,
                     number=number,

@@ -17,7 +17,6 @@ from assimilator.outputs import Canonical, Rejected
 from assimilator.provenance import computed_entry
 from assimilator.reprojected import OpenOutputs, sources_of
 from boinc_project.campaign import Campaign
-from boinc_project.errors import OutputError
 
 
 def merge(
@@ -76,7 +75,5 @@ def merge(
 
 def _entry(canonical: Canonical, opened: OpenOutputs) -> dict[str, object]:
     output = opened.get(canonical.path)
-    if output.unit_digest != canonical.unit.digest:
-        raise OutputError(f"The output {canonical.path.name} is not of {canonical.unit.name}.")
     counted = {"n_pixel": output.n_pixel, "frames": [frame.name for frame in output.frames]}
     return computed_entry(canonical, output, output.content_digest, counted)

@@ -50,7 +50,6 @@ class FileFrame:
     noise: float
     x0: int = 0
     y0: int = 0
-    has_pixels: bool = True
 
     @property
     def tile_digests(self) -> NDArray[np.uint8]:

@@ -49,10 +49,6 @@ class Frame(Protocol):
         """Standard deviation of the sky in one *input* pixel, in units of the output."""
 
     @property
-    def has_pixels(self) -> bool:
-        """Whether there is more than digests."""
-
-    @property
     def tile_digests(self) -> NDArray[np.uint8]:
         """SHA-256 of each tile's canonical bytes, uint8 (n_tile, 32)."""
 
@@ -130,7 +126,6 @@ class ArrayFrame:
     noise: float
     pixels: Floats
     variance: Floats | None = None
-    has_pixels: bool = True
 
     @property
     def nx(self) -> int:

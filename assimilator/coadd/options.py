@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -59,12 +59,12 @@ class Options:
                 )
         found = cls(**settings)
         number = isinstance(found.sigma, int | float) and not isinstance(found.sigma, bool)
-        if not number or not math.isfinite(found.sigma) or found.sigma <= 0:
+        if not number or not 0 < found.sigma <= sys.float_info.max:
             raise UnitError(f"coadd.sigma is {found.sigma!r}; it must be a positive number.")
         count = isinstance(found.iterations, int) and not isinstance(found.iterations, bool)
         if not count or not 0 <= found.iterations <= 100:
             raise UnitError(f"coadd.iterations is {found.iterations!r}; it must be 0 to 100.")
-        if found.background not in SURFACES:
+        if found.background not in tuple(SURFACES):
             raise UnitError(f"coadd.background is none of {', '.join(SURFACES)}.")
         if found.flux not in ("stars", "none"):
             raise UnitError("coadd.flux is neither stars nor none.")

@@ -197,9 +197,8 @@ def flux_scale(
     ratio, weight = ratio[good], 1 / variance[good]
     for _ in range(10):
         if len(ratio) < MIN_STARS:
-            return FluxScale(
-                1.0, None, len(ratio), "Fewer than 5 stars are common with the reference."
-            )
+            remark = f"Fewer than {MIN_STARS} stars are common with the reference."
+            return FluxScale(1.0, None, len(ratio), remark)
         spread = 1.4826 * float(np.median(np.abs(ratio - np.median(ratio))))
         allowed = 4 * np.maximum(spread, np.sqrt(1 / weight))
         kept = np.abs(ratio - np.median(ratio)) <= allowed

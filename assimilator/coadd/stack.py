@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -91,14 +91,13 @@ def coadd(
     ordered = in_order(sources)
     matched = match(ordered, grid, options)
     tile_rows = max(source.tile_rows for source in ordered)
-    if tile_rows == 1:
-        for band in _bands(ordered, grid, 0, grid.ny, memory):
-            pixels = _gather(ordered, grid, band, None, with_variance)
-            sink.write(band.start, _stack(grid, matched, options, band, pixels, level))
-        return Coadded(tuple(ordered), matched)
-    for start in range(0, grid.ny, tile_rows):
-        stop = min(start + tile_rows, grid.ny)
-        with closing(Spool(scratch, ordered, start, stop)) as spool:
+    step = grid.ny if tile_rows == 1 else tile_rows
+    for start in range(0, grid.ny, step):
+        stop = min(start + step, grid.ny)
+        with ExitStack() as stack:
+            spool = None
+            if tile_rows > 1:
+                spool = stack.enter_context(closing(Spool(scratch, ordered, start, stop)))
             for band in _bands(ordered, grid, start, stop, memory):
                 pixels = _gather(ordered, grid, band, spool, with_variance)
                 sink.write(band.start, _stack(grid, matched, options, band, pixels, level))
@@ -111,7 +110,7 @@ def _bands(
     """Cut rows of the grid into bands that fit the memory; at least one row each."""
     while start < stop:
         here = _present(sources, start, stop)
-        # Pixels and variances, and as much again for what a frame hands over.
+        # 4 bytes for a pixel and 4 for its variance.
         height = max(1, memory // (max(1, len(here)) * grid.nx * 8))
         end = min(stop, start + height)
         yield _Band(start, end, _present(sources, start, end))

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from server.cli.product_report import product_report
-from server.services.campaign_view import CampaignSummary, WorkunitState
+from server.services.campaign_view import CampaignSummary
 from server.services.campaigns import Status
+from server.services.workunit_view import WorkunitState
 
 
 def status_report(status: Status, *, every: bool = False) -> RenderableType:

@@ -109,17 +109,13 @@ def posterior_table(
 
 
 def evidence_lines(view: PosteriorView) -> list[Text]:
-    """Return evidence and modes of nested runs; nothing for chains."""
+    """Return the evidence, if it is known, and the modes of nested runs."""
     found = view.evidence
     if found is None:
         return []
-    error = _number(found.logz_error, "{:.2f}")
-    lines = [
-        Text(
-            f"log Z = {_number(found.logz, '{:.2f}')} ± {error}, information "
-            f"{_number(found.information, '{:.1f}')} nats"
-        )
-    ]
+    logz = f"log Z = {_number(found.logz, '{:.2f}')} ± {_number(found.logz_error, '{:.2f}')}"
+    nats = "" if found.information is None else f", information {found.information:.1f} nats"
+    lines = [Text(logz + nats)]
     if len(found.modes) > 1:
         lines += [
             Text(

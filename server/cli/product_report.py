@@ -41,6 +41,7 @@ def product_report(
 
 def image_report(view: ImageView, title: str, *, complete: bool, every: bool) -> RenderableType:
     """Return the numbers of an image, its frames, and whether it is complete."""
+    reference = f"Fluxes and background are those of {view.reference}."
     size = f"{view.nx} x {view.ny} pixels, {view.n_frame} frames"
     numbers = [
         f"exposure {_number(view.exposure)} s",
@@ -56,8 +57,8 @@ def image_report(view: ImageView, title: str, *, complete: bool, every: bool) ->
     return Group(
         Text(title, "bold"),
         Text(f"{size}; {', '.join(numbers)}."),
-        Text(f"Fluxes and background are those of {view.reference}."),
-        _frame_table(frames[: len(frames) - left_out]),
+        *([Text(reference)] if view.reference else []),
+        *([_frame_table(frames[: len(frames) - left_out])] if frames else []),
         *more,
         *(Text(line) for line in view.remarks),
         *_verdict(view, complete=complete),

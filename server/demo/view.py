@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from apps.volunteer.stock_client import Task
-from server.services.campaign_view import CampaignView, WorkunitState
+from server.services.campaign_view import CampaignView
+from server.services.workunit_view import WorkunitState
 
 STATE_STYLES = {
     WorkunitState.WAITING: "dim",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from boinc_project.campaign import Published, StopRule
+from server.services.image_view import is_image
 from server.services.summary_fields import entries, mapping, number, optional, sentences
 
 
@@ -94,32 +95,33 @@ class ModeView:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceView:
-    """What nested runs know beside a posterior; chains do not have it.
+    """The evidence, and what else nested runs know beside a posterior.
 
     Attributes
     ----------
     logz, logz_error : float or None
         Natural logarithm of the evidence, and its standard error.
     information : float or None
-        From the prior to the posterior, nats.
+        From the prior to the posterior, nats; None for chains.
     ess : float or None
-        Effective number of weighted draws.
+        Effective number of weighted draws; None for chains.
     modes : tuple[ModeView, ...]
-        The one with most of the evidence first.
+        The one with most of the evidence first; empty for chains.
     """
 
     logz: float | None
     logz_error: float | None
-    information: float | None
-    ess: float | None
-    modes: tuple[ModeView, ...]
+    information: float | None = None
+    ess: float | None = None
+    modes: tuple[ModeView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PosteriorView:
-    """Table, stop rule, and what is missing in the assimilator's own words.
+    """Table, stop rule, and what is missing in the assimilator's own words; an image has no table.
 
-    `evidence` is None for chains, and for nested runs before the first is merged.
+    `evidence` is None for chains whose evidence was not measured, and for nested runs before the
+    first is merged.
     """
 
     parameters: tuple[ParameterView, ...]
@@ -152,6 +154,8 @@ def read_posterior(summary: Mapping[str, Any], stop: StopRule) -> PosteriorView:
 
 
 def _criteria(summary: Mapping[str, Any], stop: StopRule) -> tuple[Criterion, ...]:
+    if is_image(summary):
+        return ()
     if stop.logz_error is None:
         return (
             _criterion("R-hat", "largest", mapping(summary, "rhat_max"), stop.rhat, at_least=False),
@@ -171,6 +175,9 @@ def _evidence(summary: Mapping[str, Any]) -> EvidenceView | None:
     found = mapping(summary, "evidence")
     if not found:
         return None
+    if "logz" not in found:
+        # Chains have an estimate by importance sampling, and modes without parts of it.
+        return EvidenceView(optional(found.get("value")), optional(found.get("mcse")))
     logz = mapping(found, "logz")
     return EvidenceView(
         logz=optional(logz.get("value")),

@@ -15,7 +15,7 @@ from server.blueprints.api import shapes
 from server.blueprints.api.product_answer import answer_with_file
 from server.blueprints.web.blueprint import digest_memory
 from server.project import current_project
-from server.services import campaign_view, products_view
+from server.services import campaign_view, products_view, workunit_view
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -91,7 +91,7 @@ def product_file(name: str, file: str) -> ResponseReturnValue:
 def workunits(name: str) -> ResponseReturnValue:
     """List a campaign's workunits with their tasks and verdicts, a page at a time."""
     limit = _number("limit") or 100
-    page = campaign_view.workunits(
+    page = workunit_view.workunits(
         current_project().database, name, after=_place("after"), limit=limit
     )
     if page is None:

@@ -11,14 +11,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from server.services.campaign_view import (
-    CampaignSummary,
-    CampaignView,
-    ProductSummary,
-    WorkunitRow,
-)
+from server.services.campaign_view import CampaignSummary, CampaignView, ProductSummary
 from server.services.posterior_view import Criterion
 from server.services.products_view import ProductFile
+from server.services.workunit_view import WorkunitRow
 
 
 def campaign_summary(summary: CampaignSummary) -> dict[str, Any]:
@@ -94,9 +90,7 @@ def _product(product: ProductSummary) -> dict[str, Any]:
         "converged": product.converged,
         "missing": list(posterior.missing),
         "image": None if product.image is None else asdict(product.image),
-        "criteria": []
-        if product.image is not None
-        else [_criterion(criterion) for criterion in posterior.criteria],
+        "criteria": [_criterion(criterion) for criterion in posterior.criteria],
         "parameters": [asdict(parameter) for parameter in posterior.parameters],
         "evidence": None if posterior.evidence is None else asdict(posterior.evidence),
     }

@@ -10,9 +10,10 @@ from flask.typing import ResponseReturnValue
 
 from server.blueprints.web.blueprint import blueprint, digest_memory, wants_fragment
 from server.project import current_project
-from server.services.campaign_view import campaign, campaigns, workunits
+from server.services.campaign_view import campaign, campaigns
 from server.services.products_view import ProductFile, product_files
 from server.services.public_story import public_story
+from server.services.workunit_view import workunits
 
 PLOTS = {
     "preview.png": "The image, north where the grid has it; brightness by the arcsinh of the flux",

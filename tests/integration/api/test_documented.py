@@ -15,8 +15,8 @@ from boinc_project.states import (
 )
 from server.blueprints.web.limits import LIMITS
 from server.models import CampaignRow
-from server.services.campaign_view import MAX_WORKUNITS, WorkunitState
 from server.services.task_state import task_state
+from server.services.workunit_view import MAX_WORKUNITS, WorkunitState
 from tests.web_site import Site
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -13,7 +13,7 @@ from boinc_project.unit import open_unit
 from server.db import Database
 from server.models import App, AppVersion, CampaignRow, Event, Result, Workunit
 from server.services import campaign_issue, campaigns
-from server.services.campaign_view import WorkunitState
+from server.services.workunit_view import WorkunitState
 from tests.integration.daemons.conftest import Shop
 from work_generator import ttv
 

@@ -83,6 +83,22 @@ def test_nested_runs_show_their_evidence(site: Site) -> None:
     assert answer["product"]["evidence"]["logz"] == 645.2
 
 
+def test_chains_show_the_evidence_that_was_measured(site: Site) -> None:
+    campaign = site.make.campaign(site.make.app())
+    summary = product_summary(
+        evidence={"value": 645.2, "mcse": 0.01}, modes=[{"mode": 0, "sub_chains": 8}]
+    )
+    site.make.product(campaign, summary=summary)
+    page = site.browser().get("/campaigns/kepler-9").text
+    assert "645.20 ±" in page
+    for word in ("Information, nats", "Effective draws", "Best log-likelihood"):
+        assert word not in page, word
+    answer = site.browser().get("/api/v1/campaigns/kepler-9").get_json()
+    assert answer["product"]["evidence"] == {
+        "logz": 645.2, "logz_error": 0.01, "information": None, "ess": None, "modes": [],
+    }  # fmt: skip
+
+
 def test_a_summary_of_another_form_does_not_break_the_page(site: Site) -> None:
     campaign = site.make.campaign(site.make.app())
     odd = {"parameters": [{"name": "b.mass", "median": None}, 7], "rhat_max": None, "missing": None}

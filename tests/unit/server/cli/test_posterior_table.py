@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from boinc_project.campaign import StopRule
 from boinc_project.errors import InputError
 from server.cli.posterior_table import interval, posterior_report, read_summary
-from tests.factories import nested_summary
+from tests.factories import nested_summary, product_summary
 
 
 def number(value: float) -> dict[str, float]:
@@ -154,3 +155,16 @@ def test_nested_runs_say_their_evidence() -> None:
     assert "mode 2: 20 ± 5 % of the evidence" in text
     assert "not converged: all runs Error of log Z 0.25, at most 0.1 asked for" in text
     assert "R-hat" not in text
+
+
+def test_chains_say_the_evidence_that_was_measured_and_no_parts_of_it() -> None:
+    summary = product_summary(
+        evidence={"value": 645.1, "mcse": 0.01},
+        modes=[{"mode": n, "sub_chains": 4, "log_evidence": -123.4 - n} for n in range(2)],
+    )
+    stream = io.StringIO()
+    Console(file=stream, width=100).print(posterior_report(summary))
+    text = stream.getvalue()
+    assert re.search(r"log Z = 645\.10 ± 0\.01\s*\n", text)
+    assert "% of the evidence" not in text
+    assert "nan" not in text

@@ -14,7 +14,8 @@ from rich.console import Console
 from apps.volunteer.stock_client import Task
 from boinc_project.states import CampaignState
 from server.demo.view import render
-from server.services.campaign_view import CampaignSummary, CampaignView, Progress, WorkunitState
+from server.services.campaign_view import CampaignSummary, CampaignView, Progress
+from server.services.workunit_view import WorkunitState
 
 RUNNING = Task("tiny_g0_u000_0", "downloaded", "EXECUTING", 0.25, 2.0, 1.0, 4711)
 NEW = datetime(2026, 1, 1, tzinfo=UTC)

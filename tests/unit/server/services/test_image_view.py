@@ -25,7 +25,8 @@ def summary(n_frame: int = 3, **changes: Any) -> dict[str, Any]:
         }
         for number in range(n_frame)
     ]
-    frames[0]["remark"] = "The reference."
+    for first in frames[:1]:
+        first["remark"] = "The reference."
     found = {
         "kind": "image", "title": "A field", "converged": True, "missing": [],
         "remarks": ["Cosmic rays are still in the image."], "n_unit": n_frame,
@@ -77,6 +78,13 @@ def test_the_terminal_shows_frames_and_what_is_missing() -> None:
     assert "2 of 5 units are not in the image." in text
     assert "complete: all frames" not in text
     assert "complete: all frames are in the image." in shown(summary())
+
+
+def test_an_image_of_nothing_yet_names_no_reference_and_no_frames() -> None:
+    text = shown(summary(0, converged=False, reference=None, missing=["No unit is in the image."]))
+    assert "No unit is in the image." in text
+    assert "are those of" not in text
+    assert "Flux scale" not in text
 
 
 def test_of_many_frames_those_of_most_weight_are_shown() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boinc_project.campaign import StopRule
-from server.services.posterior_view import Criterion, read_posterior
+from server.services.posterior_view import Criterion, EvidenceView, read_posterior
 from tests.factories import nested_summary, product_summary
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "scientist" / "products.md"
@@ -36,6 +36,7 @@ def test_the_documented_summary() -> None:
         ("Tail ESS", 260.0, "c.ecosw"),
     ]
     assert view.missing
+    assert view.evidence == EvidenceView(645.1, 0.01)
 
 
 JSON = st.recursive(
@@ -103,7 +104,7 @@ def test_nested_runs_without_a_posterior_show_nothing() -> None:
     assert not view.has_chains
 
 
-def test_chains_have_no_evidence() -> None:
-    view = read_posterior(product_summary(), StopRule())
+def test_chains_whose_evidence_was_not_measured_have_none() -> None:
+    view = read_posterior(product_summary(evidence=None), StopRule())
     assert view.evidence is None
     assert view.has_chains
