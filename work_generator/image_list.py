@@ -40,9 +40,7 @@ def list_images(table: TomlTable, directory: Path) -> list[Listed]:
         if not found:
             table.fail("files", f'no file matches "{directory / pattern}": correct the path')
         paths.update(dict.fromkeys(found))
-    extension = table.values.get("extension")
-    if isinstance(extension, bool) or not isinstance(extension, str | int | None):
-        table.fail("extension", 'extension must be a name or a number: write extension = "SCI"')
+    extension = read_extension(table)
     listed = []
     for path in sorted(paths):
         try:
@@ -81,11 +79,19 @@ def read_planes(
     return found
 
 
+def read_extension(table: TomlTable, *, example: str = "SCI") -> str | int | None:
+    """Return which extension a table names: an EXTNAME, a number, or None."""
+    value = table.values.get("extension")
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        table.fail(
+            "extension", f'extension must be a name or a number: write extension = "{example}"'
+        )
+    return value
+
+
 def _plane(table: TomlTable, directory: Path, listed: Sequence[Listed]) -> list[dict[str, Any]]:
     paths = _plane_paths(table, directory, listed)
-    extension = table.values.get("extension")
-    if isinstance(extension, bool) or not isinstance(extension, str | int | None):
-        table.fail("extension", 'extension must be a name or a number: write extension = "DQ"')
+    extension = read_extension(table, example="DQ")
     found = []
     for one, path in zip(listed, paths, strict=True):
         try:
@@ -129,6 +135,8 @@ def _plane_paths(table: TomlTable, directory: Path, listed: Sequence[Listed]) ->
         for one in listed:
             if old not in one.image.path.name:
                 table.fail("replace", f'the name of {one.image.path} has no "{old}" to replace')
+        if "/" in new or any(one.image.path.name == old and not new for one in listed):
+            table.fail("replace", f'"{new}" for "{old}" gives no name of a file: correct it')
         return [one.image.path.with_name(one.image.path.name.replace(old, new)) for one in listed]
     if "files" in table:
         patterns = table.texts("files", example='["masks/*.fits"]')

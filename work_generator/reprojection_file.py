@@ -7,14 +7,15 @@ campaign is prepared.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from boinc_project.campaign import StopRule
 from boinc_project.errors import InputError
 from boinc_project.unit import canonical_json, file_digest
-from work_generator.image_list import PLANES, Listed, list_images, read_planes
+from work_generator.image_list import PLANES, Listed, list_images, read_extension, read_planes
 from work_generator.sky.reference import cards_of, check_size, grid_of, read_grid
 from work_generator.sky.solution import read_solution
 from work_generator.sky.window import find_window
@@ -69,8 +70,9 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     table = root.table("images", IMAGE_KEYS, example='[images] with files = ["night/*.fits"]')
     listed = list_images(table, directory)
     planes = read_planes(table, directory, listed)
-    grid, choose = _reference(root, directory)
-    kept = _overlapping(table, listed, grid)
+    grid = _reference(root, directory)
+    skip_outside = table.boolean("skip_outside", default=False)
+    kept = _overlapping(table, listed, grid, skip_outside=skip_outside)
     settings: dict[str, Any] = {
         "images": [
             {
@@ -84,10 +86,10 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         ],
         "ccd": _ccd(table),
         "grid": grid,
-        "choose": choose,
+        "skip_outside": skip_outside,
         "calibration": _calibration(root, directory),
         **_reproject(root, [listed[number] for number in kept]),
-        "coadd": _coadd(root),
+        "coadd": _coadd(root, {listed[number].name for number in kept}),
     }
     files = [
         {
@@ -110,7 +112,8 @@ def read_stop(root: TomlTable, max_units: int) -> StopRule:
     return StopRule(max_units=max_units, all_units=True)
 
 
-def _reference(root: TomlTable, directory: Path) -> tuple[dict[str, Any] | None, bool]:
+def _reference(root: TomlTable, directory: Path) -> dict[str, Any] | None:
+    """Return the grid that is stated; None if it is to be chosen."""
     table = root.table(
         "reference",
         ("choose", "image", "header", "extension"),
@@ -123,27 +126,24 @@ def _reference(root: TomlTable, directory: Path) -> tuple[dict[str, Any] | None,
             None, 'write one of choose = true, image = "reference.fits" or header = "grid.hdr"'
         )
     if choose:
-        return None, True
+        return None
     (key,) = stated
     path = directory / table.text(key, example="reference.fits")
+    extension = read_extension(table)
     try:
-        header, nx, ny = read_grid(path, read_extension(table))
+        header, nx, ny = read_grid(path, extension)
         check_size(nx, ny, str(path))
     except InputError as error:
         table.fail(key, error.message.rstrip("."))
-    return {"nx": nx, "ny": ny, "cards": cards_of(header)}, False
-
-
-def read_extension(table: TomlTable) -> str | int | None:
-    """Return which extension a table names: an EXTNAME, a number, or None."""
-    value = table.values.get("extension")
-    if isinstance(value, bool) or not isinstance(value, str | int | None):
-        table.fail("extension", 'extension must be a name or a number: write extension = "SCI"')
-    return value
+    return {"nx": nx, "ny": ny, "cards": cards_of(header)}
 
 
 def _overlapping(
-    table: TomlTable, listed: list[Listed], stated: Mapping[str, Any] | None
+    table: TomlTable,
+    listed: list[Listed],
+    stated: Mapping[str, Any] | None,
+    *,
+    skip_outside: bool,
 ) -> list[int]:
     """Return the numbers of the images that lie on the grid; all if it is yet to be chosen."""
     solutions = []
@@ -163,7 +163,7 @@ def _overlapping(
     outside = [one.name for number, one in enumerate(listed) if number not in kept]
     if not kept:
         table.fail("files", "none of the images overlaps with the reference: name another one")
-    if outside and not table.boolean("skip_outside", default=False):
+    if outside and not skip_outside:
         table.fail(
             "files",
             f"{len(outside)} of {len(listed)} images do not overlap with the reference "
@@ -246,7 +246,7 @@ def _frames_per_unit(listed: list[Listed]) -> int:
     return min(max(1, math.floor(UNIT_BYTES / packed)), MOST_BY_DEFAULT)
 
 
-def _coadd(root: TomlTable) -> dict[str, Any]:
+def _coadd(root: TomlTable, names: Collection[str]) -> dict[str, Any]:
     table = root.optional_table("coadd", ("sigma", "iterations", "background", "flux", "reference"))
     found: dict[str, Any] = {
         "sigma": table.positive("sigma", default=3.0),
@@ -255,7 +255,10 @@ def _coadd(root: TomlTable) -> dict[str, Any]:
         "flux": one_of(table, "flux", COADD_FLUX),
     }
     if "reference" in table:
-        found["reference"] = table.text("reference", example="frame.fits")
+        found["reference"] = name = table.text("reference", example="frame.fits")
+        if name not in names:
+            near = get_close_matches(name, sorted(names), n=1) or [min(names)]
+            table.fail("reference", f'there is no image "{name}": write for example "{near[0]}"')
     return found
 
 

@@ -69,23 +69,25 @@ def look_and_pack(
     grid = _grid(settings["grid"])
     files: dict[str, StoredInput] = {}
     frames = []
-    outside = []
     for stated in images:
         packed = _pack(stated, settings, grid, masters, store)
         told.next()
-        if packed is None:
-            outside.append(stated["name"])
-            continue
+        if packed is None:  # of a grid that was stated this is known before
+            if settings["skip_outside"]:
+                continue
+            raise InputError(
+                f"{stated['name']} does not overlap with the grid of {settings['chosen']}: leave "
+                "it out, or write skip_outside = true."
+            )
         entry, stored = packed
         files[stored.sha256] = stored
         frames.append(entry)
     if not frames:
         raise InputError("None of the images overlaps with the reference: name another one.")
-    settings["outside"] = outside
     settings["frames"] = frames
     settings["shared"] = _shared(settings["method"], masters, store, files)
     settings["calibrate"] = masters.settings()
-    del settings["images"], settings["calibration"]
+    del settings["images"], settings["calibration"], settings["skip_outside"]
     n_unit = math.ceil(len(frames) / settings["frames_per_unit"])
     if len(images) < len(campaign.settings["images"]):
         n_unit = campaign.stop.max_units
@@ -150,6 +152,12 @@ def _choose(
 def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
     solution = read_solution(frame.image)
     values = masters.apply(frame.values(), frame.image)
+    if not np.isfinite(values).any():
+        raise InputError(
+            f"{frame.image.label} has no finite pixel after calibration: correct the master "
+            "frames, or leave it out.",
+            path=frame.image.path,
+        )
     noise = settings["ccd"].get("noise") or sky_noise(values)
     if noise is None:
         raise InputError(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
 from astropy.wcs import WCS
 
 from boinc_project.errors import InputError
@@ -94,7 +95,7 @@ def read_grid(path: Path, extension: str | int | None = None) -> tuple[fits.Head
         If the file has no usable world coordinates, or no size.
     """
     try:
-        start = path.read_bytes()[:80] if path.is_file() else None
+        start = _first_bytes(path) if path.is_file() else None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", path=path) from error
     if start is None:
@@ -159,6 +160,11 @@ def grid_of(cards: Sequence[str], nx: int, ny: int, label: str) -> Solution:
     return make_solution(header, nx, ny, label)
 
 
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(80)
+
+
 def _text_header(path: Path) -> Any:
     try:
         text = path.read_text(encoding="ascii")
@@ -169,5 +175,10 @@ def _text_header(path: Path) -> Any:
     separator = "\n" if "\n" in text else ""
     with warnings.catch_warnings(action="ignore"):
         header = fits.Header.fromstring(text, sep=separator)
-        header.cards  # noqa: B018 - parse them now
+        try:
+            for card in header.cards:
+                card.value  # noqa: B018 - parse them now
+        except VerifyError as error:
+            reason = str(error).strip().split("\n")[-1].rstrip(".")
+            raise InputError(f"The reference {path} is no header: {reason}.", path=path) from error
     return header

@@ -169,18 +169,16 @@ def make_solution(header: Any, nx: int, ny: int, label: str, hdus: Any = None) -
     InputError
         As `read_solution`.
     """
-    if not any(str(header.get(f"CTYPE{axis}", "")).strip() for axis in (1, 2)):
-        raise InputError(
-            f"{label} has no WCS (no CTYPE1 and CTYPE2): solve its astrometry first, for example "
-            "with astrometry.net, and write the solution into the header."
-        )
-    _check_matrix(header, label)
     try:
+        _check_types(header, label)
+        _check_point(header, label)
+        _check_matrix(header, label)
         with _quiet():
             wcs = WCS(header, hdus, naxis=2)
             wcs.wcs.set()
     except (ValueError, KeyError, TypeError, OSError, AttributeError, VerifyError) as error:
-        # wcslib's own errors are ValueErrors; tables that are missing give the others.
+        # wcslib's own errors are ValueErrors; tables that are missing give the others, and cards
+        # that are no FITS the last.
         reason = str(error).strip().split("\n")[-1].rstrip(".")
         raise InputError(f"The WCS of {label} cannot be used: {reason}.") from error
     if not wcs.has_celestial:
@@ -191,6 +189,25 @@ def make_solution(header: Any, nx: int, ny: int, label: str, hdus: Any = None) -
     solution = Solution(wcs, nx, ny, label)
     _check_round_trip(solution)
     return solution
+
+
+def _check_types(header: Any, label: str) -> None:
+    if not any(str(header.get(f"CTYPE{axis}", "")).strip() for axis in (1, 2)):
+        raise InputError(
+            f"{label} has no WCS (no CTYPE1 and CTYPE2): solve its astrometry first, for example "
+            "with astrometry.net, and write the solution into the header."
+        )
+
+
+def _check_point(header: Any, label: str) -> None:
+    """Refuse a reference point that is no number: wcslib passes over it, and takes 0 instead."""
+    for name in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2"):
+        value = header.get(name, 0.0)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            raise InputError(
+                f"{label} has {name} = {value!r}, which is no number: solve its astrometry again."
+            )
 
 
 def _check_matrix(header: Any, label: str) -> None:

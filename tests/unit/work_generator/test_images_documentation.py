@@ -44,11 +44,12 @@ def test_the_whole_file_loads(tmp_path: Path) -> None:
     text = whole_file().replace('extension = "SCI"', "extension = 0")
     text = text.replace('{ extension = "DQ" }', "{ extension = 0 }").replace("/*.fits", "/*_ooi_*")
     text = text.replace('"other-telescope"', '"other-telescope/*_ooi_*"')
+    text = text.replace('"best.fits"', '"n_ooi_1.fits"')
     path = tmp_path / "virgo-night.toml"
     path.write_text(text, encoding="utf-8")
     campaign = load_campaign(path)
     assert len(campaign.settings["images"]) == 3
-    assert campaign.settings["coadd"]["reference"] == "best.fits"
+    assert campaign.settings["coadd"]["reference"] == "n_ooi_1.fits"
 
 
 @pytest.mark.parametrize(

@@ -282,6 +282,14 @@ FAR = tan(10.0, -40.0)
         (CHOOSE + "[reproject]\ntile = 100\n", "multiple of 64: write 64"),
         (CHOOSE + '[coadd]\nbackground = "sky"\n', 'no background "sky"'),
         (CHOOSE + '[calibration]\nbias = "b.fits"\n', "does not exist"),
+        (CHOOSE + '[coadd]\nreference = "frame.fits"\n',
+         r'toml:12: \[coadd\] there is no image "frame\.fits": write .* "frame\d\.fits"'),
+        (CHOOSE.replace("[reference]", 'skip_outside = "no"\n[reference]'), "true or false"),
+        (CHOOSE.replace("[reference]", 'mask = { replace = ["f", "../f"] }\n[reference]'),
+         "gives no name of a file"),
+        (CHOOSE.replace("choose = true", 'header = "odd.hdr"'), r"odd\.hdr is no header: .*NAXIS1"),
+        (CHOOSE.replace("choose = true", 'image = "far.fits"\nextension = 1.5'),
+         r"^[^:]*toml:11: \[reference\] extension must be a name or a number"),
         (
             CHOOSE.replace("[reference]", 'extension = "SCI"\n[reference]'),
             r'frame0\.fits has no extension "SCI": it has 0 PRIMARY \(200 x 160\)',
@@ -324,6 +332,7 @@ def test_bad_input_gets_one_sentence_with_file_and_line(field: Path, text: str, 
     header = tan()
     header.update({"NAXIS1": 60_000, "NAXIS2": 60_000})
     (field / "huge.hdr").write_text(header.tostring(sep="\n"))
+    (field / "odd.hdr").write_text("NAXIS1  = 1.2.3\nNAXIS2  = 100\n")
     path = write_campaign(field, text)
     with pytest.raises(InputError, match=words) as caught:
         load_campaign(path)
@@ -352,6 +361,25 @@ def test_images_outside_are_left_out_if_that_is_wanted(field: Path) -> None:
     assert [one["name"] for one in done.settings["frames"]] == [
         "frame0.fits", "frame1.fits", "frame2.fits",
     ]  # fmt: skip
+
+
+def test_images_outside_of_a_chosen_grid_are_not_dropped_silently(field: Path) -> None:
+    write(field / "night" / "far.fits", sky(), FAR)
+    with pytest.raises(InputError, match=r"^far\.fits does not overlap with the grid of frame1"):
+        prepared(write_campaign(field, CHOOSE))
+    wanted = CHOOSE.replace("[reference]", "skip_outside = true\n[reference]")
+    done, _ = prepared(write_campaign(field, wanted))
+    assert [one["name"] for one in done.settings["frames"]] == [
+        "frame0.fits", "frame1.fits", "frame2.fits",
+    ]  # fmt: skip
+
+
+def test_masters_that_leave_no_pixel_are_refused(field: Path) -> None:
+    write(field / "bias.fits", np.full((160, 200), np.nan, np.float32))
+    text = CHOOSE.replace("[reference]", "noise = 5.0\n[reference]")
+    path = write_campaign(field, text + '[calibration]\nbias = "bias.fits"\n')
+    with pytest.raises(InputError, match=r"no finite pixel after calibration"):
+        prepared(path)
 
 
 def test_unprepared_campaigns_are_not_planned(field: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,9 +95,10 @@ def test_tile_compressed_floats(tmp_path: Path) -> None:
     assert np.array_equal(read_raw(image), DATA)
 
 
-def test_whole_file_compression(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["b.fits.gz", "b.fits"])
+def test_whole_file_compression(tmp_path: Path, name: str) -> None:
     plain = write(tmp_path / "a.fits", DATA, tan())
-    packed = tmp_path / "b.fits.gz"
+    packed = tmp_path / name
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     (image,) = find_images(packed)
     assert np.array_equal(read_raw(image), DATA)
@@ -147,6 +150,35 @@ def test_truncated_files(tmp_path: Path) -> None:
     packed.write_bytes(gzip.compress(write(tmp_path / "c.fits", DATA, tan()).read_bytes())[:-9000])
     with pytest.raises(InputError, match=r"b\.fits\.gz (is truncated|cannot be read)"):
         read_raw(find_images(packed)[0])
+
+
+@pytest.mark.parametrize("module", [gzip, lzma])
+def test_damaged_compressed_files(tmp_path: Path, module: Any) -> None:
+    packed = bytearray(module.compress(write(tmp_path / "a.fits", DATA, tan()).read_bytes()))
+    packed[20:28] = b"\xff\x00" * 4
+    path = tmp_path / "b.fits.packed"
+    path.write_bytes(packed)
+    with pytest.raises(InputError, match=r"b\.fits\.packed cannot be read as a FITS file: .+\.$"):
+        find_images(path)
+
+
+@pytest.mark.parametrize("method", ["RICE_1", "GZIP_2"])
+def test_damaged_tiles(tmp_path: Path, method: str) -> None:
+    path = tmp_path / "a.fits"
+    hdu = fits.CompImageHDU((DATA * 300).astype(np.int32), tan(), compression_type=method)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+    (image,) = find_images(path)
+    data = bytearray(path.read_bytes())
+    data[-20_000:-5_000] = b"\xaa" * 15_000
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.fits (cannot be read as a FITS|is truncated)"):
+        read_raw(image)
+
+
+def test_sizes_below_zero(tmp_path: Path) -> None:
+    path = edited(write(tmp_path / "a.fits", DATA, tan()), "NAXIS1", "-5")
+    with pytest.raises(InputError, match=r"HDU 0 of a negative size: correct its NAXIS"):
+        find_images(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"# a table\n1 2\n", b"\x89PNG" * 1000])

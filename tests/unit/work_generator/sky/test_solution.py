@@ -147,6 +147,13 @@ def test_what_is_nowhere_is_outside_of_the_frame() -> None:
     assert (made.nodes[0, :, 51] == 50).all()
 
 
+def unparsable(name: str) -> fits.Header:
+    """Return a header with a card that is no FITS."""
+    text = tan().tostring(sep="\n", endcard=False, padding=False)
+    lines = [f"{name:8}= 1.2.3" if line.startswith(name) else line for line in text.split("\n")]
+    return fits.Header.fromstring("\n".join(lines), sep="\n")
+
+
 @pytest.mark.parametrize(
     ("header", "words"),
     [
@@ -154,6 +161,9 @@ def test_what_is_nowhere_is_outside_of_the_frame() -> None:
         (tan(CD1_1=0.0, CD1_2=0.0), "singular CD matrix"),
         (tan(CD1_1=1e-4, CD1_2=1e-4, CD2_1=1e-4, CD2_2=1e-4), "singular CD matrix"),
         (tan(CD1_1="east"), "not made of numbers"),
+        (tan(CRVAL1="here"), "CRVAL1 = 'here', which is no number"),
+        (tan(CRPIX2=True), "CRPIX2 = True, which is no number"),
+        (unparsable("CRVAL1"), r"cannot be used: .*CRVAL1"),
         (tan(CTYPE1="LINEAR", CTYPE2="LINEAR"), "not of the sky"),
         (tan(CTYPE1="RA---XXX", CTYPE2="DEC--XXX"), "cannot be used"),
         (tan(CTYPE2="DEC--SIN"), "cannot be used"),
