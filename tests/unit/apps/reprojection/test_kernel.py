@@ -219,7 +219,7 @@ def test_tiles_beside_the_frame_are_empty(tmp_path: Path, method: str, shift: in
         return x, y + shift
 
     write_kernel(tmp_path / "kernel.fits")
-    write_frame(tmp_path / "frame_00.fits", sky(SHAPE), WINDOW, moved)
+    write_frame(tmp_path / "frame_00.fits", sky(SHAPE), WINDOW, moved, step=16)
     frames = [frame_settings(WINDOW)]
     unit, inputs = seal_unit(tmp_path, unit_settings(frames, method=method, tile=16, output=FLOAT))
     values, _ = computed(unit, inputs)
