@@ -85,8 +85,10 @@ def _build_kernel(root: Path, program: Path, sources: Path) -> None:
         environment=COMPILE,
         what="Compiling the kernel",
     )
-    for kernel in (sources / "apps").glob("*/kernel"):
-        if not list(kernel.parent.glob("_kernel.*")):
+    wanted = [kernel.parent / "_kernel" for kernel in (sources / "apps").glob("*/kernel")]
+    wanted.append(sources / "boinc_project" / "fits" / "_rice")
+    for path in wanted:
+        if not list(path.parent.glob(f"{path.name}.*")):
             raise BuildError("Compiling the kernel failed: see whether the C compiler works.")
 
 

@@ -11,13 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.reprojection.computing import (
-    open_input_frame,
-    recompute,
-    steps_of,
-    tiling_of,
-    window_cards,
-)
+from apps.reprojection.computing import recompute, steps_of, tiling_of, window_cards
+from apps.reprojection.frame import open_frame
 from apps.reprojection.operations import credit_flop
 from apps.reprojection.settings import ReprojectionSettings
 from boinc_project.errors import OutputError
@@ -101,7 +96,7 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
         for number, tile in differing:
             left, right = a.frames[number], b.frames[number]
             noise = settings.frames[number].noise
-            reason, distance = _apart(left, right, tile, noise)
+            reason, distance = _apart(left, left.tile(tile), right.tile(tile), noise, tile)
             if reason:
                 return invalid(f"{counted}: {reason}", tiles=float(len(differing)))
             worst = max(worst, distance)
@@ -253,7 +248,7 @@ def _footprint(case: _Case) -> str:
     """Return whether there are pixels where the frame is not."""
     settings, wanted = case.settings, case.settings.frames[case.number]
     tiling = tiling_of(settings, wanted)
-    with open_input_frame(settings, case.number, case.inputs) as frame:
+    with open_frame(settings, case.number, case.inputs) as frame:
         for number in range(tiling.n_tile):
             x, y, nx, ny = tiling.box(number)
             pixel_map, start = frame.map_rows(y, y + ny - 1)
@@ -291,19 +286,14 @@ def _differing(a: ReprojectionOutput, b: ReprojectionOutput) -> Iterator[tuple[i
             yield number, int(tile)
 
 
-def _apart(left: FrameOutput, right: FrameOutput, tile: int, noise: float) -> tuple[str, float]:
-    """Return why a tile of two outputs is not the same, and by how much it differs."""
-    pixels = left.tile(tile), right.tile(tile)
-    return _tiles_apart(left, pixels[0], pixels[1], noise, tile)
-
-
-def _tiles_apart(
+def _apart(
     frame: FrameOutput,
     left: tuple[NDArray[Any], NDArray[Any]],
     right: tuple[NDArray[Any], NDArray[Any]],
     noise: float,
     tile: int,
 ) -> tuple[str, float]:
+    """Return why two computations of a tile are not the same, and by how much they differ."""
     holds = frame.holds(left[0])
     if not np.array_equal(holds, frame.holds(right[0])):
         return f"tile {tile} has another footprint.", np.inf
@@ -340,7 +330,7 @@ def _recomputed(
     if tile_digest(*pixels) != stated:
         return invalid(f"Tile {tile} of {frame.name} does not match its digest.")
     noise = settings.frames[number].noise
-    reason, _ = _tiles_apart(frame, pixels, (again.pixels, again.variance), noise, tile)
+    reason, _ = _apart(frame, pixels, (again.pixels, again.variance), noise, tile)
     if reason:
         return invalid(f"Computed again, of {frame.name} {reason}")
     return valid("The tile is the same within the tolerance.")

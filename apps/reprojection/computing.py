@@ -10,7 +10,7 @@ from pathlib import Path
 
 from apps.reprojection.checkpoint import Finished
 from apps.reprojection.engine import Interpolation, Steps, lanczos_table, need_kernel
-from apps.reprojection.frame import LIMITS, Frame, open_frame
+from apps.reprojection.frame import LIMITS, open_frame
 from apps.reprojection.settings import FrameSettings, ReprojectionSettings
 from apps.reprojection.tiles import Tile, Work, compute_tile, compute_tiles
 from apps.runtime.errors import QuitRequested
@@ -94,25 +94,9 @@ def recompute(unit: Unit, inputs: Mapping[str, Path], frame: int, tile: int) -> 
 
         wanted = reference_tiles(settings, frame, inputs, lambda number: number != tile)
         return next(wanted)
-    one = settings.frames[frame]
-    with open_frame(one, settings.calibration, inputs, settings.method) as opened:
-        return compute_tile(opened, work_of(settings, one, how), tile)
-
-
-@contextlib.contextmanager
-def open_input_frame(
-    settings: ReprojectionSettings, number: int, inputs: Mapping[str, Path]
-) -> Iterator[Frame]:
-    """Open a frame of a unit.
-
-    Raises
-    ------
-    UnitError, FitsError
-        If an input is missing or damaged.
-    """
-    frame = settings.frames[number]
-    with open_frame(frame, settings.calibration, inputs, settings.method) as opened:
-        yield opened
+    work = work_of(settings, settings.frames[frame], how)
+    with open_frame(settings, frame, inputs) as opened:
+        return compute_tile(opened, work, tile)
 
 
 def interpolation_of(settings: ReprojectionSettings, inputs: Mapping[str, Path]) -> Interpolation:
@@ -200,8 +184,8 @@ def _tiles(
             settings, number, inputs, lambda tile: (number, tile) in finished
         )
         return
-    with open_frame(frame, settings.calibration, inputs, settings.method) as opened:
-        work = work_of(settings, frame, how)
+    work = work_of(settings, frame, how)
+    with open_frame(settings, number, inputs) as opened:
         yield from compute_tiles(opened, work, skip=lambda tile: (number, tile) in finished)
 
 

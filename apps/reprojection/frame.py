@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.reprojection.engine import Loading, Map, Sources
-from apps.reprojection.settings import CalibrationSettings, FrameSettings
+from apps.reprojection.settings import FrameSettings, ReprojectionSettings
 from boinc_project.errors import FitsError, UnitError
 from boinc_project.fits.files import FitsFile, Limits, open_fits
 from boinc_project.fits.images import Image, Scale
@@ -125,27 +125,25 @@ class Frame:
 
 @contextmanager
 def open_frame(
-    settings: FrameSettings,
-    calibration: CalibrationSettings,
-    inputs: Mapping[str, Path],
-    method: str,
+    settings: ReprojectionSettings, number: int, inputs: Mapping[str, Path]
 ) -> Iterator[Frame]:
-    """Open a frame's file, and that of its masters.
+    """Open the file of a unit's frame, and that of its masters.
 
     Raises
     ------
     UnitError, FitsError
         If a file is missing, damaged, or does not fit the settings.
     """
+    frame, calibration = settings.frames[number], settings.calibration
     with ExitStack() as stack:
-        file = stack.enter_context(open_fits(_input(inputs, settings.input), LIMITS))
+        file = stack.enter_context(open_fits(_input(inputs, frame.input), LIMITS))
         pixels = Image(file, file["PIXELS"])
         if len(pixels.shape) != 2:
             raise FitsError("PIXELS is not an image of two axes.")
         others = {}
         if file.find("MASK"):
             others["mask"] = Image(file, file["MASK"])
-        if settings.variance.kind == "map":
+        if frame.variance.kind == "map":
             others["variance"] = Image(file, file["VARIANCE"])
         if calibration.needs_file:
             masters = stack.enter_context(open_fits(_input(inputs, CALIBRATION_FILE), LIMITS))
@@ -155,12 +153,12 @@ def open_frame(
         for name, image in others.items():
             if image.shape != pixels.shape:
                 raise FitsError(f"{name.upper()} has another size than PIXELS.")
-        pixel_map, step = _map(file, settings)
+        pixel_map, step = _map(file, frame)
         yield Frame(
             pixels=pixels,
-            loading=_loading(settings, calibration, pixels, method),
-            constant_variance=settings.variance.value,
-            has_variance_plane=settings.variance.kind != "constant",
+            loading=_loading(settings, frame, pixels),
+            constant_variance=frame.variance.value,
+            has_variance_plane=frame.variance.kind != "constant",
             map_step=step,
             _others=others,
             _map=pixel_map,
@@ -180,30 +178,28 @@ def _input(inputs: Mapping[str, Path], name: str) -> Path:
     return inputs[name]
 
 
-def _loading(
-    settings: FrameSettings, calibration: CalibrationSettings, pixels: Image, method: str
-) -> Loading:
-    variance = settings.variance
+def _loading(settings: ReprojectionSettings, frame: FrameSettings, pixels: Image) -> Loading:
+    variance = frame.variance
     is_ccd = variance.kind == "ccd"
     return Loading(
         scale=pixels.scale,
-        saturation=settings.saturation,
-        dark_scale=calibration.dark_scale(settings.exposure_s),
+        saturation=frame.saturation,
+        dark_scale=settings.calibration.dark_scale(frame.exposure_s),
         inverse_gain=1.0 / variance.gain if is_ccd else None,
         read_variance=(variance.read_noise / variance.gain) ** 2 if is_ccd else None,
-        repeat_edge=method == "bilinear",
+        repeat_edge=settings.method == "bilinear",
     )
 
 
-def _map(file: FitsFile, settings: FrameSettings) -> tuple[Image, int]:
+def _map(file: FitsFile, frame: FrameSettings) -> tuple[Image, int]:
     hdu = file["MAP"]
     image, step = Image(file, hdu), hdu.header.count("STEP", most=2**16)
     window = tuple(hdu.header.count(key) for key in ("NX", "NY"))
-    if window != (settings.nx, settings.ny):
+    if window != (frame.nx, frame.ny):
         raise FitsError("MAP is of another window than the unit's.")
     if step < 1 or image.dtype != np.float64 or image.is_compressed:
         raise FitsError("MAP is not a plain image of float64.")
-    least = (2, *((n - 1) // step + 4 for n in (settings.ny, settings.nx)))
+    least = (2, *((n - 1) // step + 4 for n in (frame.ny, frame.nx)))
     if len(image.shape) != 3 or any(a < b for a, b in zip(image.shape, least, strict=True)):
         raise FitsError("MAP does not cover its window.")
     return image, step

@@ -47,6 +47,11 @@ def bands(frame: Frame, tiling: Tiling) -> list[Band]:
     return sorted(best, key=lambda band: (band.first, band.tiles))
 
 
+def band_of(frame: Frame, tiling: Tiling, number: int) -> Band:
+    """Return one tile alone."""
+    return _band(tiling, (number,), _needs(frame, tiling, (number,)))
+
+
 def capacity(frame: Frame, order: list[Band]) -> int:
     """Return the frame rows that are in memory at once, and some, so that they move less often."""
     most = max(band.end - band.first for band in order) + frame.pixels.tile_shape[0]
@@ -54,7 +59,8 @@ def capacity(frame: Frame, order: list[Band]) -> int:
 
 
 def _band(tiling: Tiling, tiles: tuple[int, ...], needs: list[tuple[int, int]]) -> Band:
-    wanted = [need for need in needs if need[0] < need[1]] or [(0, 0)]
+    # The kernel wants a row even where no tile meets the frame.
+    wanted = [need for need in needs if need[0] < need[1]] or [(0, 1)]
     boxes = [tiling.box(tiles[0]), tiling.box(tiles[-1])]
     return Band(
         tiles,

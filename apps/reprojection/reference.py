@@ -17,15 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.reprojection.computing import steps_of, tiling_of, window_cards
-from apps.reprojection.engine import Planes, need_kernel
+from apps.reprojection.engine import MARGIN_BEFORE, MARGIN_ROWS, need_kernel
 from apps.reprojection.frame import Frame, open_frame
 from apps.reprojection.rows import FrameRows
 from apps.reprojection.settings import FrameSettings, ReprojectionSettings
 from apps.reprojection.tiles import Tile, finish_tile
 from boinc_project.errors import ConfigError, UnitError
 from boinc_project.fits.cards import Card
-
-Floats = NDArray[np.float32]
 
 
 def reference_tiles(
@@ -45,8 +43,8 @@ def reference_tiles(
     """
     reproject_interp, wcs = _libraries()
     frame = settings.frames[number]
-    with open_frame(frame, settings.calibration, inputs, settings.method) as opened:
-        planes = _whole(opened)
+    with open_frame(settings, number, inputs) as opened:
+        planes = FrameRows(opened, "bilinear").need(-(2**30), 2**30)
         solutions = [
             _wcs(wcs, cards, what)
             for cards, what in (
@@ -56,7 +54,7 @@ def reference_tiles(
         ]
         area = _area(opened, frame) if settings.conserve_flux else None
     height, width = planes.height, planes.width
-    inner = np.s_[4 : 4 + height, 4 : 4 + width]
+    inner = np.s_[MARGIN_ROWS : MARGIN_ROWS + height, MARGIN_BEFORE : MARGIN_BEFORE + width]
     bad = planes.flags[inner] != 0
     inside = planes.values[inner]
     images = [inside[..., i].astype(np.float64) for i in range(inside.shape[2])]
@@ -108,11 +106,6 @@ def _wcs(wcs: Any, cards: list[Card], what: str) -> Any:
             "the cards of PIXELS have to hold them."
         )
     return solution
-
-
-def _whole(frame: Frame) -> Planes:
-    """Return all of a frame, calibrated."""
-    return FrameRows(frame, "bilinear").need(-(2**30), 2**30)
 
 
 def _area(frame: Frame, settings: FrameSettings) -> NDArray[np.float64]:

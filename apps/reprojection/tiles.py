@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from apps.reprojection.engine import (
     resample,
 )
 from apps.reprojection.frame import Frame
-from apps.reprojection.order import Band, bands, capacity
+from apps.reprojection.order import band_of, bands, capacity
 from apps.reprojection.rows import FrameRows
 from boinc_project.fits.writing import GZIP, RICE, encode_tile
 from boinc_project.reprojection_output import CANONICAL_NAN, Tiling, tile_digest
@@ -80,11 +79,7 @@ class Work:
 
 
 def compute_tiles(
-    frame: Frame,
-    work: Work,
-    *,
-    skip: Callable[[int], bool] | None = None,
-    threads: int = 1,
+    frame: Frame, work: Work, *, skip: Callable[[int], bool] | None = None
 ) -> Iterator[Tile]:
     """Yield the tiles of a frame, band by band.
 
@@ -96,8 +91,6 @@ def compute_tiles(
         What to do.
     skip : Callable[[int], bool]
         Tells which tiles are not wanted.
-    threads : int
-        Tiles that are computed at once; the result does not depend on it.
     """
     order = bands(frame, work.tiling)
     rows = FrameRows(frame, work.how.method, capacity(frame, order))
@@ -107,24 +100,16 @@ def compute_tiles(
             continue
         planes = rows.need(band.first, band.end)
         pixel_map, start = frame.map_rows(band.first_row, band.last_row)
-        if threads == 1:
-            for number in wanted:
-                yield _tile(work, rows, planes, pixel_map, start, number)
-            continue
-        with ThreadPoolExecutor(threads) as pool:
-            yield from pool.map(
-                lambda number: _tile(work, rows, planes, pixel_map, start, number),  # noqa: B023
-                wanted,
-            )
+        for number in wanted:
+            yield _tile(work, rows, planes, pixel_map, start, number)
 
 
 def compute_tile(frame: Frame, work: Work, number: int) -> Tile:
     """Return one tile of a frame."""
-    band = next(band for band in bands(frame, work.tiling) if number in band.tiles)
-    one = Band((number,), band.first, band.end, band.first_row, band.last_row)
+    band = band_of(frame, work.tiling, number)
     rows = FrameRows(frame, work.how.method)
-    planes = rows.need(one.first, one.end)
-    pixel_map, start = frame.map_rows(one.first_row, one.last_row)
+    planes = rows.need(band.first, band.end)
+    pixel_map, start = frame.map_rows(band.first_row, band.last_row)
     return _tile(work, rows, planes, pixel_map, start, number)
 
 
@@ -148,8 +133,7 @@ def _tile(
     x, y, nx, ny = work.tiling.box(number)
     values, variance = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.float32)
     box = (x, y - start, nx, ny)
-    arguments = (pixel_map, planes, work.how, box, values, variance)
-    if resample(work.level, *arguments):
+    if resample(work.level, pixel_map, planes, work.how, box, values, variance):
         # The nodes did not tell that these rows are needed: take them all.
         everything = FrameRows(rows.frame, work.how.method).need(-(2**30), 2**30)
         resample(work.level, pixel_map, everything, work.how, box, values, variance)

@@ -241,11 +241,13 @@ def _scale(header: Header, dtype: np.dtype[Any]) -> Scale:
     blank = header.get("BLANK")
     if blank is not None and type(blank) is not int:
         raise FitsError(f"BLANK is {blank!r}, which is no integer.")
-    return Scale(
-        header.number("BSCALE", 1.0),
-        header.number("BZERO", 0.0),
-        blank if dtype.kind in "iu" else None,
-    )
+    if blank is not None and not _can_hold(dtype, blank):
+        blank = None  # no stored number is equal to it
+    return Scale(header.number("BSCALE", 1.0), header.number("BZERO", 0.0), blank)
+
+
+def _can_hold(dtype: np.dtype[Any], number: int) -> bool:
+    return dtype.kind in "iu" and np.iinfo(dtype).min <= number <= np.iinfo(dtype).max
 
 
 def image_cards(header: Header) -> Header:

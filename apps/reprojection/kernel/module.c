@@ -2,25 +2,15 @@
  *
  * All arrays are C-contiguous; their sizes are checked here, and their meaning is explained in
  * apps/reprojection/engine.py. The interpreter is released while the kernel works. */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
-#include <string.h>
+#include "levels.h"
 
 #include "interface.h"
 #include "loading.h"
 
-#if defined(__x86_64__)
-DECLARE_LEVEL(avx512)
-DECLARE_LOADING(avx512)
-DECLARE_LEVEL(avx2)
-DECLARE_LOADING(avx2)
-#endif
-DECLARE_LEVEL(baseline)
-DECLARE_LOADING(baseline)
+EACH_LEVEL(DECLARE_LEVEL)
+EACH_LEVEL(DECLARE_LOADING)
 
 struct level {
-    const char *name;
     long (*resample)(
         const struct map *, const struct planes *, const struct interpolation *,
         const struct box *, float *, float *);
@@ -34,38 +24,10 @@ struct level {
 
 #define LEVEL_OF(level) \
     { \
-        #level, resample_##level, quantise_##level, coarsen_##level, load_rows_##level, \
+        resample_##level, quantise_##level, coarsen_##level, load_rows_##level, \
             load_margins_##level, find_windows_##level \
-    }
-
-static const struct level LEVELS[] = {
-#if defined(__x86_64__)
-    LEVEL_OF(avx512),
-    LEVEL_OF(avx2),
-#endif
-    LEVEL_OF(baseline),
-};
-#define N_LEVEL (sizeof LEVELS / sizeof LEVELS[0])
-
-static int is_supported(const struct level *level)
-{
-#if defined(__x86_64__)
-    if (!strcmp(level->name, "avx512"))
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
-    if (!strcmp(level->name, "avx2"))
-        return __builtin_cpu_supports("avx2") != 0;
-#endif
-    return level != NULL;
-}
-
-static const struct level *find_level(const char *name)
-{
-    for (size_t i = 0; i < N_LEVEL; i++)
-        if (!strcmp(LEVELS[i].name, name) && is_supported(&LEVELS[i]))
-            return &LEVELS[i];
-    PyErr_Format(PyExc_ValueError, "this processor has no level %s", name);
-    return NULL;
-}
+    },
+static const struct level LEVELS[] = {EACH_LEVEL(LEVEL_OF)};
 
 /* Buffers that are released together. */
 #define MAX_BUFFERS 9
@@ -118,18 +80,15 @@ static PyObject *resample(PyObject *module, PyObject *args)
     struct interpolation how;
     struct box box;
     PyObject *nodes, *plane[3], *table, *out[2];
-    const char *name;
+    int level;
     Py_ssize_t stride;
     int method, n_phase, failed = 0;
     if (!PyArg_ParseTuple(
-            args, "s(Ollii)(OOOifnllll)(iOfi)(llii)OO", &name, &nodes, &map.n_row, &map.n_column,
-            &map.step, &n_phase, &plane[0], &plane[1], &plane[2], &planes.depth,
+            args, "O&(Ollii)(OOOifnllll)(iOfi)(llii)OO", find_level, &level, &nodes, &map.n_row,
+            &map.n_column, &map.step, &n_phase, &plane[0], &plane[1], &plane[2], &planes.depth,
             &planes.constant_variance, &stride, &planes.first, &planes.n_row, &planes.width,
             &planes.height, &method, &table, &how.most_lost, &how.conserve_flux, &box.x, &box.y,
             &box.nx, &box.ny, &out[0], &out[1]))
-        return NULL;
-    const struct level *level = find_level(name);
-    if (!level)
         return NULL;
     how.method = (enum method)method;
     how.n_phase = n_phase;
@@ -170,7 +129,7 @@ static PyObject *resample(PyObject *module, PyObject *args)
     map.y = map.x + n_node;
     long missing;
     Py_BEGIN_ALLOW_THREADS
-    missing = level->resample(&map, &planes, &how, &box, values, variance);
+    missing = LEVELS[level].resample(&map, &planes, &how, &box, values, variance);
     Py_END_ALLOW_THREADS
     return finish(&all, PyLong_FromLong(missing));
 }
@@ -183,22 +142,19 @@ static PyObject *quantise(PyObject *module, PyObject *args)
     struct buffers all = {.n = 0};
     struct steps steps;
     PyObject *from, *to;
-    const char *name;
+    int level;
     Py_ssize_t n;
     int failed = 0;
     if (!PyArg_ParseTuple(
-            args, "sddiiinOO", &name, &steps.zero, &steps.step, &steps.blank, &steps.least,
-            &steps.most, &n, &from, &to))
-        return NULL;
-    const struct level *level = find_level(name);
-    if (!level)
+            args, "O&ddiiinOO", find_level, &level, &steps.zero, &steps.step, &steps.blank,
+            &steps.least, &steps.most, &n, &from, &to))
         return NULL;
     const float *values = memory(&all, from, (size_t)n * sizeof(float), 0, 0, &failed);
     int32_t *stored = memory(&all, to, (size_t)n * sizeof(int32_t), 1, 0, &failed);
     if (failed)
         return finish(&all, NULL);
     Py_BEGIN_ALLOW_THREADS
-    level->quantise(&steps, values, (size_t)n, stored);
+    LEVELS[level].quantise(&steps, values, (size_t)n, stored);
     Py_END_ALLOW_THREADS
     return finish(&all, Py_NewRef(Py_None));
 }
@@ -210,12 +166,9 @@ static PyObject *coarsen(PyObject *module, PyObject *args)
     (void)module;
     struct buffers all = {.n = 0};
     PyObject *from, *to;
-    const char *name;
+    int level;
     int nx, ny, failed = 0;
-    if (!PyArg_ParseTuple(args, "siiOO", &name, &nx, &ny, &from, &to))
-        return NULL;
-    const struct level *level = find_level(name);
-    if (!level)
+    if (!PyArg_ParseTuple(args, "O&iiOO", find_level, &level, &nx, &ny, &from, &to))
         return NULL;
     if (nx < 1 || ny < 1 || nx > 1 << 20 || ny > 1 << 20)
         failed = refuse("the box is empty or too large");
@@ -226,7 +179,7 @@ static PyObject *coarsen(PyObject *module, PyObject *args)
     if (failed)
         return finish(&all, NULL);
     Py_BEGIN_ALLOW_THREADS
-    level->coarsen(variance, nx, ny, codes);
+    LEVELS[level].coarsen(variance, nx, ny, codes);
     Py_END_ALLOW_THREADS
     return finish(&all, Py_NewRef(Py_None));
 }
@@ -250,20 +203,17 @@ static PyObject *load(PyObject *module, PyObject *args)
     struct sources from;
     struct targets to;
     PyObject *source[6], *target[2];
-    const char *name;
+    int level;
     int type, repeat, failed = 0;
     long row, n_row, width;
     Py_ssize_t stride;
     long long blank;
     if (!PyArg_ParseTuple(
-            args, "s(CiddLiffiff)i(OOOOOO)(OOi)nlll", &name, &type, &how.is_variance_swapped,
-            &how.scale, &how.zero, &blank, &how.has_blank, &how.saturation, &how.dark_scale,
-            &how.is_ccd, &how.inverse_gain, &how.read_variance, &repeat, &source[0], &source[1],
-            &source[2], &source[3], &source[4], &source[5], &target[0], &target[1], &to.depth,
-            &stride, &row, &n_row, &width))
-        return NULL;
-    const struct level *level = find_level(name);
-    if (!level)
+            args, "O&(CiddLiffiff)i(OOOOOO)(OOi)nlll", find_level, &level, &type,
+            &how.is_variance_swapped, &how.scale, &how.zero, &blank, &how.has_blank,
+            &how.saturation, &how.dark_scale, &how.is_ccd, &how.inverse_gain, &how.read_variance,
+            &repeat, &source[0], &source[1], &source[2], &source[3], &source[4], &source[5],
+            &target[0], &target[1], &to.depth, &stride, &row, &n_row, &width))
         return NULL;
     how.type = (char)type;
     how.blank = blank;
@@ -294,8 +244,8 @@ static PyObject *load(PyObject *module, PyObject *args)
     to.values += first * (size_t)to.depth;
     to.flags += first;
     Py_BEGIN_ALLOW_THREADS
-    level->load_rows(&how, &from, &to, n_row, width);
-    level->load_margins(&to, n_row, width, repeat);
+    LEVELS[level].load_rows(&how, &from, &to, n_row, width);
+    LEVELS[level].load_margins(&to, n_row, width, repeat);
     Py_END_ALLOW_THREADS
     return finish(&all, Py_NewRef(Py_None));
 }
@@ -308,13 +258,10 @@ static PyObject *windows(PyObject *module, PyObject *args)
     struct buffers all = {.n = 0};
     PyObject *from, *to;
     Py_ssize_t stride;
-    const char *name;
+    int level;
     long n_row;
     int taps, failed = 0;
-    if (!PyArg_ParseTuple(args, "sOOnli", &name, &from, &to, &stride, &n_row, &taps))
-        return NULL;
-    const struct level *level = find_level(name);
-    if (!level)
+    if (!PyArg_ParseTuple(args, "O&OOnli", find_level, &level, &from, &to, &stride, &n_row, &taps))
         return NULL;
     if (taps < 1 || taps > MARGIN_AFTER || stride < taps || n_row < 0)
         failed = refuse("the rows do not fit the taps");
@@ -324,25 +271,9 @@ static PyObject *windows(PyObject *module, PyObject *args)
     if (failed)
         return finish(&all, NULL);
     Py_BEGIN_ALLOW_THREADS
-    level->find_windows(flags, found, (size_t)stride, n_row, taps);
+    LEVELS[level].find_windows(flags, found, (size_t)stride, n_row, taps);
     Py_END_ALLOW_THREADS
     return finish(&all, Py_NewRef(Py_None));
-}
-
-PyDoc_STRVAR(levels_doc, "levels() -> list of the levels that this processor has, best first.");
-
-static PyObject *levels(PyObject *module, PyObject *args)
-{
-    (void)module;
-    (void)args;
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list && i < N_LEVEL; i++) {
-        PyObject *name = is_supported(&LEVELS[i]) ? PyUnicode_FromString(LEVELS[i].name) : NULL;
-        if (name && PyList_Append(list, name))
-            Py_CLEAR(list);
-        Py_XDECREF(name);
-    }
-    return list;
 }
 
 static PyMethodDef methods[] = {

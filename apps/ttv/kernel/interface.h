@@ -54,7 +54,6 @@ typedef void integrate_function(
     const struct setup *setup, const struct start *starts, int n, struct track **tracks);
 
 struct level {
-    const char *name;
     int lanes;
     integrate_function *integrate;
 };

@@ -2,8 +2,7 @@
  *
  * All arrays are C-contiguous and checked for their size here; their meaning is explained in
  * apps/ttv/engine.py. The interpreter is released while the kernel works. */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "levels.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,40 +16,10 @@
 
 #define DECLARE(name) \
     void integrate_##name(const struct setup *, const struct start *, int, struct track **);
-#if defined(__x86_64__)
-DECLARE(avx512)
-DECLARE(avx2)
-#endif
-DECLARE(baseline)
+EACH_LEVEL(DECLARE)
 
-static const struct level LEVELS[] = {
-#if defined(__x86_64__)
-    {"avx512", AVX512_LANES, integrate_avx512},
-    {"avx2", AVX2_LANES, integrate_avx2},
-#endif
-    {"baseline", BASELINE_LANES, integrate_baseline},
-};
-#define N_LEVEL (sizeof LEVELS / sizeof LEVELS[0])
-
-static int is_supported(const struct level *level)
-{
-#if defined(__x86_64__)
-    if (!strcmp(level->name, "avx512"))
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
-    if (!strcmp(level->name, "avx2"))
-        return __builtin_cpu_supports("avx2") != 0;
-#endif
-    return level != NULL;
-}
-
-static const struct level *find_level(const char *name)
-{
-    for (size_t i = 0; i < N_LEVEL; i++)
-        if (!strcmp(LEVELS[i].name, name) && is_supported(&LEVELS[i]))
-            return &LEVELS[i];
-    PyErr_Format(PyExc_ValueError, "this processor has no level %s", name);
-    return NULL;
-}
+#define LEVEL_OF(level) {LANES_##level, integrate_##level},
+static const struct level LEVELS[] = {EACH_LEVEL(LEVEL_OF)};
 
 static int has_size(const Py_buffer *buffer, size_t n, const char *name)
 {
@@ -157,23 +126,22 @@ PyDoc_STRVAR(observed_times_doc, "Model times of the measured transits; see apps
 static PyObject *observed_times(PyObject *module, PyObject *args)
 {
     (void)module;
-    const char *name;
+    int level;
     struct setup setup;
     struct table table;
     Py_buffer elements, timed, epochs, first, ephemerides, observed, times, failures;
     Py_ssize_t capacity;
     PyObject *result = NULL;
     if (!PyArg_ParseTuple(
-            args, "s(iddddddi)ny*y*y*y*y*y*w*w*", &name, &setup.n_planet, &setup.gravity,
-            &setup.earth_mass, &setup.star_mass, &setup.epoch, &setup.span, &setup.dt,
-            &setup.modified_kick, &capacity, &elements, &timed, &epochs, &first, &ephemerides,
-            &observed, &times, &failures))
+            args, "O&(iddddddi)ny*y*y*y*y*y*w*w*", find_level, &level, &setup.n_planet,
+            &setup.gravity, &setup.earth_mass, &setup.star_mass, &setup.epoch, &setup.span,
+            &setup.dt, &setup.modified_kick, &capacity, &elements, &timed, &epochs, &first,
+            &ephemerides, &observed, &times, &failures))
         return NULL;
-    const struct level *level = find_level(name);
     table.n_transit = (size_t)observed.len / 8;
     struct room room = {.memory = NULL};
     size_t n = (size_t)failures.len;
-    if (!level || !read_setup(&setup, &elements, &failures, &timed, capacity) ||
+    if (!read_setup(&setup, &elements, &failures, &timed, capacity) ||
         !has_size(&epochs, table.n_transit, "epochs") ||
         !has_size(&first, (size_t)setup.n_planet + 1, "first") ||
         !has_size(&ephemerides, 2 * (size_t)setup.n_planet, "ephemerides") ||
@@ -189,7 +157,7 @@ static PyObject *observed_times(PyObject *module, PyObject *args)
     }
     struct matching matching = {&setup, &table, times.buf};
     Py_BEGIN_ALLOW_THREADS
-    run(level, &setup, elements.buf, n, &room, use_match, &matching, failures.buf);
+    run(&LEVELS[level], &setup, elements.buf, n, &room, use_match, &matching, failures.buf);
     Py_END_ALLOW_THREADS
     result = Py_NewRef(Py_None);
 end:
@@ -230,20 +198,19 @@ PyDoc_STRVAR(all_times_doc, "All transit times of all planets; see apps.ttv.engi
 static PyObject *all_times(PyObject *module, PyObject *args)
 {
     (void)module;
-    const char *name;
+    int level;
     struct setup setup;
     Py_buffer elements, timed, times, counts, failures;
     Py_ssize_t capacity;
     PyObject *result = NULL;
     if (!PyArg_ParseTuple(
-            args, "s(iddddddi)ny*y*w*w*w*", &name, &setup.n_planet, &setup.gravity,
+            args, "O&(iddddddi)ny*y*w*w*w*", find_level, &level, &setup.n_planet, &setup.gravity,
             &setup.earth_mass, &setup.star_mass, &setup.epoch, &setup.span, &setup.dt,
             &setup.modified_kick, &capacity, &elements, &timed, &times, &counts, &failures))
         return NULL;
-    const struct level *level = find_level(name);
     struct room room = {.memory = NULL};
     size_t n = (size_t)failures.len;
-    if (!level || !read_setup(&setup, &elements, &failures, &timed, capacity) ||
+    if (!read_setup(&setup, &elements, &failures, &timed, capacity) ||
         !has_size(&counts, n * (size_t)setup.n_planet, "counts") ||
         !has_size(&times, n * (size_t)setup.n_planet * setup.capacity, "times"))
         goto end;
@@ -253,7 +220,7 @@ static PyObject *all_times(PyObject *module, PyObject *args)
     }
     struct copying copying = {&setup, times.buf, counts.buf};
     Py_BEGIN_ALLOW_THREADS
-    run(level, &setup, elements.buf, n, &room, use_copy, &copying, failures.buf);
+    run(&LEVELS[level], &setup, elements.buf, n, &room, use_copy, &copying, failures.buf);
     Py_END_ALLOW_THREADS
     result = Py_NewRef(Py_None);
 end:
@@ -344,24 +311,6 @@ ELEMENTWISE(exp)
 ELEMENTWISE(sin)
 ELEMENTWISE(cos)
 ELEMENTWISE(cbrt)
-
-PyDoc_STRVAR(levels_doc, "Names of the levels that this processor has, the fastest first.");
-
-static PyObject *levels(PyObject *module, PyObject *args)
-{
-    (void)module;
-    (void)args;
-    PyObject *names = PyList_New(0);
-    for (size_t i = 0; names && i < N_LEVEL; i++) {
-        if (!is_supported(&LEVELS[i]))
-            continue;
-        PyObject *name = PyUnicode_FromString(LEVELS[i].name);
-        if (!name || PyList_Append(names, name))
-            Py_CLEAR(names);
-        Py_XDECREF(name);
-    }
-    return names;
-}
 
 static PyMethodDef methods[] = {
     {"levels", levels, METH_NOARGS, levels_doc},

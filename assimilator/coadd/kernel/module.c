@@ -2,54 +2,17 @@
  *
  * Sizes of C-contiguous arrays are checked here; their meaning is explained in
  * assimilator/coadd/clip.py. The interpreter is released while the kernel works. */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "levels.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "stack.h"
 
-#define DECLARE(name) void stack_##name(const struct stack *, void *)
-#if defined(__x86_64__)
-DECLARE(avx512);
-DECLARE(avx2);
-#endif
-DECLARE(baseline);
+#define DECLARE(level) void stack_##level(const struct stack *, void *);
+EACH_LEVEL(DECLARE)
 
-struct level {
-    const char *name;
-    void (*run)(const struct stack *, void *);
-};
-
-static const struct level LEVELS[] = {
-#if defined(__x86_64__)
-    {"avx512", stack_avx512},
-    {"avx2", stack_avx2},
-#endif
-    {"baseline", stack_baseline},
-};
-#define N_LEVEL (sizeof LEVELS / sizeof LEVELS[0])
-
-static int is_supported(const struct level *level)
-{
-#if defined(__x86_64__)
-    if (!strcmp(level->name, "avx512"))
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
-    if (!strcmp(level->name, "avx2"))
-        return __builtin_cpu_supports("avx2") != 0;
-#endif
-    return level != NULL;
-}
-
-static const struct level *find_level(const char *name)
-{
-    for (size_t i = 0; i < N_LEVEL; i++)
-        if (!strcmp(LEVELS[i].name, name) && is_supported(&LEVELS[i]))
-            return &LEVELS[i];
-    PyErr_Format(PyExc_ValueError, "this processor has no level %s", name);
-    return NULL;
-}
+#define STACK_AT(level) stack_##level,
+static void (*const STACKS[])(const struct stack *, void *) = {EACH_LEVEL(STACK_AT)};
 
 static int has_size(const Py_buffer *buffer, size_t nbytes, const char *name)
 {
@@ -86,14 +49,14 @@ static int check(const struct stack *s, const Py_buffer *in, const Py_buffer *ou
         && has_size(&out[REJECTED], pixels * 2, "rejected");
 }
 
-static PyObject *run(const struct level *level, const struct stack *s)
+static PyObject *run(int level, const struct stack *s)
 {
     void *scratch = NULL;
     const size_t nbytes = (SCRATCH(s->n_frame) + 63) / 64 * 64;
     if (posix_memalign(&scratch, 64, nbytes))
         return PyErr_NoMemory();
     Py_BEGIN_ALLOW_THREADS
-    level->run(s, scratch);
+    STACKS[level](s, scratch);
     Py_END_ALLOW_THREADS
     free(scratch);
     Py_RETURN_NONE;
@@ -102,14 +65,14 @@ static PyObject *run(const struct level *level, const struct stack *s)
 static PyObject *stack(PyObject *self, PyObject *args)
 {
     (void)self;
-    const char *name;
+    int level;
     struct stack s = {0};
     Py_buffer in[N_INPUT], out[N_OUTPUT];
-    if (!PyArg_ParseTuple(args, "s(inn)y*y*y*y*y*y*y*ddiw*w*w*w*w*", &name, &s.n_frame, &s.n_row,
-                          &s.n_x, &in[VALUES], &in[VARIANCE], &in[X], &in[SURFACE], &in[SCALE],
-                          &in[WEIGHT], &in[NETWORK], &s.sigma_lower, &s.sigma_upper,
-                          &s.iterations, &out[IMAGE], &out[WEIGHT_OUT], &out[VARIANCE_OUT],
-                          &out[COUNT], &out[REJECTED]))
+    if (!PyArg_ParseTuple(args, "O&(inn)y*y*y*y*y*y*y*ddiw*w*w*w*w*", find_level, &level,
+                          &s.n_frame, &s.n_row, &s.n_x, &in[VALUES], &in[VARIANCE], &in[X],
+                          &in[SURFACE], &in[SCALE], &in[WEIGHT], &in[NETWORK], &s.sigma_lower,
+                          &s.sigma_upper, &s.iterations, &out[IMAGE], &out[WEIGHT_OUT],
+                          &out[VARIANCE_OUT], &out[COUNT], &out[REJECTED]))
         return NULL;
     s.values = in[VALUES].buf;
     s.variance = in[VARIANCE].len ? in[VARIANCE].buf : NULL;
@@ -124,8 +87,7 @@ static PyObject *stack(PyObject *self, PyObject *args)
     s.variance_out = out[VARIANCE_OUT].buf;
     s.count = out[COUNT].buf;
     s.rejected = out[REJECTED].buf;
-    const struct level *level = find_level(name);
-    PyObject *result = level && check(&s, in, out) ? run(level, &s) : NULL;
+    PyObject *result = check(&s, in, out) ? run(level, &s) : NULL;
     for (int i = 0; i < N_INPUT; i++)
         PyBuffer_Release(&in[i]);
     for (int i = 0; i < N_OUTPUT; i++)
@@ -133,27 +95,11 @@ static PyObject *stack(PyObject *self, PyObject *args)
     return result;
 }
 
-static PyObject *levels(PyObject *self, PyObject *args)
-{
-    (void)self;
-    (void)args;
-    PyObject *names = PyList_New(0);
-    for (size_t i = 0; names && i < N_LEVEL; i++) {
-        if (!is_supported(&LEVELS[i]))
-            continue;
-        PyObject *name = PyUnicode_FromString(LEVELS[i].name);
-        if (!name || PyList_Append(names, name))
-            Py_CLEAR(names);
-        Py_XDECREF(name);
-    }
-    return names;
-}
-
 static PyMethodDef METHODS[] = {
     {"stack", stack, METH_VARARGS,
      "stack(level, (n_frame, n_row, n_x), values, variance, x, surface, scale, weight, network, "
      "sigma_lower, sigma_upper, iterations, image, weight, variance, count, rejected)"},
-    {"levels", levels, METH_NOARGS, "levels() -> list of those of this processor, fastest first"},
+    {"levels", levels, METH_NOARGS, levels_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from apps.reprojection.built import load_kernel
-from apps.reprojection.computing import interpolation_of, steps_of, work_of
+from apps.reprojection.computing import interpolation_of, recompute, steps_of, work_of
 from apps.reprojection.engine import MOST_LOST, TAPS, coarsen, levels, quantise
 from apps.reprojection.engine import Steps as EngineSteps
 from apps.reprojection.frame import open_frame
@@ -17,9 +18,20 @@ from apps.reprojection.settings import ReprojectionSettings
 from apps.reprojection.tiles import compute_tile, compute_tiles
 from boinc_project.fits.files import open_fits
 from boinc_project.fits.images import Image
+from boinc_project.fits.writing import create_fits
 from boinc_project.reprojection_output import FAR_BLANK, NEAR_BLANK, decode_variance
 from boinc_project.unit import Unit
-from tests.reprojection_units import bent, lanczos3, make_unit
+from tests.reprojection_units import (
+    bent,
+    frame_settings,
+    lanczos3,
+    make_unit,
+    seal_unit,
+    sky,
+    unit_settings,
+    write_frame,
+    write_kernel,
+)
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
 
@@ -84,7 +96,7 @@ def area(shape: tuple[int, int], window: tuple[int, int], angle: float) -> np.nd
 
 
 def computed(
-    unit: Unit, inputs: dict[str, Path], *, threads: int = 1, level: str = "", frame: int = 0
+    unit: Unit, inputs: dict[str, Path], *, level: str = "", frame: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a frame's stored pixels and variance, put together from its tiles."""
     settings = ReprojectionSettings.from_mapping(unit.settings)
@@ -95,9 +107,9 @@ def computed(
     pixels = np.empty((one.ny, one.nx), np.int32 if is_steps else np.float32)
     shape = tuple(-(-n // block) for n in pixels.shape)
     variance = np.empty(shape, np.int16 if is_steps else np.float32)
-    with open_frame(one, settings.calibration, inputs, settings.method) as opened:
-        work = work_of(settings, one, how, level)
-        for tile in compute_tiles(opened, work, threads=threads):
+    work = work_of(settings, one, how, level)
+    with open_frame(settings, frame, inputs) as opened:
+        for tile in compute_tiles(opened, work):
             x, y, nx, ny = work.tiling.box(tile.number)
             pixels[y : y + ny, x : x + nx] = tile.pixels
             variance[y // block :, x // block :][: len(tile.variance), : tile.variance.shape[1]] = (
@@ -176,7 +188,9 @@ def test_level_tile_and_threads_do_not_matter(
     wanted = [one.tobytes() for one in computed(unit, inputs)]
     for level in levels():
         assert [one.tobytes() for one in computed(unit, inputs, level=level)] == wanted
-    assert [one.tobytes() for one in computed(unit, inputs, threads=3)] == wanted
+    with ThreadPoolExecutor(3) as pool:
+        for found in pool.map(lambda _: computed(unit, inputs), range(3)):
+            assert [one.tobytes() for one in found] == wanted
     for tile in (8, 40, 256):
         other, paths = make_unit(tmp_path / str(tile), tile=tile, **options)
         assert [one.tobytes() for one in computed(other, paths)] == wanted
@@ -188,12 +202,32 @@ def test_a_tile_alone_is_the_same_whatever_the_rotation(tmp_path: Path, angle: f
     settings = ReprojectionSettings.from_mapping(unit.settings)
     one = settings.frames[0]
     work = work_of(settings, one, interpolation_of(settings, inputs))
-    with open_frame(one, settings.calibration, inputs, settings.method) as opened:
+    with open_frame(settings, 0, inputs) as opened:
         tiles = {tile.number: tile for tile in compute_tiles(opened, work)}
         assert sorted(tiles) == list(range(work.tiling.n_tile))
         assert sum(tile.count for tile in tiles.values()) > 5000
         for number in (0, 7, len(tiles) - 1):
             assert compute_tile(opened, work, number).digest() == tiles[number].digest()
+
+
+@pytest.mark.parametrize("shift", [-60, 50, 1000])
+@pytest.mark.parametrize("method", ["bilinear", "lanczos3"])
+def test_tiles_beside_the_frame_are_empty(tmp_path: Path, method: str, shift: int) -> None:
+    """Below it, above it, or all of them: no row of the frame is needed for these."""
+
+    def moved(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return x, y + shift
+
+    write_kernel(tmp_path / "kernel.fits")
+    write_frame(tmp_path / "frame_00.fits", sky(SHAPE), WINDOW, moved, step=16)
+    frames = [frame_settings(WINDOW)]
+    unit, inputs = seal_unit(tmp_path, unit_settings(frames, method=method, tile=16, output=FLOAT))
+    values, _ = computed(unit, inputs)
+    rows = np.arange(WINDOW[1]) + shift
+    is_there = (rows >= 0) & (rows < SHAPE[0])
+    assert (~np.isnan(values)).any(axis=1).tolist() == is_there.tolist()
+    tiles = [recompute(unit, inputs, 0, number) for number in (0, 41)]
+    assert [tile.count > 0 for tile in tiles] == [bool(is_there[0]), bool(is_there[-1])]
 
 
 def test_a_dense_map_is_the_map(tmp_path: Path) -> None:
@@ -208,9 +242,6 @@ def test_a_dense_map_is_the_map(tmp_path: Path) -> None:
 
 def test_masters_are_applied_first(tmp_path: Path) -> None:
     """(raw - bias - k dark) / flat on the nodes of an identical grid, with its variance."""
-    from boinc_project.fits.writing import create_fits
-    from tests.reprojection_units import frame_settings, seal_unit, unit_settings, write_frame
-
     rng = np.random.default_rng(8)
     raw = rng.integers(500, 3000, (60, 64)).astype(np.uint16)
     raw[30, 31] = 60_000
@@ -238,14 +269,16 @@ def test_masters_are_applied_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("level", levels())
-@pytest.mark.parametrize(("sky", "blank"), [(None, FAR_BLANK), (250.0, NEAR_BLANK)])
-def test_steps_are_rounded_to_the_nearest(level: str, sky: float | None, blank: int) -> None:
-    steps = EngineSteps.of(0.5, sky)
-    zero = sky or 0.0
+@pytest.mark.parametrize(("counted_from", "blank"), [(None, FAR_BLANK), (250.0, NEAR_BLANK)])
+def test_steps_are_rounded_to_the_nearest(
+    level: str, counted_from: float | None, blank: int
+) -> None:
+    steps = EngineSteps.of(0.5, counted_from)
+    zero = counted_from or 0.0
     numbers = np.array([0, 0.25, 0.75, -0.25, 1.49, np.nan, 3e9, -3e9, 1e30], np.float32)
     values = (zero + numbers).astype(np.float32)
     stored = quantise(level, steps, values)
-    least = NEAR_BLANK + 1 if sky else -(2**30)
+    least = NEAR_BLANK + 1 if counted_from else -(2**30)
     # Halves go to the even neighbour.
     assert stored.tolist() == [0, 0, 2, 0, 3, blank, 2**30, least, 2**30]
 

@@ -77,6 +77,18 @@ def test_values_follow_from_scale_and_blank(tmp_path: Path) -> None:
     assert np.array_equal(values, np.array([[100.5, 101.0], [np.nan, 102.0]]), equal_nan=True)
 
 
+@pytest.mark.parametrize("blank", [32768, -(10**29)])
+def test_a_blank_that_the_type_cannot_hold_is_none(tmp_path: Path, blank: int) -> None:
+    path = tmp_path / "x.fits"
+    with create_fits(path) as file:
+        file.primary()
+        file.image("A", np.array([[1, -32768]], np.int16), [card("BLANK", blank)])
+    with open_fits(path) as opened:
+        image = Image(opened, opened["A"])
+        assert image.scale.blank is None
+        assert image.float32_rows(0, 1).tolist() == [[1.0, -32768.0]]
+
+
 def test_unsigned_integers_are_exact(tmp_path: Path) -> None:
     path = tmp_path / "x.fits"
     with create_fits(path) as file:
