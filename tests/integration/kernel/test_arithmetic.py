@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from apps.ttv.engine import levels
-from tests.integration.kernel.test_compilers import EXACT, KERNEL, WIDTHS
+from tests.integration.kernel.compilers import EXACT, WIDTHS
+from tests.integration.kernel.test_compilers import KERNEL, LANES
 
 ULP = 2.0**-52
 N = 4096
@@ -23,12 +24,11 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Compile the functions at each width that this processor has."""
     found = {}
     for level in levels():
-        lanes, *flags = WIDTHS[level]
         program = tmp_path_factory.mktemp("arithmetic") / level
         source = Path(__file__).with_name("arithmetic.c")
         subprocess.run(
             [
-                *("gcc", "-O1", *EXACT, *map(str, flags), f"-DLANES={lanes}", f"-I{KERNEL}"),
+                *("gcc", "-O1", *EXACT, *WIDTHS[level], f"-DLANES={LANES[level]}", f"-I{KERNEL}"),
                 *("-o", str(program), str(source), "-lm"),
             ],
             check=True,

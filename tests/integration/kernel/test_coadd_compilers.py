@@ -6,7 +6,6 @@ numpy alone is the reference; the kernel is compiled anew and called through cty
 from __future__ import annotations
 
 import ctypes
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,12 +14,9 @@ import pytest
 
 from assimilator.coadd import plain
 from assimilator.coadd.clip import levels, sorting_network
-from tests.conftest import missing
+from tests.integration.kernel.compilers import EXACT, WIDTHS, need
 
 KERNEL = Path(__file__).resolve().parents[3] / "assimilator" / "coadd" / "kernel"
-EXACT = ("-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-Wno-psabi")
-"""As in setup.py."""
-WIDTHS = {"avx512": ("-mavx512f", "-mavx512dq"), "avx2": ("-mavx2",), "baseline": ()}
 N_FRAME, N_ROW, N_X = 21, 3, 75
 N_LANE = 32
 
@@ -90,8 +86,7 @@ def test_compilers_give_the_same_bytes(
 ) -> None:
     if level not in levels():
         pytest.skip(f"this processor has no {level}")
-    if not shutil.which(name):
-        missing(name, f"{name} is not installed (apt-get install {name})")
+    need(name)
     library = tmp_path / "stack.so"
     subprocess.run(
         [

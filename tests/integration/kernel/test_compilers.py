@@ -5,11 +5,7 @@ The installed extension is the reference; a driver in C is compiled anew and fed
 
 from __future__ import annotations
 
-import os
-import platform
-import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +14,14 @@ import pytest
 from apps.ttv.built import load_kernel
 from apps.ttv.engine import levels
 from apps.ttv.model import EARTH_MASS, G
-from tests.conftest import missing
+from tests.integration.kernel.compilers import EXACT, WIDTHS, for_aarch64, need, needs_aarch64
 
 ROOT = Path(__file__).resolve().parents[3]
 KERNEL = ROOT / "apps" / "ttv" / "kernel"
-EXACT = ("-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-Wno-psabi")
-"""As in setup.py."""
-WIDTHS = {
-    "avx512": (8, "-mavx512f", "-mavx512dq"),
-    "avx2": (4, "-mavx2"),
-    "baseline": (2,),
-}
+LANES = {"avx512": 8, "avx2": 4, "baseline": 2}
 N_SET, CAPACITY, SPAN, DT = 11, 64, 300.0, 0.4
+
+pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
 
 
 def sets(n_planet: int) -> np.ndarray:
@@ -104,51 +96,25 @@ def check(command: list[str]) -> None:
             assert output(command, elements, modified) == reference(elements, modified)
 
 
-@pytest.fixture
-def compiler() -> Callable[[str], str]:
-    def find(name: str) -> str:
-        if load_kernel() is None:
-            pytest.skip("the kernel was not built")
-        if name == "clang" and not shutil.which(name):
-            missing("clang", "clang is not installed (apt-get install clang)")
-        return name
-
-    return find
-
-
 @pytest.mark.parametrize("level", WIDTHS)
 @pytest.mark.parametrize("optimisation", ["-O0", "-O2"])
 @pytest.mark.parametrize("name", ["gcc", "clang"])
 def test_compilers_give_the_same_bytes(
-    name: str, optimisation: str, level: str, tmp_path: Path, compiler: Callable[[str], str]
+    name: str, optimisation: str, level: str, tmp_path: Path
 ) -> None:
+    need(name)
     if level not in levels():
         pytest.skip(f"this processor has no {level}")
-    lanes, *flags = WIDTHS[level]
-    program = build(tmp_path, [compiler(name)], int(lanes), [optimisation, *map(str, flags)])
+    program = build(tmp_path, [name], LANES[level], [optimisation, *WIDTHS[level]])
     check([str(program)])
 
 
 @pytest.mark.parametrize("lanes", [4, 16])
-def test_the_number_of_lanes_does_not_matter(
-    lanes: int, tmp_path: Path, compiler: Callable[[str], str]
-) -> None:
+def test_the_number_of_lanes_does_not_matter(lanes: int, tmp_path: Path) -> None:
     """Vectors wider than the registers, in several pieces."""
-    check([str(build(tmp_path, [compiler("gcc")], lanes, ["-O1"]))])
+    check([str(build(tmp_path, ["gcc"], lanes, ["-O1"]))])
 
 
-@pytest.mark.skipif(
-    os.environ.get("OPENASTRO_AARCH64") != "1", reason="opt in with make test-aarch64"
-)
-def test_another_processor_gives_the_same_bytes(
-    tmp_path: Path, compiler: Callable[[str], str]
-) -> None:
-    """AArch64, cross-compiled and run by qemu; natively where this is one."""
-    if platform.machine() == "aarch64":
-        check([str(build(tmp_path, [compiler("gcc")], 2, ["-O2"]))])
-        return
-    cross, emulator = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
-    assert cross, "aarch64-linux-gnu-gcc is missing (apt-get install gcc-aarch64-linux-gnu)"
-    assert emulator, "qemu-aarch64 is missing (apt-get install qemu-user)"
-    program = build(tmp_path, [cross, "-static"], 2, ["-O2"])
-    check([emulator, str(program)])
+@needs_aarch64
+def test_another_processor_gives_the_same_bytes(tmp_path: Path) -> None:
+    check(for_aarch64(lambda compiler: build(tmp_path, compiler, 2, ["-O2"])))

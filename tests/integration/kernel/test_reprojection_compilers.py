@@ -5,11 +5,7 @@ The installed extension is the reference; a driver in C is compiled anew and fed
 
 from __future__ import annotations
 
-import os
-import platform
-import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,15 +30,14 @@ from apps.reprojection.engine import (
 )
 from boinc_project.fits.images import Scale
 from boinc_project.reprojection_output import CANONICAL_NAN, NEAR_BLANK
-from tests.conftest import missing
+from tests.integration.kernel.compilers import EXACT, WIDTHS, for_aarch64, need, needs_aarch64
 from tests.reprojection_units import bent, lanczos3, nodes, sky
 
 ROOT = Path(__file__).resolve().parents[3]
 KERNEL = ROOT / "apps" / "reprojection" / "kernel"
-EXACT = ("-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-Wno-psabi")
-"""As in setup.py."""
-WIDTHS = {"avx512": ("-mavx512f", "-mavx512dq"), "avx2": ("-mavx2",), "baseline": ()}
 HEIGHT, WIDTH, NX, NY, STEP, N_PHASE = 90, 117, 101, 83, 32, 64
+
+pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
 
 
 class Case:
@@ -114,41 +109,19 @@ def check(command: list[str]) -> None:
             assert done.stdout == case.reference(), (method, has_plane)
 
 
-@pytest.fixture
-def compiler() -> Callable[[str], str]:
-    def find(name: str) -> str:
-        if load_kernel() is None:
-            pytest.skip("the kernel was not built")
-        if name == "clang" and not shutil.which(name):
-            missing("clang", "clang is not installed (apt-get install clang)")
-        return name
-
-    return find
-
-
 @pytest.mark.parametrize("level", WIDTHS)
 @pytest.mark.parametrize("optimisation", ["-O0", "-O3"])
 @pytest.mark.parametrize("name", ["gcc", "clang"])
 def test_compilers_give_the_same_pixels(
-    name: str, optimisation: str, level: str, tmp_path: Path, compiler: Callable[[str], str]
+    name: str, optimisation: str, level: str, tmp_path: Path
 ) -> None:
+    need(name)
     if level not in levels():
         pytest.skip(f"this processor has no {level}")
     flags = [optimisation, *WIDTHS[level]]
-    check([str(build(tmp_path, [compiler(name)], flags))])
+    check([str(build(tmp_path, [name], flags))])
 
 
-@pytest.mark.skipif(
-    os.environ.get("OPENASTRO_AARCH64") != "1", reason="opt in with make test-aarch64"
-)
-def test_another_processor_gives_the_same_bytes(
-    tmp_path: Path, compiler: Callable[[str], str]
-) -> None:
-    """AArch64, cross-compiled and run by qemu; natively where this is one."""
-    if platform.machine() == "aarch64":
-        check([str(build(tmp_path, [compiler("gcc")], ["-O2"]))])
-        return
-    cross, emulator = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
-    assert cross, "aarch64-linux-gnu-gcc is missing (apt-get install gcc-aarch64-linux-gnu)"
-    assert emulator, "qemu-aarch64 is missing (apt-get install qemu-user)"
-    check([emulator, str(build(tmp_path, [cross, "-static"], ["-O2"]))])
+@needs_aarch64
+def test_another_processor_gives_the_same_bytes(tmp_path: Path) -> None:
+    check(for_aarch64(lambda compiler: build(tmp_path, compiler, ["-O2"])))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +16,7 @@ from boinc_project.errors import FitsError, UnitError
 from boinc_project.fits.writing import create_fits
 from boinc_project.reprojection_output import open_reprojection_output, tile_digest
 from boinc_project.unit import open_unit
+from tests.killing import run_killed
 from tests.reprojection_units import make_unit
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
@@ -65,37 +63,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return compute(slot, inputs).read_bytes()
 
 
-def episode(slot: Path, delay: float | None, number: signal.Signals) -> int:
-    """Run the app; send it a signal `delay` seconds after its imports."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", EPISODE, str(slot)], stdout=subprocess.PIPE, cwd=Path.cwd()
-    )
-    assert child.stdout is not None
-    with child.stdout:
-        child.stdout.readline()
-        try:
-            return child.wait(timeout=delay)
-        except subprocess.TimeoutExpired:
-            child.send_signal(number)
-            return child.wait()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_anywhere_the_output_is_the_same(
     tmp_path: Path, undisturbed: bytes, seed: int
 ) -> None:
     make_unit(tmp_path, **OPTIONS)
-    rng = np.random.default_rng(seed)
-    endings = []
-    for _ in range(4):
-        number = signal.SIGKILL if rng.random() < 0.75 else signal.SIGTERM
-        endings.append(episode(tmp_path, rng.uniform(0.05, 0.4), number))
-        if endings[-1] == 0:
-            break
-    if endings[-1] != 0:
-        assert episode(tmp_path, None, signal.SIGKILL) == 0
-    assert endings[0] in (-signal.SIGKILL, 3), "the machine was too fast to be disturbed"
+    run_killed(EPISODE, tmp_path, seed, (0.05, 0.4))
     assert (tmp_path / OUTPUT_FILE).read_bytes() == undisturbed
 
 

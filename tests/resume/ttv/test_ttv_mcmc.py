@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from apps.ttv_mcmc import replay, run
 from boinc_project.errors import UnitError
 from boinc_project.ttv_output import content_digest, read_ttv_output
 from boinc_project.unit import Unit, open_unit, seal
+from tests.killing import run_killed
 
 POINT = [20.0, 10.0, 0.03, -0.02, 3.0, 30.0, 20.3, -0.01, 0.04, 7.0]
 WIDTH = np.array([1.0, 1e-3, 1e-2, 1e-2, 1e-3] * 2)
@@ -111,37 +109,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, unit: Unit) -> Path:
     return slot / "output.h5"
 
 
-def episode(slot: Path, delay: float | None, number: signal.Signals) -> int:
-    """Run the app; send it a signal `delay` seconds after its imports."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", EPISODE, str(slot)], stdout=subprocess.PIPE, cwd=Path.cwd()
-    )
-    assert child.stdout is not None
-    with child.stdout:
-        child.stdout.readline()
-        try:
-            return child.wait(timeout=delay)
-        except subprocess.TimeoutExpired:
-            child.send_signal(number)
-            return child.wait()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_anywhere_the_output_is_the_same(
     tmp_path: Path, unit: Unit, undisturbed: Path, seed: int
 ) -> None:
     slot = make_slot(tmp_path / "slot", unit)
-    rng = np.random.default_rng(seed)
-    endings = []
-    for _ in range(4):
-        number = signal.SIGKILL if rng.random() < 0.75 else signal.SIGTERM
-        endings.append(episode(slot, rng.uniform(0.01, 0.4), number))
-        if endings[-1] == 0:
-            break
-    if endings[-1] != 0:
-        assert episode(slot, None, signal.SIGKILL) == 0
-    assert endings[0] in (-signal.SIGKILL, 3), "the machine was too fast to be disturbed"
+    run_killed(EPISODE, slot, seed, (0.01, 0.4))
     assert (slot / "output.h5").read_bytes() == undisturbed.read_bytes()
 
 

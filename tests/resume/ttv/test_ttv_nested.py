@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +15,7 @@ from apps.ttv_nested import replay, run
 from boinc_project.errors import UnitError
 from boinc_project.nested_output import content_digest, read_nested_output
 from boinc_project.unit import Unit, open_unit, seal
+from tests.killing import run_killed
 from tests.unit.validator import nested_case, ttv_case
 
 # The real app in a process of its own, with a checkpoint after every segment.
@@ -66,37 +64,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, unit: Unit) -> Path:
     return slot / "output.h5"
 
 
-def episode(slot: Path, delay: float | None, number: signal.Signals) -> int:
-    """Run the app; send it a signal `delay` seconds after its imports."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", EPISODE, str(slot)], stdout=subprocess.PIPE, cwd=Path.cwd()
-    )
-    assert child.stdout is not None
-    with child.stdout:
-        child.stdout.readline()
-        try:
-            return child.wait(timeout=delay)
-        except subprocess.TimeoutExpired:
-            child.send_signal(number)
-            return child.wait()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_anywhere_the_output_is_the_same(
     tmp_path: Path, unit: Unit, undisturbed: Path, seed: int
 ) -> None:
     slot = make_slot(tmp_path / "slot", unit)
-    rng = np.random.default_rng(seed)
-    endings = []
-    for _ in range(4):
-        number = signal.SIGKILL if rng.random() < 0.75 else signal.SIGTERM
-        endings.append(episode(slot, rng.uniform(0.01, 0.6), number))
-        if endings[-1] == 0:
-            break
-    if endings[-1] != 0:
-        assert episode(slot, None, signal.SIGKILL) == 0
-    assert endings[0] in (-signal.SIGKILL, 3), "the machine was too fast to be disturbed"
+    run_killed(EPISODE, slot, seed, (0.01, 0.6))
     assert (slot / "output.h5").read_bytes() == undisturbed.read_bytes()
 
 

@@ -333,7 +333,8 @@ def test_provenance_names_everything(product: Product, written: Path) -> None:
     assert first["digest"] == case.unit.digest
     assert first["seed"] == {"entropy": 11, "spawn_key": [0, 0]}
     assert first["platform"] == "x86_64-pc-linux-gnu"
-    assert first["app_version"] == 100
+    assert first["sent_app_version"] == 100
+    assert first["app_version"] == case.output.app_version != 100
     assert first["n_agreeing"] == 2
     assert first["content_digest"] == content_digest(case.output)
     assert found["rejected"][0]["reason"] == "It was wrong."

@@ -1,0 +1,44 @@
+"""Compilers, their flags, and another processor: what all kernels are tried with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import missing
+
+EXACT = ("-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-Wno-psabi")
+"""As in setup.py."""
+WIDTHS = {"avx512": ("-mavx512f", "-mavx512dq"), "avx2": ("-mavx2",), "baseline": ()}
+"""Flags of each level, as in setup.py."""
+
+needs_aarch64 = pytest.mark.skipif(
+    os.environ.get("OPENASTRO_AARCH64") != "1", reason="opt in with make test-aarch64"
+)
+
+
+def need(compiler: str) -> None:
+    """Skip the test, or fail it where nothing may be missing, without a compiler.
+
+    Only gcc may never be missing: the kernels were built by it.
+    """
+    if compiler != "gcc" and not shutil.which(compiler):
+        missing(compiler, f"{compiler} is not installed (apt-get install {compiler})")
+
+
+def for_aarch64(build: Callable[[list[str]], Path]) -> list[str]:
+    """Return the command of a program built for AArch64.
+
+    Cross-compiled and run by qemu; natively where this is one. `build` is given the compiler.
+    """
+    if platform.machine() == "aarch64":
+        return [str(build(["gcc"]))]
+    cross, emulator = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
+    assert cross, "aarch64-linux-gnu-gcc is missing (apt-get install gcc-aarch64-linux-gnu)"
+    assert emulator, "qemu-aarch64 is missing (apt-get install qemu-user)"
+    return [emulator, str(build([cross, "-static"]))]
