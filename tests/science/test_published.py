@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from apps.ttv.model import Orbit, eccentric_anomaly, mean_anomaly
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, parse_table
 from apps.ttv_mcmc import compute
@@ -20,13 +18,17 @@ from assimilator.sub_chain import SubChain
 from boinc_project.campaign import Progress
 from work_generator import ttv
 from work_generator.campaign_file import load_campaign
+from work_generator.fit import Fit
+from work_generator.ttv_file import posterior_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PUBLISHED = EXAMPLES / "data" / "kepler-51-published.csv"
 SUN_IN_EARTHS = 332946.0
-PUBLISHED_EPOCH = 155.0
-"""BKJD; where the integrations of the code that the published draws are kept with begin."""
+PUBLISHED_EPOCH = 150.0
+"""BKJD, of the published elements. It is not stated with them, but shows: see the test of it."""
 N_UNIT = 4
+Elements = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Period, e cos w, e sin w, time of conjunction."""
 
 pytestmark = pytest.mark.slow
 
@@ -65,68 +67,136 @@ def posterior(
     return merged, {one.name: one.values for one in quantities(problem, merged.draws)}
 
 
-def other_period(period: float, ecosw: float, esinw: float, t0: float, ratio: float) -> float:
-    """Return the period of the orbit through the same state, about `ratio` times our mass."""
-    e = math.hypot(ecosw, esinw)
-    orbit = Orbit(0.0, period, ecosw, esinw, t0, 90.0, 0.0)
-    big_e = eccentric_anomaly(mean_anomaly(orbit, PUBLISHED_EPOCH), e)
-    r = 1.0 - e * math.cos(big_e)  # in semi-major axes
-    inverse_axis = 2.0 / r - (2.0 / r - 1.0) / ratio  # vis-viva
-    return period / math.sqrt(inverse_axis**3 * ratio)
+def same_state(orbit: Elements, epoch: float, old: np.ndarray, new: np.ndarray) -> Elements:
+    """Return the elements that describe the same state, with another mass inside the orbit.
+
+    Position and velocity fix an orbit only together with the mass that they belong to.
+
+    Parameters
+    ----------
+    orbit : Elements
+        Period (days), e cos w, e sin w, and time of conjunction (days), (n,) each.
+    epoch : float
+        Of the state.
+    old, new : ndarray
+        G M of `orbit` and of what is returned, (n,), in any unit.
+    """
+    period, x_e, y_e, t0 = orbit
+    # In the orbital plane, the line of sight along y; lengths so that G M = old.
+    e, w = np.hypot(x_e, y_e), np.arctan2(y_e, x_e)
+    axis = (old * (period / (2.0 * np.pi)) ** 2) ** (1.0 / 3.0)
+    big_e = solve_kepler(at_conjunction(e, w) + 2.0 * np.pi * (epoch - t0) / period, e)
+    place = axis * (np.cos(big_e) - e + 1j * np.sqrt(1.0 - e**2) * np.sin(big_e))
+    speed = np.sqrt(old / axis) / (1.0 - e * np.cos(big_e))
+    velocity = speed * (-np.sin(big_e) + 1j * np.sqrt(1.0 - e**2) * np.cos(big_e))
+    place, velocity = place * np.exp(1j * w), velocity * np.exp(1j * w)
+    # And back: vis-viva, and Laplace's vector.
+    r = np.abs(place)
+    axis = 1.0 / (2.0 / r - np.abs(velocity) ** 2 / new)
+    spin = (np.conj(place) * velocity).imag
+    vector = -1j * velocity * spin / new - place / r
+    e, w = np.abs(vector), np.angle(vector)
+    period = 2.0 * np.pi * np.sqrt(axis**3 / new)
+    mean = mean_anomaly_at(np.angle(place) - w, e)
+    found = epoch - (mean - at_conjunction(e, w)) / (2.0 * np.pi) * period
+    return period, vector.real, vector.imag, found + np.round((t0 - found) / period) * period
 
 
-def published_periods(ours: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return our periods in the published convention.
+def at_conjunction(e: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Return the mean anomaly when the planet is in front of the star."""
+    return mean_anomaly_at(0.5 * np.pi - w, e)
+
+
+def mean_anomaly_at(true: np.ndarray, e: np.ndarray) -> np.ndarray:
+    """Return the mean anomaly of a true one."""
+    big_e = 2.0 * np.arctan2(
+        np.sqrt(1.0 - e) * np.sin(0.5 * true), np.sqrt(1.0 + e) * np.cos(0.5 * true)
+    )
+    return big_e - e * np.sin(big_e)
+
+
+def solve_kepler(mean: np.ndarray, e: np.ndarray) -> np.ndarray:
+    """Return the eccentric anomaly, by Newton's method; eccentricities here are below 0.3."""
+    big_e = mean + e * np.sin(mean)
+    for _ in range(20):
+        big_e = big_e - (big_e - e * np.sin(big_e) - mean) / (1.0 - e * np.cos(big_e))
+    return big_e
+
+
+def published_draws() -> dict[str, np.ndarray]:
+    """Return the published draws, in the published convention."""
+    rows = np.genfromtxt(PUBLISHED, delimiter=",", names=True, skip_header=3)
+    found = {}
+    for planet in "bcd":
+        root = rows[f"sqrte_cosw_{planet}"] + 1j * rows[f"sqrte_sinw_{planet}"]
+        vector = np.abs(root) * root
+        found |= {
+            f"{planet}.mass": rows[f"m_ratio_{planet}"] * SUN_IN_EARTHS,
+            f"{planet}.period": rows[f"P_{planet}"],
+            f"{planet}.ecosw": vector.real,
+            f"{planet}.esinw": vector.imag,
+            f"{planet}.t0": rows[f"Tc_bkjd_{planet}"],
+        }
+    return found
+
+
+def converted(draws: dict[str, np.ndarray], *, published: bool) -> dict[str, np.ndarray]:
+    """Return draws in the published convention, or (not `published`) from it in ours.
 
     Ours follow n^2 a^3 = G M_star eta_i / eta_(i-1), as TTVFast's do; the published ones are about
-    the whole mass inside, G M_star eta_i. The same orbit of d then has a period shorter by 0.0057
-    days, 8 published sigma; b's, about the star alone, is the same.
+    the whole mass inside, G M_star eta_i.
     """
-    every = 5
-    found, inside = {}, 1.0
+    found, inside = dict(draws), np.ones(len(draws["b.mass"]))
     for planet in "bcd":
-        flat = {
-            key: ours[f"{planet}.{key}"].reshape(-1)[::every]
-            for key in ("period", "ecosw", "esinw", "t0", "mass")
-        }
-        ratios = np.broadcast_to(inside, flat["period"].shape)
-        rows = zip(flat["period"], flat["ecosw"], flat["esinw"], flat["t0"], ratios, strict=True)
-        found[planet] = np.array([other_period(*row) for row in rows])
-        inside = inside + flat["mass"] / SUN_IN_EARTHS
+        mass = draws[f"{planet}.mass"] / SUN_IN_EARTHS
+        ours, theirs = (inside + mass) / inside, inside + mass
+        keys = [f"{planet}.{key}" for key in ("period", "ecosw", "esinw", "t0")]
+        period, x_e, y_e, t0 = (draws[key] for key in keys)
+        old, new = (ours, theirs) if published else (theirs, ours)
+        elements = same_state((period, x_e, y_e, t0), PUBLISHED_EPOCH, old, new)
+        found |= dict(zip(keys, elements, strict=True))
+        inside = inside + mass
     return found
+
+
+def test_the_published_draws_of_kepler_51_fit_as_well_as_draws_of_a_posterior_should() -> None:
+    """So the published convention is understood; -2 log L of the draws is that of a posterior.
+
+    It exceeds its minimum by a chi2 of 15 degrees of freedom, 1 for each parameter: with a mean of
+    15 and, over 400 draws, an error of 0.27. With the epoch a day off it is above 20, with the
+    masses inside counted as ours above 10,000. Two of the mean are left for what is not normal.
+    """
+    stated = load_campaign(EXAMPLES / "kepler-51.toml")
+    model = {
+        **stated.settings["model"], "epoch": PUBLISHED_EPOCH, "dt": 1.0, "modified_kick": True,
+    }  # fmt: skip
+    posterior = posterior_of({**stated.settings, "model": model}, stated.inputs)
+    draws = converted(published_draws(), published=False)
+    points = np.stack([draws[name] for name in posterior.problem.parameter_names], axis=1)
+    deviances = -2.0 * posterior.log_likelihoods(points)
+    fit = Fit(posterior)
+    best = fit.deviances(fit.refine(points[:1], 300))[0]
+    assert 13.0 < deviances.mean() - best < 20.0
 
 
 def test_kepler_51_agrees_with_its_published_posterior() -> None:
     """Medians within 0.3 published sigma, widths within 25 %, for every published quantity.
 
     Published is the posterior of Libby-Roberts et al. 2020, AJ 159, 57, from the same times: 400 of
-    its draws know a median to 0.06 sigma and a width to 4 %. Two such errors are allowed beyond the
-    0.3: of all medians only that of b's period has been seen there, at 0.33. Left out is the width
-    of d's period, which is a quarter narrower here: 0.74 to 0.82 of the published in three runs.
+    its draws know a median to 0.06 sigma and a width to 4 %.
     """
-    merged, ours = posterior("kepler-51", 2000, 51, epoch=PUBLISHED_EPOCH)
+    merged, ours = posterior("kepler-51", 1000, 51, epoch=PUBLISHED_EPOCH)
     assert len(merged.keys) == N_UNIT
     for name in ("b.mass", "c.period", "d.ecosw"):
         assert marginal(ours[name]).rhat < 1.01
-    rows = np.genfromtxt(PUBLISHED, delimiter=",", names=True, skip_header=3)
-    periods = published_periods(ours)
-    for planet in "bcd":
-        root_x, root_y = rows[f"sqrte_cosw_{planet}"], rows[f"sqrte_sinw_{planet}"]
-        e = root_x**2 + root_y**2
-        pairs = {
-            "mass": (rows[f"m_ratio_{planet}"] * SUN_IN_EARTHS, ours[f"{planet}.mass"]),
-            "ecosw": (np.sqrt(e) * root_x, ours[f"{planet}.ecosw"]),
-            "esinw": (np.sqrt(e) * root_y, ours[f"{planet}.esinw"]),
-            "period": (rows[f"P_{planet}"], periods[planet]),
-        }
-        for name, (theirs, own) in pairs.items():
-            low, middle, high = np.quantile(theirs, [0.16, 0.5, 0.84])
-            our_low, our_middle, our_high = np.quantile(own, [0.16, 0.5, 0.84])
-            sigma = 0.5 * (high - low)
-            error = 1.2533 / math.sqrt(len(theirs)) * sigma  # of a normal sample's median
-            assert abs(our_middle - middle) < 0.3 * sigma + 2.0 * error, (planet, name)
-            if (planet, name) != ("d", "period"):
-                assert abs(0.5 * (our_high - our_low) / sigma - 1) < 0.25, (planet, name)
+    theirs = published_draws()
+    own = converted({name: ours[name].reshape(-1)[::3] for name in theirs}, published=True)
+    for name, draws in theirs.items():
+        low, middle, high = np.quantile(draws, [0.16, 0.5, 0.84])
+        our_low, our_middle, our_high = np.quantile(own[name], [0.16, 0.5, 0.84])
+        sigma = 0.5 * (high - low)
+        assert abs(our_middle - middle) < 0.3 * sigma, name
+        assert abs(0.5 * (our_high - our_low) / sigma - 1) < 0.25, name
 
 
 def test_kepler_9_has_the_published_masses() -> None:
