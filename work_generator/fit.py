@@ -28,6 +28,8 @@ _FIRST_DAMPING, _SMALLEST_DAMPING, _LARGEST_DAMPING = 0.1, 1e-8, 1e6
 _DIFFERENCE = 0.01
 # A start has converged if this many iterations in a row gain less than this in chi2 each.
 _GAIN, _PATIENCE = 1e-3, 3
+# Fits are equal if their costs and all parameters, in units of their scales, differ by less.
+_EQUAL_COST, _EQUAL = 0.1, 0.1
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -191,8 +193,7 @@ class Fit:
         points = np.clip(starts, self.low, self.high)
         costs = self.costs(points)
         for number, one in enumerate(rounds):
-            order = np.argsort(costs, kind="stable")
-            order = order[np.isfinite(costs[order])][: math.ceil(one.keep * len(order))]
+            order = self._best(points, costs, one.keep)
             points, costs = points[order], costs[order]
             if len(points):
                 moving = self._moving[one.moving]
@@ -201,6 +202,28 @@ class Fit:
                 progress(number + 1, len(rounds))
         order = np.argsort(costs, kind="stable")
         return points[order], costs[order]
+
+    def _best(self, points: Array, costs: Array, share: float) -> NDArray[np.intp]:
+        """Return the best share of the points, best first, and besides whatever equals them.
+
+        Equals are fits that have arrived, and cost nothing. Counted, they would crowd out the other
+        minima: the widest basin often has more than half of all starts.
+        """
+        order = np.argsort(costs, kind="stable")
+        order = order[np.isfinite(costs[order])]
+        ranked, values = points[order], costs[order]
+        size = _EQUAL * scales(self.problem, ranked)
+        is_first = np.ones(len(order), dtype=bool)
+        for place in range(1, len(order)):
+            begin = int(np.searchsorted(values, values[place] - _EQUAL_COST))
+            others = ranked[begin:place][is_first[begin:place]]
+            is_first[place] = not (np.abs(others - ranked[place]) < size[place]).all(axis=1).any()
+        return np.asarray(order[np.cumsum(is_first) <= math.ceil(share * len(order))])
+
+    def not_eccentricity(self, planet: str) -> Mask:
+        """Return what moves if a planet's eccentricity vector is held."""
+        held = (f"{planet}.ecosw", f"{planet}.esinw")
+        return np.array([name not in held for name in self.problem.parameter_names])
 
     def refine(self, points: Array, n_iteration: int, moving: Mask | None = None) -> Array:
         """Go on from points (n, n_dim), which stay in their order, with some parameters or all."""

@@ -22,6 +22,7 @@ from apps.ttv.likelihood import Posterior
 from boinc_project.errors import InputError
 from work_generator import region
 from work_generator.anneal import HALF, anneal
+from work_generator.cores import cores_of
 from work_generator.importance import kish, largest_power, log_mean, picked, relative_error
 from work_generator.modes import Mode
 from work_generator.proposals import Proposal, fit_proposal
@@ -101,7 +102,7 @@ class Pilot:
     settled : bool
         Whether every population moved until it had forgotten where it was.
     effective : float
-        Kish's effective size of `n_call` draws of the proposal.
+        Kish's effective size of `n_call` draws of the proposal, with its poles (`cores_of`).
     n_call : int
         How many draws that was measured with.
     """
@@ -186,10 +187,12 @@ def fly(
         for look, ok in zip(looks, trusted, strict=True)
     ]
     order = dependence_order(posterior.problem.parameter_names)
-    proposal = fit_proposal(
-        [one.draws for one in explored], np.maximum(_parts(logs), LEAST_PART), order
-    )
-    last = kish(_draw(posterior, proposal, _LAST, random).logs)
+    draws = [one.draws for one in explored]
+    shares = np.maximum(_parts(logs), LEAST_PART)
+    proposal = fit_proposal(draws, shares, order)
+    cores = cores_of(posterior.problem, draws[int(shares.argmax())])
+    joint = fit_proposal(draws, shares, order, cores) if cores else proposal
+    last = kish(_draw(posterior, joint, _LAST, random).logs)
     if last < TRUSTED_EFFECTIVE:
         # New draws have met what those before had missed: their sizes meant nothing.
         logs, errors = laplace, [None] * len(modes)
@@ -262,7 +265,8 @@ def _explore(
     if len(points) < n_point // 2:
         return _as_normal(posterior, modes[place], rng)
     found = anneal(posterior.log_likelihoods, near.log_priors, points, order, rng, progress)
-    draws, best, best_size = found.points, fit_proposal([found.points], [1.0], order), 0.0
+    cores = cores_of(posterior.problem, found.points)
+    draws, best, best_size = found.points, fit_proposal([found.points], [1.0], order, cores), 0.0
     fit, idle = best, 0
     for _ in range(_ROUNDS):
         look = _of_region(_draw(posterior, fit, _ROUND, random), near)
@@ -272,7 +276,7 @@ def _explore(
         resampled = _resampled(look, rng)
         if look.effective >= _GOOD * _ROUND or idle == _PATIENCE or resampled is None:
             break
-        fit = fit_proposal([resampled], [1.0], order)
+        fit = fit_proposal([resampled], [1.0], order, cores)
     last = _of_region(_draw(posterior, best, _LAST, random), near)
     if last.effective > len(draws):
         draws = picked(last.points, last.logs, _RESAMPLED, rng)
@@ -308,7 +312,7 @@ def _possible(posterior: Posterior, center: Array, offsets: Array) -> Array:
 
 def _draw(posterior: Posterior, fit: Proposal, n: int, random: np.random.RandomState) -> _Look:
     points = fit.sample(n, random)
-    return _Look(points, posterior.log_densities(points) - fit.log_densities(points))
+    return _Look(points, fit.log_weights(points, posterior.log_densities(points)))
 
 
 def _of_region(look: _Look, near: Region) -> _Look:

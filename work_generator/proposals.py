@@ -14,6 +14,7 @@ from apps.ttv.moves import log_mixture, sample_mixture
 from apps.ttv.sampler_settings import MAX_COMPONENTS, Mixture
 from apps.ttv.shear import Shear
 from work_generator import gaussian_mixture
+from work_generator.cores import Core, narrow, widen
 from work_generator.gaussian_mixture import Components
 from work_generator.shear import fit_shear, to_json
 
@@ -33,22 +34,48 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proposal:
-    """A mixture of Student's t distributions in straightened coordinates."""
+    """A mixture of Student's t distributions in straightened coordinates.
+
+    Attributes
+    ----------
+    shear, mixture : Shear, Mixture
+        The coordinates, and the mixture in them.
+    cores : tuple[Core, ...]
+        Planes that are widened before they are straightened; apps know of none.
+    """
 
     shear: Shear
     mixture: Mixture
+    cores: tuple[Core, ...] = ()
 
     def sample(self, n: int, random: np.random.RandomState) -> Array:
         """Draw points, float64 (n, n_dim)."""
-        return self.shear.bend(sample_mixture(self.mixture, n, random))
+        points = self.shear.bend(sample_mixture(self.mixture, n, random))
+        with np.errstate(over="ignore", invalid="ignore"):  # as far away as `bend` may lead
+            return narrow(self.cores, points)
 
     def log_densities(self, points: Array) -> Array:
         """Return log densities of points, (n,), normalised in the points' own coordinates."""
-        inside = log_mixture(self.mixture, self.shear.straighten(points))
-        return np.asarray(inside - math.fsum(np.log(self.shear.scale)))
+        u = self.shear.straighten(widen(self.cores, points))
+        jacobians = sum(core.log_jacobian(points) for core in self.cores)
+        return np.asarray(
+            log_mixture(self.mixture, u) + jacobians - math.fsum(np.log(self.shear.scale))
+        )
+
+    def log_weights(self, points: Array, log_densities: Array) -> Array:
+        """Return the log importance weights of points that have the given densities, (n,).
+
+        Points without one have none. They are not looked at: a polynomial of what lies far from all
+        draws may overflow.
+        """
+        logs = log_densities.copy()
+        possible = np.isfinite(log_densities)
+        logs[possible] -= self.log_densities(points[possible])
+        return logs
 
     def to_json(self) -> dict[str, Any]:
-        """Return the ``shear`` and ``mixture`` of ``settings["sampler"]``."""
+        """Return the ``shear`` and ``mixture`` of ``settings["sampler"]``; not for cores."""
+        assert not self.cores
         mixture = {
             "weights": self.mixture.weights.tolist(),
             "means": self.mixture.means.tolist(),
@@ -59,7 +86,10 @@ class Proposal:
 
 
 def fit_proposal(
-    draws: Sequence[Array], weights: Sequence[float] | Array, order: Sequence[int]
+    draws: Sequence[Array],
+    weights: Sequence[float] | Array,
+    order: Sequence[int],
+    cores: tuple[Core, ...] = (),
 ) -> Proposal:
     """Fit a proposal to draws of each mode.
 
@@ -71,7 +101,10 @@ def fit_proposal(
         The modes' parts of the posterior, not all zero.
     order : sequence of int
         In which the parameters depend on each other; see `work_generator.shear`.
+    cores : tuple[Core, ...], optional
+        See `Proposal`.
     """
+    draws = [widen(cores, one) for one in draws]
     parts = np.asarray(weights, dtype=np.float64)
     heaviest = int(np.argmax(parts))
     shear = fit_shear(_thinned(draws[heaviest]), order)
@@ -90,7 +123,7 @@ def fit_proposal(
         np.concatenate([fit.means for fit in fits]),
         np.concatenate([fit.covariances for fit in fits]),
     )
-    return Proposal(shear, _with_tails(together))
+    return Proposal(shear, _with_tails(together), cores)
 
 
 def fit_mixture(u: Array, n_component: int) -> Mixture:

@@ -15,10 +15,10 @@ from apps.ttv.sampler_settings import MOVES
 from apps.ttv.table import TABLE_FILE, parse_table
 from boinc_project.campaign import StopRule
 from boinc_project.errors import UnitError
-from work_generator.modes import default_starts
 from work_generator.noise import read_noise
 from work_generator.priors import PARAMETERS, read_parameter
 from work_generator.quantities import DURATION, STAR_MASS, TIME, read_quantity
+from work_generator.search_starts import default_starts
 from work_generator.toml_source import TomlTable
 from work_generator.transit_table import TransitTable, read_transit_table
 

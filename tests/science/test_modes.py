@@ -158,6 +158,28 @@ def test_the_search_of_kepler_307_ends_in_one_ridge_and_its_masses_are_the_publi
     assert values["c.mass"] == pytest.approx(3.64, abs=2 * 0.65)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_both_minima_of_kepler_307_are_found(seed: int) -> None:
+    """With eccentricities of all sizes a second minimum lies 13.7 in chi2 above the best.
+
+    A map of chi2 over b's eccentricity vector, all else fitted, has it there, and a ridge more than
+    ten higher than both in between. Masses and periods differ, so that it is no other end of one.
+    """
+    campaign = load_campaign(EXAMPLES / "kepler-307-eccentric.toml")
+    posterior = posterior_of(campaign.settings, campaign.inputs)
+    problem, table = posterior.problem, posterior.table
+    best, second, *_ = find_modes(problem, table, np.random.default_rng(seed))
+    names = problem.parameter_names
+    eccentricities = [
+        math.hypot(*(one.params[names.index(f"b.{key}")] for key in ("ecosw", "esinw")))
+        for one in (best, second)
+    ]
+    assert eccentricities[0] == pytest.approx(0.037, abs=0.005)
+    assert eccentricities[1] == pytest.approx(0.424, abs=0.02)
+    assert second.chi2 - best.chi2 == pytest.approx(13.7, abs=1.0)
+
+
 def test_two_phases_of_an_unseen_planet_are_two_modes(problem, table) -> None:
     """A search that keeps only what it likes best would report one of several minima."""
     hidden = settings(PAIR, *SPAN)
