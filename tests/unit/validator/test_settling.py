@@ -190,3 +190,16 @@ def test_who_agrees_is_not_looked_at(judge: Judge) -> None:
     assert asked == []
     judge("t1", "x", "t2", app=Letters(referee=count))
     assert asked == [("0", "1"), ("1", "2")]
+
+
+def test_who_is_refuted_vouches_for_nobody(judge: Judge) -> None:
+    def only_x(unit: Unit, path_a: Path, path_b: Path, inputs: Mapping[str, Path], /) -> Asked:
+        first, second = (
+            invalid("It is wrong.") if "x" in path.read_text() else inconclusive("Unsure.")
+            for path in (path_a, path_b)
+        )
+        return first, second
+
+    found = judge("ax", "a", "b", app=Letters(referee=only_x))
+    assert found.canonical is None
+    assert states(found) == [INVALID, INCONCLUSIVE, INCONCLUSIVE]
