@@ -130,7 +130,9 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
     """
     newest = _newest(session, campaign_id)
     digest = product.digest
-    if newest is not None and (newest.digest, newest.n_unit) == (digest, product.n_unit):
+    # The same outputs may be less than all of a campaign that was extended.
+    told = (digest, product.n_unit, product.converged)
+    if newest is not None and (newest.digest, newest.n_unit, newest.converged) == told:
         newest.doubted = 0  # what was withdrawn has been computed again, and came out the same
         return newest
     row = ProductRow(
@@ -198,6 +200,11 @@ def _canonical_rows(session: Session, campaign_id: int) -> Sequence[_CanonicalRo
         .where(Workunit.campaign_id == campaign_id)
         .order_by(Workunit.id)
     ).all()
+
+
+def is_lost(project: Project, session: Session, campaign_id: int) -> bool:
+    """Whether a product of a campaign's canonical outputs cannot be made any more."""
+    return _is_lost(project, _canonical_rows(session, campaign_id))
 
 
 def _is_lost(project: Project, rows: Sequence[_CanonicalRow]) -> bool:
