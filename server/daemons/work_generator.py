@@ -120,9 +120,6 @@ def _situation(session: Session, campaign_id: int) -> _Situation | None:
     if waiting and not converged:
         return None  # the usual case: nothing needs to be read for it
     campaign = from_definition(row.definition)
-    if campaign.stop.all_units and product is not None:
-        # A product from before an extension was complete, and is not any more.
-        converged = converged and product.n_unit >= campaign.stop.max_units
     return _Situation(
         campaign=campaign,
         definition=row.definition,

@@ -315,6 +315,8 @@ def _cancel_one(
         loaded = lifecycle.load(session, project.database, workunit_id)
         if loaded is None:
             return True
+        if session.get_one(CampaignRow, loaded.row.campaign_id).state not in _ENDED:
+            return False  # it was extended meanwhile, perhaps by this very workunit
         stakes = any(
             one.outcome is Outcome.SUCCESS or one.server_state is ServerState.IN_PROGRESS
             for one in loaded.state.results

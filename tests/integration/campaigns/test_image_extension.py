@@ -348,6 +348,29 @@ def test_an_extension_between_a_look_and_its_end_keeps_the_campaign_running(
     assert field.versions()[-1] == (3, True, 4)
 
 
+def test_an_extension_while_the_end_is_cleared_up_loses_nothing(
+    field: Field, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep has seen an ended campaign; before it sees the units there are more of them."""
+    field.finish()
+    with field.shop.project.database.write() as session:
+        session.scalars(select(CampaignRow)).one().end_time = None
+    field.take(field.frames[3])
+    select_open = campaigns._open_workunits
+
+    def late(campaign_id):
+        monkeypatch.undo()
+        field.extend()
+        return select_open(campaign_id)
+
+    monkeypatch.setattr(campaigns, "_open_workunits", late)
+    assert campaigns.sweep(field.shop.project, field.row().id, actor="test") == 0
+    assert (field.row().state, field.row().end_time) == (CampaignState.ACTIVE.value, None)
+    field.finish()
+    assert field.versions()[-1] == (3, True, 4)
+    assert field.row().end_time is not None
+
+
 def test_killed_before_its_transaction_it_is_repeated(
     field: Field, monkeypatch: pytest.MonkeyPatch
 ) -> None:
