@@ -92,14 +92,15 @@ class ValidationDone:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """The canonical result stands on one host's word, which is not believed any more.
+    """The canonical result is not believed any more: it stands on one host's word, or is wrong.
 
     Attributes
     ----------
     now : float
         Epoch seconds.
-    host : int
-        The host.
+    host : int | None
+        The host. None if the server has computed a part again and found it wrong, whoever else
+        has confirmed it: then all results that are there are judged anew.
     granted : float
         When its credit was granted, epoch seconds.
     reason : str
@@ -107,7 +108,7 @@ class Withdrawn:
     """
 
     now: float
-    host: int
+    host: int | None
     granted: float
     reason: str = ""
 
@@ -237,16 +238,19 @@ def _replicated(state: WorkunitState, now: float) -> Step:
 
 
 def _withdrawn(state: WorkunitState, event: Withdrawn) -> Step:
-    """Withdraw a canonical result that nobody but `host` found, and ask others.
+    """Withdraw a canonical result that nobody but `host` found, or that is wrong, and ask others.
 
-    No-op if there is none, if others confirmed it, or if the files that the others would need are
-    on their way out.
+    No-op if there is none, if others confirmed what `host` found, or if the files that the others
+    would need are on their way out.
     """
     if state.canonical is None:
         return state, ()
     kept = [state.file_delete_state, *(one.file_delete_state for one in state.results)]
     by = {one.host for one in state.results if one.validate_state is ValidateState.VALID}
-    if by != {event.host} or any(one is not FileDeleteState.INIT for one in kept):
+    is_wrong = event.host is None
+    if not is_wrong and by != {event.host}:
+        return state, ()
+    if any(one is not FileDeleteState.INIT for one in kept):
         return state, ()
     doubted = result_level.Doubted(event.now, event.granted, event.reason)
     state, effects = on_results(
@@ -256,7 +260,8 @@ def _withdrawn(state: WorkunitState, event: Withdrawn) -> Step:
         state,
         canonical=None,
         canonical_credit=0.0,
-        need_validate=False,
+        need_validate=is_wrong,
+        validate_after=0.0 if is_wrong else state.validate_after,
         assimilate_state=AssimilateState.INIT,
         assimilate_time=0.0,
         limits=_room_for_quorum(state),

@@ -355,6 +355,19 @@ def test_the_servers_own_computing_is_worth_one_more_result(story: Story) -> Non
     assert story.state.limits.min_quorum == 2
 
 
+def test_a_canonical_result_that_is_wrong_is_withdrawn_whoever_confirmed_it(story: Story) -> None:
+    two_successes(story)
+    story.judge(4.0, 0, r0=VALID, r1=VALID)
+    story.happens(Assimilated(5.0))
+    story.happens(Withdrawn(6.0, 21, 4.0))
+    assert story.state.canonical == 0, "others confirmed what this host found"
+    story.happens(Withdrawn(6.0, None, 4.0, "Tile 2 is another."))
+    assert story.state.canonical is None
+    assert story.state.need_validate
+    assert story.state.to_check == {0, 1}
+    assert [one.granted_credit for one in story.state.results] == [0.0, 0.0]
+
+
 def test_campaign_holds_the_canonical_output(story: Story) -> None:
     two_successes(story)
     story.judge(4.0, 0, r0=VALID, r1=VALID)
