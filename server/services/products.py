@@ -130,9 +130,10 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
     """
     newest = _newest(session, campaign_id)
     digest = product.digest
+    summary = product.summary()
     # The same outputs may be less than all of a campaign that was extended.
-    told = (digest, product.n_unit, product.converged)
-    if newest is not None and (newest.digest, newest.n_unit, newest.converged) == told:
+    told = (digest, product.n_unit, summary.get("missing"))
+    if newest is not None and (newest.digest, newest.n_unit, newest.summary.get("missing")) == told:
         newest.doubted = 0  # what was withdrawn has been computed again, and came out the same
         return newest
     row = ProductRow(
@@ -143,7 +144,7 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
         n_draw=product.n_draw,
         converged=product.converged,
         digest=digest,
-        summary=product.summary(),
+        summary=summary,
     )
     session.add(row)
     session.add(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import threading
 from dataclasses import replace
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from sqlalchemy import select
 
 from apps.reprojection import run
@@ -21,8 +23,11 @@ from boinc_project.errors import InputError, StateError
 from boinc_project.input_store import InputStore
 from boinc_project.states import CampaignState
 from boinc_project.unit import Unit, parse_unit, seal
+from server.app import create_app
+from server.cli.campaign_tables import status_report
 from server.daemons import assimilator, validator, work_generator
 from server.models import App, CampaignRow, Event, ProductRow, Workunit
+from server.project import SESSION_KEY_FILE
 from server.services import campaigns
 from server.services.campaign_extend import Extended, extend
 from server.services.campaign_issue import add_workunits
@@ -145,6 +150,24 @@ def field(shop: Shop, tmp_path: Path) -> Field:
     return Field(shop, directory)
 
 
+def shown(field: Field) -> str:
+    """Return the campaign's page."""
+    project = field.shop.project
+    key = project.key_path(SESSION_KEY_FILE)
+    key.parent.mkdir(parents=True, exist_ok=True)
+    key.write_bytes(bytes(32))
+    client = create_app(project.settings, database=project.database).test_client()
+    return client.get("/campaigns/field").text
+
+
+def reported(field: Field) -> str:
+    """Return what ``openastro campaign status`` says."""
+    console = Console(width=200, file=io.StringIO())
+    console.print(status_report(campaigns.status(field.shop.project, "field")))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
 def from_the_start(field: Field, at: float) -> Path:
     """Return the product of a campaign that had all frames at once, on the same grid."""
     edited = load_campaign(field.file)
@@ -182,7 +205,11 @@ def test_the_image_is_that_of_a_campaign_which_had_all_frames_from_the_start(
     )  # fmt: skip
     row = field.row()
     assert (row.state, row.end_time, row.end_reason) == (CampaignState.ACTIVE.value, None, "")
-    # The old product was complete; the campaign is not, until the new one is.
+    # The old product was complete; it is not any more, nor is the campaign, until the new one is.
+    assert field.versions() == [(2, False, 3)]
+    assert "Not yet." in shown(field)
+    assert "More images have joined the campaign since." in shown(field)
+    assert "More images have joined" in reported(field)
     field.work()
     assert field.row().state == CampaignState.ACTIVE.value
     # Only what is new is computed.
@@ -191,7 +218,9 @@ def test_the_image_is_that_of_a_campaign_which_had_all_frames_from_the_start(
     row = field.row()
     assert row.state == CampaignState.COMPLETE.value
     assert row.end_reason == "All 3 units are done and merged."
-    assert field.versions() == [(2, True, 3), (3, True, 5)]
+    assert field.versions() == [(2, False, 3), (3, True, 5)]
+    assert "<strong>Complete.</strong>" in shown(field)
+    assert "complete: all frames are in the image." in reported(field)
     assert (field.products / "image.fits").read_bytes() != first
     wanted = from_the_start(field, shop.clock.now)
     for plane in PLANES:
@@ -236,7 +265,8 @@ def test_new_units_that_fail_leave_the_image_as_it_was_and_say_so(field: Field) 
     field.work()
     assert field.row().state == CampaignState.COMPLETE.value
     assert field.row().end_reason.startswith("All 3 units are done, and 2 of them are merged")
-    assert field.versions() == [(2, True, 3), (2, False, 3)]
+    assert field.versions() == [(2, False, 3), (2, False, 3)]
+    assert "1 of 3 units are not in the image." in shown(field)
 
 
 def test_after_its_files_are_gone_it_is_not_extended(field: Field) -> None:
