@@ -1,4 +1,4 @@
-"""Sigma-clipped weighted means of many frames: this project's kernel against astropy's sigma_clip.
+"""Sigma-clipped weighted means of many frames: this project against astropy, Siril and SWarp.
 
 ``python bench/stacking.py [--size 1024] [--frames 20 100] [--directory DIR]``. Frames are made on
 the disk from a seed: a sky, noise, cosmic rays and holes, float32. Both read the same files in
@@ -6,9 +6,14 @@ bands of rows and write one image; each runs in a process of its own, one thread
 CPU seconds without the imports. ``--size 4096`` is the size of real cameras: 100 frames are
 7 GB on the disk, and astropy takes its time, so ``--peer-rows`` has it do some of the rows only.
 
+Siril and SWarp (``bench/stacking_peers.py``) are programs: their CPU seconds are those of the whole
+process, and so are ours beside them, Python's start and imports included. One that is not there
+and cannot be installed is left out, and the line says so; ``--without-programs`` leaves out both.
+
 The last line is JSON: ``vs_astropy`` is the smallest ratio of CPU seconds a pixel, ``peak_mb`` the
 largest memory of ours, ``differing`` the largest share of pixels that were clipped otherwise or
-differ by more than 2 units in the last place of float32.
+differ by more than 2 units in the last place of float32. ``vs_siril`` and ``vs_swarp`` are the
+smallest ratios of whole processes.
 """
 
 from __future__ import annotations
@@ -17,7 +22,6 @@ import argparse
 import json
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import stacking_peers as peers
 from numpy.typing import NDArray
 
 from assimilator.coadd.clip import Stacked
@@ -149,14 +154,13 @@ def differing(directory: Path, size: int, rows: int) -> float:
 
 
 def child(arguments: list[str]) -> dict[str, float]:
-    """Run one side in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    """Run one side in a process of its own; ``process`` is the CPU seconds of all of it."""
     root = str(Path(__file__).parents[1])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, __file__, *arguments]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, str(Path(__file__).resolve()), *arguments]
+    cpu, _, said = peers.measured(command, Path.cwd(), PYTHONPATH=path)
+    found: dict[str, float] = json.loads(said.splitlines()[-1])
+    return {**found, "process": cpu}
 
 
 def run_side(side: str, directory: Path, n_frame: int, size: int, rows: int) -> None:
@@ -168,7 +172,36 @@ def run_side(side: str, directory: Path, n_frame: int, size: int, rows: int) -> 
     print(json.dumps({"seconds": seconds, "peak_mb": peak}))
 
 
-def compare(directory: Path, n_frame: int, size: int, rows: int) -> dict[str, float]:
+def programs() -> dict[str, str]:
+    """Return the programs that can be had, by the name of their ratio."""
+    found = {
+        "siril": peers.program("siril", "siril-cli"),
+        "swarp": peers.program("swarp", "SWarp", "swarp"),
+    }
+    return {name: path for name, path in found.items() if path}
+
+
+def beside_programs(
+    directory: Path, n_frame: int, size: int, found: dict[str, str], ours_s: float
+) -> dict[str, float]:
+    """Let the programs stack the same frames; return the ratios of CPU seconds."""
+    runs = {"siril": peers.run_siril, "swarp": peers.run_swarp}
+    ratios = {}
+    for name, path in found.items():
+        pixels = (one.rows(0, size)[0] for one in frames(directory, n_frame, size))
+        seconds, peak = runs[name](path, directory, pixels)
+        ratios[f"vs_{name}"] = seconds / ours_s
+        print(
+            f"{'':12}{name}: {seconds:.2f} CPU s, {peak:.0f} MB; ours as a process "
+            f"{ours_s:.2f}; ratio {seconds / ours_s:.2f}",
+            flush=True,
+        )
+    return ratios
+
+
+def compare(
+    directory: Path, n_frame: int, size: int, rows: int, found_programs: dict[str, str]
+) -> dict[str, float]:
     make(directory, n_frame, size)
     shared = ["--directory", str(directory), "--frames", str(n_frame), "--size", str(size)]
     found = {
@@ -192,7 +225,8 @@ def compare(directory: Path, n_frame: int, size: int, rows: int) -> dict[str, fl
         f"differing {result['differing']:.1e}",
         flush=True,
     )
-    return result
+    ours_s = found["ours"]["process"]
+    return {**result, **beside_programs(directory, n_frame, size, found_programs, ours_s)}
 
 
 def main() -> None:
@@ -201,20 +235,23 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--directory", type=Path, help="keeps the frames; else they are removed")
     parser.add_argument("--peer-rows", type=int, help="rows that astropy does; else all")
+    parser.add_argument("--without-programs", action="store_true", help="astropy alone")
     parser.add_argument("--side", choices=("ours", "matched", "astropy"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     rows = min(chosen.peer_rows or chosen.size, chosen.size)
     if chosen.side:
         run_side(chosen.side, chosen.directory, chosen.frames[0], chosen.size, rows)
         return
+    found = {} if chosen.without_programs else programs()
     with tempfile.TemporaryDirectory() as temporary:
         directory = chosen.directory or Path(temporary)
         directory.mkdir(parents=True, exist_ok=True)
-        results = [compare(directory, n, chosen.size, rows) for n in chosen.frames]
+        results = [compare(directory, n, chosen.size, rows, found) for n in chosen.frames]
     worst = {
         "vs_astropy": round(min(one["vs_astropy"] for one in results), 2),
         "peak_mb": round(max(one["peak_mb"] for one in results), 1),
         "differing": max(one["differing"] for one in results),
+        **{f"vs_{name}": round(min(one[f"vs_{name}"] for one in results), 2) for name in found},
     }
     print(json.dumps(worst))
 

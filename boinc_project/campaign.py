@@ -8,6 +8,9 @@ from typing import Any
 
 from boinc_project.input_store import StoredInput
 
+EXTENDABLE_APPS = frozenset({"reprojection"})
+"""Apps whose campaigns may get more units after they are issued, and after they have ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quorum:

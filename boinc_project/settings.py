@@ -156,6 +156,12 @@ class DaemonsSection(_Section):
     delete_delay: float = Field(
         86400.0, ge=0.0, description="Seconds after assimilation before files are deleted."
     )
+    extend_delay: float = Field(
+        2_592_000.0,
+        ge=0.0,
+        description="Seconds after its end for which a campaign of images keeps its files, so that "
+        "it can be extended.",
+    )
 
 
 class FilesSection(_Section):

@@ -74,6 +74,8 @@ N_RESAMPLED = 60
 
 LENGTH_IS_KNOWN = False
 """See `validator.registry.AppValidator`."""
+referee = None
+"""Two outputs that disagree in a part do so in all that follows from it: another one decides."""
 
 
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:

@@ -12,6 +12,9 @@ agree with becomes canonical, and stands for the workunit from then on. Where ou
 - An output that could not be compared (too little evidence, or the validator failed) is
   inconclusive, where BOINC would call it invalid.
 - A pair is compared once, so that agreement is symmetric whatever the comparison does.
+- Where the app has a referee, what two outputs disagree about is computed again before anybody is
+  outvoted; see `validator.settling`. One output that is right wins against any number of equal
+  wrong ones.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from boinc_project.errors import TransientError
 from boinc_project.states import ValidateState
 from boinc_project.unit import Unit, file_digest
 from validator.registry import AppValidator
+from validator.settling import Pair, Settled, settle
 from validator.verdict import Verdict, VerdictKind, closed, inconclusive, valid
 
 _STATES = {
@@ -47,11 +51,13 @@ class Decision:
     reasons : Mapping[int, str]
         Why, as one sentence for people each.
     failed : frozenset[int]
-        INVALID outputs that failed their own check, before any comparison.
+        INVALID outputs that failed their own check, before any comparison, and those refuted.
     checks : Mapping[int, Verdict]
         The verdict on each output by itself.
     comparisons : Mapping[tuple[int, int], Verdict]
         The verdict on each pair that was compared, smaller id first: the quorum's evidence.
+    settled : Settled
+        What the referee found about those that do not agree.
     """
 
     canonical: int | None
@@ -59,7 +65,8 @@ class Decision:
     reasons: Mapping[int, str]
     failed: frozenset[int] = frozenset()
     checks: Mapping[int, Verdict] = field(default_factory=dict)
-    comparisons: Mapping[tuple[int, int], Verdict] = field(default_factory=dict)
+    comparisons: Mapping[Pair, Verdict] = field(default_factory=dict)
+    settled: Settled = field(default_factory=Settled)
 
 
 def decide(
@@ -113,23 +120,70 @@ def decide(
         (a, b): closed(app.compare, unit, outputs[a], outputs[b])
         for a, b in (sorted(pair) for pair in pairs)
     }
+    settled = settle(unit, outputs, comparisons, app=app, inputs=inputs)
+    standing = _Standing.of(good, settled, min_quorum)
     winner = canonical
     if canonical is None:
-        winner = _winner(good, comparisons, min_quorum, lambda one: _stands(app, outputs[one]))
+        winner = _winner(standing, lambda one: _stands(app, outputs[one]))
     states, reasons = {}, {}
     for one in new:
         verdict = checks[one]
-        if verdict.is_valid:
-            verdict = _against(one, winner, good, comparisons, min_quorum)
+        if one in settled.refuted:
+            verdict = settled.refuted[one]
+        elif verdict.is_valid:
+            wrong = None if canonical is None else settled.refuted.get(canonical)
+            verdict = _against(one, winner, standing) if wrong is None else _beside(wrong)
         states[one], reasons[one] = _STATES[verdict.kind], verdict.reason
     return Decision(
         canonical=winner,
         states=states,
         reasons=reasons,
-        failed=frozenset(one for one in new if checks[one].is_invalid),
+        failed=frozenset(one for one in new if checks[one].is_invalid or one in settled.refuted),
         checks={one: checks[one] for one in new},
         comparisons=comparisons,
+        settled=settled,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """The outputs that nothing has refuted, and what they have to say for themselves.
+
+    Attributes
+    ----------
+    good : list[int]
+        Those, but for a canonical one found before.
+    comparisons : Mapping[Pair, Verdict]
+        Of those that are not refuted with one another.
+    confirmed : Mapping[int, Verdict]
+        Those with which the server's own computing agrees.
+    min_quorum : int
+        Outputs that must agree.
+    """
+
+    good: list[int]
+    comparisons: Mapping[Pair, Verdict]
+    confirmed: Mapping[int, Verdict]
+    min_quorum: int
+
+    @classmethod
+    def of(cls, good: list[int], settled: Settled, min_quorum: int) -> _Standing:
+        out = settled.refuted.keys()
+        return cls(
+            [one for one in good if one not in out],
+            {pair: one for pair, one in settled.comparisons.items() if not out & set(pair)},
+            settled.confirmed,
+            min_quorum,
+        )
+
+    def of_one(self, one: int) -> list[tuple[Pair, Verdict]]:
+        """Return the comparisons of one output."""
+        return [(pair, verdict) for pair, verdict in self.comparisons.items() if one in pair]
+
+    def agreeing(self, one: int) -> int:
+        """Return how many agree with an output, itself and the server's computing included."""
+        others = sum(verdict.is_valid for _, verdict in self.of_one(one))
+        return 1 + others + (one in self.confirmed)
 
 
 def check_all(
@@ -179,64 +233,53 @@ def _stands(app: AppValidator, output: Path) -> bool:
         return False
 
 
-def _winner(
-    good: list[int],
-    comparisons: Mapping[tuple[int, int], Verdict],
-    min_quorum: int,
-    stands: Callable[[int], bool],
-) -> int | None:
+def _winner(standing: _Standing, stands: Callable[[int], bool]) -> int | None:
     """Return the output with most agreement, if it is enough and its equals do not contradict.
 
     Of equals the first that can stand for the workunit; outputs of digests alone cannot.
     """
-    groups = {
-        one: {one} | {b if a == one else a for (a, b), v in _of(one, comparisons) if v.is_valid}
-        for one in good
-    }
-    most = max((len(group) for group in groups.values()), default=0)
-    if most < min_quorum:
+    agreeing = {one: standing.agreeing(one) for one in standing.good}
+    most = max(agreeing.values(), default=0)
+    if most < standing.min_quorum:
         return None
-    best = [one for one in good if len(groups[one]) == most]
+    best = [one for one in standing.good if agreeing[one] == most]
     # Whichever of them is asked, the answer must be the same: two that contradict each other leave
     # the question open, also for a third that is unsure of both.
     if any(
-        verdict.is_invalid for (a, b), verdict in comparisons.items() if a in best and b in best
+        verdict.is_invalid
+        for (a, b), verdict in standing.comparisons.items()
+        if a in best and b in best
     ):
         return None
     return next((one for one in sorted(best) if stands(one)), None)
 
 
-def _of(
-    one: int, comparisons: Mapping[tuple[int, int], Verdict]
-) -> list[tuple[tuple[int, int], Verdict]]:
-    return [(pair, verdict) for pair, verdict in comparisons.items() if one in pair]
-
-
-def _against(
-    one: int,
-    winner: int | None,
-    good: list[int],
-    comparisons: Mapping[tuple[int, int], Verdict],
-    min_quorum: int,
-) -> Verdict:
-    """Return the verdict on an output that passed its own check."""
+def _against(one: int, winner: int | None, standing: _Standing) -> Verdict:
+    """Return the verdict on an output that passed its own check and is not refuted."""
     if winner is not None and one != winner:
-        return comparisons[min(one, winner), max(one, winner)]
+        return standing.comparisons[min(one, winner), max(one, winner)]
     if winner is not None:
-        return valid(_canonical_reason(one, comparisons))
-    if len(good) < min_quorum:
+        return valid(_canonical_reason(one, standing))
+    if len(standing.good) < standing.min_quorum:
         return inconclusive(
-            f"It waits for another result to be compared with ({len(good)} so far)."
+            f"It waits for another result to be compared with ({len(standing.good)} so far)."
         )
-    others = [verdict.reason for _, verdict in _of(one, comparisons) if not verdict.is_valid]
-    if not any(not verdict.is_valid for verdict in comparisons.values()):
+    others = [verdict.reason for _, verdict in standing.of_one(one) if not verdict.is_valid]
+    if not any(not verdict.is_valid for verdict in standing.comparisons.values()):
         return inconclusive("It agrees with the others, and none of them has brought the pixels.")
     reason = others[0] if others else "Two groups of results contradict each other."
     return inconclusive(f"The results do not agree yet: {reason}")
 
 
-def _canonical_reason(one: int, comparisons: Mapping[tuple[int, int], Verdict]) -> str:
-    agreeing = [verdict for _, verdict in _of(one, comparisons) if verdict.is_valid]
-    if not agreeing:
-        return "Its check passed, and no comparison is asked for."
-    return agreeing[0].reason
+def _beside(wrong: Verdict) -> Verdict:
+    """Return the verdict on what would be compared with a canonical output that is wrong."""
+    return inconclusive(f"The result that it is compared with is wrong: {wrong.reason}")
+
+
+def _canonical_reason(one: int, standing: _Standing) -> str:
+    agreeing = [verdict for _, verdict in standing.of_one(one) if verdict.is_valid]
+    if agreeing:
+        return agreeing[0].reason
+    if one in standing.confirmed:
+        return standing.confirmed[one].reason
+    return "Its check passed, and no comparison is asked for."

@@ -78,6 +78,42 @@ class Audit(Protocol):
         ...
 
 
+class Referee(Protocol):
+    """Tells which of two outputs that disagree is wrong, by computing what they disagree about.
+
+    What it finds is better evidence than any number of outputs that agree: those who made them may
+    have agreed, and the server's own computing agrees with nobody. Symmetric in its paths.
+    """
+
+    def __call__(
+        self, unit: Unit, path_a: Path, path_b: Path, inputs: Mapping[str, Path], /
+    ) -> tuple[Verdict, Verdict]:
+        """Judge two outputs of one unit, each of which passed its check.
+
+        Parameters
+        ----------
+        unit : Unit
+            What was asked for.
+        path_a, path_b : Path
+            The uploaded files.
+        inputs : Mapping[str, Path]
+            The unit's other input files, by logical name.
+
+        Returns
+        -------
+        tuple of Verdict
+            One on each output. INVALID: a part of it was computed again and is another. VALID: all
+            parts in which the two disagree were computed again, and its own are right. Else, and
+            whatever goes wrong, it is inconclusive.
+
+        Raises
+        ------
+        TransientError
+            If the verdict should be asked for again later.
+        """
+        ...
+
+
 class AppValidator(Protocol):
     """What a validator module offers: one module an app."""
 
@@ -102,6 +138,11 @@ class AppValidator(Protocol):
     @property
     def audit(self) -> Audit | None:
         """Recompute a random part; None where the app has no audit."""
+        ...
+
+    @property
+    def referee(self) -> Referee | None:
+        """Recompute what two outputs disagree about; None where the app cannot: others decide."""
         ...
 
     def can_be_canonical(self, output: Path, /) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.reprojection.computing import recompute, steps_of, tiling_of, window_cards
+from apps.reprojection.computing import steps_of, tiling_of, window_cards
 from apps.reprojection.frame import open_frame
 from apps.reprojection.operations import credit_flop
 from apps.reprojection.settings import ReprojectionSettings
@@ -25,16 +25,16 @@ from boinc_project.reprojection_output import (
 )
 from boinc_project.unit import Unit
 from validator.credit import cobblestones
+from validator.reprojection_referee import referee
+from validator.reprojection_tiles import apart, differing_tiles, recomputed
 from validator.verdict import Verdict, inconclusive, invalid, valid
 
-SIGMA_TOLERANCE = 1e-3
-"""Largest difference of two values, in sky noise of an input pixel: 1e-6 of the variance."""
-ULP_TOLERANCE = 4
-"""The same in units of float32's last place, for bright pixels: what reordered sums differ by."""
-VARIANCE_TOLERANCE = 1e-4
-"""Largest relative difference of two float32 variances; codes of steps may differ by one."""
 SAMPLE = 8
 """Every so many pixels the map tells whether the frame is there."""
+
+__all__ = [
+    "LENGTH_IS_KNOWN", "audit", "can_be_canonical", "check", "compare", "credit", "referee",
+]  # fmt: skip
 
 LENGTH_IS_KNOWN = True
 """See `validator.registry.AppValidator`."""
@@ -87,7 +87,7 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
             return valid("Its pixels equal those of the other result, bit for bit.")
         if len(a.frames) != len(b.frames) or a.tile != b.tile:
             return invalid("The two outputs have different shapes.")
-        differing = list(_differing(a, b))
+        differing = list(differing_tiles(a, b))
         total = sum(frame.tiling.n_tile for frame in a.frames)
         counted = f"{len(differing)} of {total} tiles differ"
         if not (a.has_pixels and b.has_pixels):
@@ -96,7 +96,7 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
         for number, tile in differing:
             left, right = a.frames[number], b.frames[number]
             noise = settings.frames[number].noise
-            reason, distance = _apart(left, left.tile(tile), right.tile(tile), noise, tile)
+            reason, distance = apart(left, left.tile(tile), right.tile(tile), noise, tile)
             if reason:
                 return invalid(f"{counted}: {reason}", tiles=float(len(differing)))
             worst = max(worst, distance)
@@ -137,7 +137,7 @@ def audit(
         began, done = cpu(), 0
         for index in rng.permutation(len(places)):
             number, tile = places[index]
-            verdict = _recomputed(unit, settings, output.frames[number], inputs, number, tile)
+            verdict = recomputed(unit, settings, output.frames[number], inputs, number, tile)
             if not verdict.is_valid:
                 return verdict
             done += 1
@@ -278,59 +278,3 @@ def _largest_step(places: NDArray[np.float64]) -> float:
 
 
 _COMPLAINTS: tuple[Callable[[_Case], str], ...] = (_cards, _digests, _footprint)
-
-
-def _differing(a: ReprojectionOutput, b: ReprojectionOutput) -> Iterator[tuple[int, int]]:
-    for number, (left, right) in enumerate(zip(a.frames, b.frames, strict=True)):
-        for tile in np.flatnonzero((left.tile_digests != right.tile_digests).any(axis=1)):
-            yield number, int(tile)
-
-
-def _apart(
-    frame: FrameOutput,
-    left: tuple[NDArray[Any], NDArray[Any]],
-    right: tuple[NDArray[Any], NDArray[Any]],
-    noise: float,
-    tile: int,
-) -> tuple[str, float]:
-    """Return why two computations of a tile are not the same, and by how much they differ."""
-    holds = frame.holds(left[0])
-    if not np.array_equal(holds, frame.holds(right[0])):
-        return f"tile {tile} has another footprint.", np.inf
-    scale = 1.0 if frame.step is None else frame.step
-    a, b = (np.where(holds, one[0], 0).astype(np.float64) * scale for one in (left, right))
-    largest = (np.maximum(np.abs(a), np.abs(b)) + abs(frame.zero)).astype(np.float32)
-    allowed = np.maximum(SIGMA_TOLERANCE * noise, ULP_TOLERANCE * np.spacing(largest))
-    if not (np.abs(a - b) <= allowed).all():
-        return f"tile {tile} has other values.", np.inf
-    if frame.step is None:
-        same = np.isclose(left[1], right[1], rtol=VARIANCE_TOLERANCE, atol=0.0, equal_nan=True)
-    else:
-        same = np.abs(left[1].astype(np.int64) - right[1]) <= 1
-    if not same.all():
-        return f"tile {tile} has another variance.", np.inf
-    return "", float(np.abs(a - b).max(initial=0.0)) / noise
-
-
-def _recomputed(
-    unit: Unit,
-    settings: ReprojectionSettings,
-    frame: FrameOutput,
-    inputs: Mapping[str, Path],
-    number: int,
-    tile: int,
-) -> Verdict:
-    again = recompute(unit, inputs, number, tile)
-    stated = frame.tile_digests[tile].tobytes()
-    if again.digest() == stated and again.count == frame.counts[tile]:
-        return valid("The tile is the same, bit for bit.")
-    if not frame.has_pixels:
-        return invalid(f"Tile {tile} of {frame.name} has another digest when computed again.")
-    pixels = frame.tile(tile)
-    if tile_digest(*pixels) != stated:
-        return invalid(f"Tile {tile} of {frame.name} does not match its digest.")
-    noise = settings.frames[number].noise
-    reason, _ = _apart(frame, pixels, (again.pixels, again.variance), noise, tile)
-    if reason:
-        return invalid(f"Computed again, of {frame.name} {reason}")
-    return valid("The tile is the same within the tolerance.")

@@ -46,6 +46,8 @@ if the rate fell to a fifth after the burn-in, an honest chain does so with prob
 
 LENGTH_IS_KNOWN = True
 """See `validator.registry.AppValidator`."""
+referee = None
+"""Two outputs that disagree in a part do so in all that follows from it: another one decides."""
 
 
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:

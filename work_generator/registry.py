@@ -12,6 +12,7 @@ from boinc_project.errors import ConfigError
 from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit
 from work_generator.estimate import Cost
+from work_generator.extension import Extension
 from work_generator.toml_source import TomlTable
 
 _MODULES = {
@@ -71,6 +72,19 @@ class AppPlanner(Protocol):
 
     def plan(self, campaign: Campaign, progress: Progress) -> list[Unit]:
         """Return the units of the next generation; the same arguments give the same digests."""
+
+    def extend(
+        self,
+        campaign: Campaign,
+        edited: Campaign,
+        path: Path,
+        progress: Callable[[int, int], None] | None,
+        store: InputStore,
+    ) -> Extension:
+        """Plan further units for what an issued campaign's file has more than the campaign.
+
+        Only of `boinc_project.campaign.EXTENDABLE_APPS`.
+        """
 
     def cost(self, campaign: Campaign, unit: Unit) -> Cost:
         """Return what a unit costs, in counts that do not depend on a machine."""

@@ -18,13 +18,15 @@ from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit
 from work_generator import transfer
 from work_generator.estimate import Cost, volume
+from work_generator.extension import Extension
 from work_generator.reference import REFERENCE_FPOPS
+from work_generator.reprojection_extend import find_new, with_new
 from work_generator.reprojection_file import SECTIONS, read_sections, read_stop
 from work_generator.reprojection_prepare import look_and_pack
 from work_generator.reprojection_speed import seconds_per_pixel
 
 __all__ = [
-    "CALLS", "PREPARING", "SECTIONS", "cost", "describe", "fitting", "is_prepared",
+    "CALLS", "PREPARING", "SECTIONS", "cost", "describe", "extend", "fitting", "is_prepared",
     "not_for_volunteers", "plan", "preparation", "prepare", "published_names", "read_sections",
     "read_stop", "seconds_per_call", "units",
 ]  # fmt: skip
@@ -168,6 +170,51 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     frames, size = settings["frames"], settings["frames_per_unit"]
     groups = [frames[start : start + size] for start in range(0, len(frames), size)]
     return [_unit(campaign, index, group) for index, group in enumerate(groups)]
+
+
+def extend(
+    campaign: Campaign,
+    edited: Campaign,
+    path: Path,
+    progress: Callable[[int, int], None] | None,
+    store: InputStore,
+) -> Extension:
+    """Look at the images that a campaign does not have yet, and plan further units for them.
+
+    Their grid is the campaign's; nothing that it has is looked at again.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        Prepared, as it was issued or last extended.
+    edited : Campaign
+        Its file as it is now, with more images; not prepared.
+    path : Path
+        The file, for errors.
+    progress : Callable, optional
+        Told how many images are done, of how many.
+    store : InputStore
+        Where new files are put.
+
+    Raises
+    ------
+    InputError
+        If the file says anything else that is not as it was, or an image cannot be used.
+    """
+    found = find_new(campaign, edited, path)
+    if not found.images:
+        return Extension(campaign, (), (), found.known, found.unnamed)
+    whole = with_new(campaign, edited, found, progress, store)
+    frames = whole.settings["frames"][len(campaign.settings["frames"]) :]
+    size, first = whole.settings["frames_per_unit"], campaign.stop.max_units
+    groups = [frames[start : start + size] for start in range(0, len(frames), size)]
+    return Extension(
+        campaign=whole,
+        units=tuple(_unit(whole, first + number, group) for number, group in enumerate(groups)),
+        added=tuple(frame["name"] for frame in frames),
+        known=found.known,
+        unnamed=found.unnamed,
+    )
 
 
 def cost(campaign: Campaign, unit: Unit) -> Cost:

@@ -74,6 +74,9 @@ class ValidationDone:
         INVALID and among `failed`.
     replicate : bool
         Whether others must confirm what is found from now on: an audit failed or did not decide.
+    confirmed : frozenset[int]
+        VALID instances that a refuted one contradicts, and that the server's own computing agrees
+        with wherever anybody contradicts them: that is worth one more result that agrees.
     """
 
     now: float
@@ -84,18 +87,20 @@ class ValidationDone:
     reasons: Mapping[int, str] = field(default_factory=dict)
     audits: Mapping[int, bool] = field(default_factory=dict)
     replicate: bool = False
+    confirmed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """The canonical result stands on one host's word, which is not believed any more.
+    """The canonical result is not believed any more: it stands on one host's word, or is wrong.
 
     Attributes
     ----------
     now : float
         Epoch seconds.
-    host : int
-        The host.
+    host : int | None
+        The host. None if the server has computed a part again and found it wrong, whoever else
+        has confirmed it: then all results that are there are judged anew.
     granted : float
         When its credit was granted, epoch seconds.
     reason : str
@@ -103,7 +108,7 @@ class Withdrawn:
     """
 
     now: float
-    host: int
+    host: int | None
     granted: float
     reason: str = ""
 
@@ -233,16 +238,19 @@ def _replicated(state: WorkunitState, now: float) -> Step:
 
 
 def _withdrawn(state: WorkunitState, event: Withdrawn) -> Step:
-    """Withdraw a canonical result that nobody but `host` found, and ask others.
+    """Withdraw a canonical result that nobody but `host` found, or that is wrong, and ask others.
 
-    No-op if there is none, if others confirmed it, or if the files that the others would need are
-    on their way out.
+    No-op if there is none, if others confirmed what `host` found, or if the files that the others
+    would need are on their way out.
     """
     if state.canonical is None:
         return state, ()
     kept = [state.file_delete_state, *(one.file_delete_state for one in state.results)]
     by = {one.host for one in state.results if one.validate_state is ValidateState.VALID}
-    if by != {event.host} or any(one is not FileDeleteState.INIT for one in kept):
+    is_wrong = event.host is None
+    if not is_wrong and by != {event.host}:
+        return state, ()
+    if any(one is not FileDeleteState.INIT for one in kept):
         return state, ()
     doubted = result_level.Doubted(event.now, event.granted, event.reason)
     state, effects = on_results(
@@ -252,7 +260,8 @@ def _withdrawn(state: WorkunitState, event: Withdrawn) -> Step:
         state,
         canonical=None,
         canonical_credit=0.0,
-        need_validate=False,
+        need_validate=is_wrong,
+        validate_after=0.0 if is_wrong else state.validate_after,
         assimilate_state=AssimilateState.INIT,
         assimilate_time=0.0,
         limits=_room_for_quorum(state),
@@ -283,6 +292,7 @@ def _check_decision(state: WorkunitState, event: ValidationDone) -> None:
     inconclusive = {
         one for one, verdict in event.states.items() if verdict is ValidateState.INCONCLUSIVE
     }
+    agreeing = len(valid) + (canonical in event.confirmed)
     problem = ""
     if valid | invalid | inconclusive != event.states.keys():
         problem = "a verdict is neither VALID, INVALID nor INCONCLUSIVE"
@@ -298,8 +308,10 @@ def _check_decision(state: WorkunitState, event: ValidationDone) -> None:
         problem = "results are VALID without a canonical result"
     elif state.canonical is None and canonical is not None and canonical not in valid:
         problem = "the canonical result is not VALID"
-    elif state.canonical is None and canonical is not None and len(valid) < _quorum(state):
-        problem = f"{len(valid)} agree, min_quorum is {_quorum(state)}"
+    elif not event.confirmed <= valid:
+        problem = "a result was confirmed and is not VALID"
+    elif state.canonical is None and canonical is not None and agreeing < _quorum(state):
+        problem = f"{agreeing} agree, min_quorum is {_quorum(state)}"
     if problem:
         raise StateError(f"The validator's decision cannot be taken: {problem}.", event=event)
 
@@ -332,9 +344,25 @@ def _canonical_found(state: WorkunitState, event: ValidationDone, canonical: int
         canonical=canonical,
         canonical_credit=event.credit,
         assimilate_state=AssimilateState.READY,
+        limits=_with_the_servers_word(state, event),
     )
     after, effects = on_results(after, lambda one: one.waiting, result_level.NotNeeded(event.now))
     return after, (RecordEvent(EventKind.CANONICAL, event.now, canonical), *effects)
+
+
+def _with_the_servers_word(state: WorkunitState, event: ValidationDone) -> Quorum:
+    """Return limits under which the valid results are a quorum.
+
+    Where the server's own computing is one of those that agree, the hosts are one fewer, and the
+    workunit rests on fewer hosts' word, as if they had been believed for their records: should it
+    be withdrawn, the full quorum is asked for.
+    """
+    limits = state.limits
+    n_valid = sum(one is ValidateState.VALID for one in event.states.values())
+    if n_valid >= limits.min_quorum:
+        return limits
+    full = max(limits.full_quorum, limits.min_quorum)
+    return replace(limits, min_quorum=n_valid, full_quorum=full)
 
 
 def _no_agreement(state: WorkunitState, now: float) -> Step:

@@ -105,6 +105,35 @@ def issue(context: typer.Context, file: Path = FILE) -> None:
 
 
 @app.command()
+def extend(context: typer.Context, name: str = NAME, file: Path = FILE) -> None:
+    """Add the images of an edited campaign file to its campaign; what is computed stays."""
+    from server.services.campaign_extend import extend as extend_campaign
+    from work_generator import registry
+    from work_generator.campaign_file import load_campaign
+
+    edited = load_campaign(file)
+    project = open_from(context)
+    with _bar(registry.get(edited.app).PREPARING) as progress:
+        done = extend_campaign(project, name, edited, file, progress=progress)
+    out = console()
+    if not done.n_unit:
+        out.print(f"{name} has all {done.known} images of {file}: nothing to add.", markup=False)
+    else:
+        out.print(
+            f"{name} is extended: {_counted(len(done.added), 'image')} in "
+            f"{_counted(done.n_unit, 'workunit')}; {done.known} of {file} were in it before.",
+            markup=False,
+        )
+    if done.unnamed:
+        out.print(
+            f"{_counted(len(done.unnamed), 'image')} of it not named in {file} stay in it.",
+            markup=False,
+        )
+    if done.reopened:
+        out.print(f"{name} was complete, and is active again.", markup=False)
+
+
+@app.command()
 def status(
     context: typer.Context,
     name: str = NAME,
@@ -184,6 +213,10 @@ def run_local(
 
     campaign = load_campaign(file)
     show_run(campaign, out or Path(campaign.name), jobs=jobs, every=every, out=console())
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _fleet(context: typer.Context, assumed: Volunteers, hosts: int) -> Fleet:

@@ -14,6 +14,7 @@ from boinc_project.campaign import StopRule
 from server.cli.posterior_table import interval, posterior_report
 from server.services.image_view import FrameView, ImageView, read_image
 
+EXTENDED = "More images have joined the campaign since."
 SHOWN = 20
 """Frames of the short table: those of most weight."""
 
@@ -36,7 +37,9 @@ def product_report(
     if view is None:
         return posterior_report(summary, stop, every=every)
     title = str(summary.get("title") or summary.get("campaign") or "Image")
-    return image_report(view, title, complete=summary.get("converged") is True, every=every)
+    # A product from before its campaign was extended was complete then.
+    complete = summary.get("converged") is True and (stop is None or view.n_unit >= stop.max_units)
+    return image_report(view, title, complete=complete, every=every)
 
 
 def image_report(view: ImageView, title: str, *, complete: bool, every: bool) -> RenderableType:
@@ -88,7 +91,7 @@ def _verdict(view: ImageView, *, complete: bool) -> list[Text]:
         return [Text.assemble(("complete", "bold green"), ": all frames are in the image.")]
     return [
         Text.assemble(("not complete", "bold yellow"), ":"),
-        *(Text(f"  {line}") for line in view.missing),
+        *(Text(f"  {line}") for line in view.missing or (EXTENDED,)),
     ]
 
 

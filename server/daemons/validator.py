@@ -16,7 +16,7 @@ from server.daemons.items import run_each
 from server.models import Workunit
 from server.project import Project
 from server.services.lifecycle import apply, change, load
-from server.services.reopening import reopen_all
+from server.services.reopening import reopen_all, withdraw_wrong
 from server.services.validation import (
     Case,
     draw_audits,
@@ -67,6 +67,10 @@ def validate(project: Project, workunit_id: int) -> bool:
         )
         if effects:
             session.add(evidence(case, judgement, loaded, now))
+            if case.canonical is not None:
+                wrong = judgement.decision.settled.refuted.get(case.canonical)
+                if wrong is not None:
+                    withdraw_wrong(session, project, loaded, wrong.reason, actor=NAME)
         return bool(effects)
 
 

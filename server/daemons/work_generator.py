@@ -37,6 +37,8 @@ class _Situation:
     ----------
     campaign : Campaign
         Its definition.
+    definition : bytes
+        The same, as it was read.
     issued : tuple[int, ...]
         Units in each generation so far.
     waiting : bool
@@ -50,6 +52,7 @@ class _Situation:
     """
 
     campaign: Campaign
+    definition: bytes
     issued: tuple[int, ...]
     waiting: bool
     converged: bool
@@ -95,7 +98,7 @@ def look(project: Project, campaign_id: int) -> bool:
     )
     decision = decide(progress, campaign.stop, campaign.units_per_generation)
     if isinstance(decision, Complete):
-        return _complete(project, campaign_id, decision.text)
+        return _complete(project, campaign_id, found, decision.text)
     if isinstance(decision, TopUp):
         return _top_up(project, campaign_id, found)
     return False
@@ -119,6 +122,7 @@ def _situation(session: Session, campaign_id: int) -> _Situation | None:
     campaign = from_definition(row.definition)
     return _Situation(
         campaign=campaign,
+        definition=row.definition,
         issued=generation_sizes(campaign.stop, campaign.units_per_generation, row.next_generation),
         waiting=waiting,
         converged=converged,
@@ -153,11 +157,11 @@ def _top_up(project: Project, campaign_id: int, found: _Situation) -> bool:
     except InputError as error:
         # No later pass would find other draws: better an end with its reason than silence.
         reason = f"No further generation can be planned: {error.message}"
-        return _complete(project, campaign_id, reason)
+        return _complete(project, campaign_id, found, reason)
     return issue_generation(project, campaign_id, campaign, units, actor=NAME)
 
 
-def _complete(project: Project, campaign_id: int, reason: str) -> bool:
-    done = complete(project, campaign_id, reason, actor=NAME)
+def _complete(project: Project, campaign_id: int, found: _Situation, reason: str) -> bool:
+    done = complete(project, campaign_id, reason, actor=NAME, definition=found.definition)
     sweep(project, campaign_id, actor=NAME)
     return done

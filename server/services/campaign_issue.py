@@ -20,7 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from boinc_project.campaign import Campaign, Progress
+from boinc_project.campaign import EXTENDABLE_APPS, Campaign, Progress
 from boinc_project.errors import ConfigError, InputError
 from boinc_project.input_store import InputStore
 from boinc_project.states import CampaignState
@@ -202,15 +202,41 @@ def add_generation(
     The caller has called `server.services.inputs.guard_inputs` in it, and sees to it that the
     generation is ``row.next_generation``.
     """
+    trial = project.settings.trust.canary_units
+    if units[0].generation == 0 and len(units) >= CANARY_SHARE * trial:
+        row.canary = trial
+    add_workunits(project, session, row, campaign, units, store=store)
+    row.next_generation += 1
+    session.add(
+        Event(
+            time=project.clock(),
+            actor=actor,
+            kind="generation_issued",
+            campaign_id=row.id,
+            after=f"generation {units[0].generation}",
+            reason=f"{len(units)} workunits of generation {units[0].generation} are issued.",
+            data={"generation": units[0].generation, "n_unit": len(units)},
+        )
+    )
+    session.flush()
+
+
+def add_workunits(
+    project: Project,
+    session: Session,
+    row: CampaignRow,
+    campaign: Campaign,
+    units: Sequence[Unit],
+    *,
+    store: InputStore | None = None,
+) -> None:
+    """Add the rows of workunits, and see that their files are there; as `add_generation`."""
     now = project.clock()
     files = stage(project.downloads, campaign, units, store)
     planner = registry.get(campaign.app)
     quorum = campaign.quorum
     # Only what can be audited may rest on one host's word.
     alone = quorum.adaptive and project.validators(campaign.app).audit is not None
-    trial = project.settings.trust.canary_units
-    if units[0].generation == 0 and len(units) >= CANARY_SHARE * trial:
-        row.canary = trial
     for unit in units:
         cost = planner.cost(campaign, unit)
         session.add(
@@ -241,18 +267,6 @@ def add_generation(
                 files=_file_rows(files[unit.name]),
             )
         )
-    row.next_generation += 1
-    session.add(
-        Event(
-            time=now,
-            actor=actor,
-            kind="generation_issued",
-            campaign_id=row.id,
-            after=f"generation {units[0].generation}",
-            reason=f"{len(units)} workunits of generation {units[0].generation} are issued.",
-            data={"generation": units[0].generation, "n_unit": len(units)},
-        )
-    )
     session.flush()
 
 
@@ -294,10 +308,15 @@ def _issued_before(database: Database, campaign: Campaign) -> Issued | None:
         same = row.source == campaign.source
         same = same and from_definition(row.definition).inputs == campaign.inputs
         if not same:
+            more = (
+                f", or add images to that one by `openastro campaign extend {campaign.name} FILE`"
+                if campaign.app in EXTENDABLE_APPS
+                else ""
+            )
             raise InputError(
                 f"There is another campaign named {campaign.name}, issued before: give this one a "
                 "name of its own, such as "
-                f'name = "{campaign.name}-2".',
+                f'name = "{campaign.name}-2"{more}.',
                 name=campaign.name,
             )
         first = select(Workunit.id).where(Workunit.campaign_id == row.id, Workunit.generation == 0)

@@ -90,8 +90,15 @@ def cancel(project: Project, name: str, reason: str = "", *, actor: str = "admin
     return sweep(project, row, actor=actor)
 
 
-def complete(project: Project, campaign_id: int, reason: str, *, actor: str) -> bool:
+def complete(
+    project: Project, campaign_id: int, reason: str, *, actor: str, definition: bytes | None = None
+) -> bool:
     """End a running campaign by its stop rule; `sweep` then withdraws what nobody has begun.
+
+    Parameters
+    ----------
+    definition : bytes, optional
+        Whose stop rule it is. A campaign that was extended meanwhile is not ended.
 
     Returns
     -------
@@ -102,7 +109,10 @@ def complete(project: Project, campaign_id: int, reason: str, *, actor: str) -> 
         row = session.get(CampaignRow, campaign_id, with_for_update=True)
         if row is None or row.state != CampaignState.ACTIVE.value:
             return False
-        _enter(session, row, CampaignState.COMPLETE, project.clock(), actor, reason)
+        session.refresh(row)
+        if definition is not None and row.definition != definition:
+            return False
+        enter(session, row, CampaignState.COMPLETE, project.clock(), actor, reason)
         return True
 
 
@@ -138,7 +148,8 @@ def sweep(project: Project, campaign_id: int, *, actor: str) -> int:
     if cancelled == n_open:
         with project.database.write() as session:
             row = session.get(CampaignRow, campaign_id, with_for_update=True)
-            if row is not None and row.end_time is None:
+            # One that was extended meanwhile goes on.
+            if row is not None and row.end_time is None and row.state in _ENDED:
                 row.end_time = project.clock()
     return cancelled
 
@@ -174,7 +185,7 @@ def status(project: Project, name: str) -> Status:
         If there is none of this name.
     """
     with project.database.read() as session:
-        row = _find(session, name)
+        row = find(session, name)
         summary = session.scalar(
             select(ProductRow.summary)
             .where(ProductRow.campaign_id == row.id)
@@ -203,10 +214,17 @@ def definition(database: Database, name: str) -> Campaign:
         If there is none.
     """
     with database.read() as session:
-        return from_definition(_find(session, name).definition)
+        return from_definition(find(session, name).definition)
 
 
-def _find(session: Session, name: str) -> CampaignRow:
+def find(session: Session, name: str) -> CampaignRow:
+    """Return a campaign's row.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     row = session.scalars(select(CampaignRow).where(CampaignRow.name == name)).one_or_none()
     if row is None:
         raise InputError(f"There is no campaign {name}: see `openastro campaign list`.", name=name)
@@ -224,7 +242,7 @@ def _set_state(
 ) -> int:
     """Put a campaign into a state, nothing if it is there already; return its id."""
     with project.database.write() as session:
-        row = session.get(CampaignRow, _find(session, name).id, with_for_update=True)
+        row = session.get(CampaignRow, find(session, name).id, with_for_update=True)
         assert row is not None
         session.refresh(row)
         if row.state == state.value:
@@ -237,11 +255,11 @@ def _set_state(
                 name=name,
                 state=row.state,
             )
-        _enter(session, row, state, project.clock(), actor, reason)
+        enter(session, row, state, project.clock(), actor, reason)
         return row.id
 
 
-def _enter(
+def enter(
     session: Session,
     row: CampaignRow,
     state: CampaignState,
@@ -249,6 +267,7 @@ def _enter(
     actor: str,
     reason: str,
 ) -> None:
+    """Put a campaign into a state and tell its story; the caller owns the transaction."""
     session.add(
         Event(
             time=now,
@@ -296,6 +315,8 @@ def _cancel_one(
         loaded = lifecycle.load(session, project.database, workunit_id)
         if loaded is None:
             return True
+        if session.get_one(CampaignRow, loaded.row.campaign_id).state not in _ENDED:
+            return False  # it was extended meanwhile, perhaps by this very workunit
         stakes = any(
             one.outcome is Outcome.SUCCESS or one.server_state is ServerState.IN_PROGRESS
             for one in loaded.state.results

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
+from boinc_project.campaign import EXTENDABLE_APPS
 from boinc_project.errors import StateError, TransientError
 from boinc_project.lifecycle.effects import CreateResults, Effect, EventKind, RecordEvent
 from boinc_project.lifecycle.invariants import validate_state
@@ -26,7 +27,7 @@ from boinc_project.lifecycle.workunit import OnResult, WorkunitEvent, handle
 from boinc_project.settings import Settings
 from boinc_project.states import CampaignState
 from server.db import Database
-from server.models import CampaignRow, Event, Result, Workunit
+from server.models import App, CampaignRow, Event, Result, Workunit
 from server.services.effects import grant_credit, judge_hosts, story_rows
 from server.services.state_rows import (
     report_columns,
@@ -101,10 +102,15 @@ def load(session: Session, database: Database, workunit_id: int) -> LoadedWorkun
 
 def transition_event(session: Session, settings: Settings, row: Workunit, now: float) -> Transition:
     """Return the transitioner's look at a workunit, as settings and campaign want it."""
-    state, merge_wanted = session.execute(
-        select(CampaignRow.state, CampaignRow.merge_wanted).where(CampaignRow.id == row.campaign_id)
+    state, merge_wanted, end_time, app = session.execute(
+        select(CampaignRow.state, CampaignRow.merge_wanted, CampaignRow.end_time, App.name)
+        .join(App, App.id == CampaignRow.appid)
+        .where(CampaignRow.id == row.campaign_id)
     ).one()
     running = state in (CampaignState.ACTIVE.value, CampaignState.PAUSED.value)
+    if state == CampaignState.COMPLETE.value and app in EXTENDABLE_APPS:
+        # What it is made of is needed again if it gets more units.
+        running = end_time is None or now < end_time + settings.daemons.extend_delay
     return Transition(
         now,
         grace=settings.scheduler.report_grace_period,

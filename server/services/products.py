@@ -130,7 +130,10 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
     """
     newest = _newest(session, campaign_id)
     digest = product.digest
-    if newest is not None and (newest.digest, newest.n_unit) == (digest, product.n_unit):
+    summary = product.summary()
+    # The same outputs may be less than all of a campaign that was extended.
+    told = (digest, product.n_unit, summary.get("missing"))
+    if newest is not None and (newest.digest, newest.n_unit, newest.summary.get("missing")) == told:
         newest.doubted = 0  # what was withdrawn has been computed again, and came out the same
         return newest
     row = ProductRow(
@@ -141,7 +144,7 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
         n_draw=product.n_draw,
         converged=product.converged,
         digest=digest,
-        summary=product.summary(),
+        summary=summary,
     )
     session.add(row)
     session.add(
@@ -198,6 +201,11 @@ def _canonical_rows(session: Session, campaign_id: int) -> Sequence[_CanonicalRo
         .where(Workunit.campaign_id == campaign_id)
         .order_by(Workunit.id)
     ).all()
+
+
+def is_lost(project: Project, session: Session, campaign_id: int) -> bool:
+    """Whether a product of a campaign's canonical outputs cannot be made any more."""
+    return _is_lost(project, _canonical_rows(session, campaign_id))
 
 
 def _is_lost(project: Project, rows: Sequence[_CanonicalRow]) -> bool:

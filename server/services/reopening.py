@@ -1,6 +1,7 @@
 """What a host alone computed that was found wrong since is opened again; the products are told.
 
-Found wrong is a host that failed an audit, or one of whose results others refuted.
+Found wrong is a host that failed an audit, or one of whose results others refuted. A canonical
+result that the server itself found wrong is withdrawn, too, however many hosts agreed on it.
 
 The record of the host says that this is due (``reopen``), in the very transaction that wrote the
 verdict; so a daemon killed in between finds it. Every workunit is opened in a transaction of its
@@ -17,7 +18,7 @@ from boinc_project.lifecycle.workunit import Withdrawn
 from boinc_project.states import CampaignState
 from server.models import CampaignRow, Event, HostAppVersion, ProductRow, Result, Workunit
 from server.project import Project
-from server.services.lifecycle import apply, load
+from server.services.lifecycle import LoadedWorkunit, apply, load
 
 Suspect = tuple[int, int]
 """A host and an app version."""
@@ -62,6 +63,57 @@ def reopen(project: Project, suspect: Suspect, *, actor: str) -> int:
                 for campaign_id, count in sorted(over.items()):
                     session.add(_doubt(campaign_id, suspect, count, project.clock(), actor))
     return opened
+
+
+def withdraw_wrong(
+    session: Session, project: Project, loaded: LoadedWorkunit, why: str, *, actor: str
+) -> bool:
+    """Withdraw a workunit's canonical result, of which the server has computed a part otherwise.
+
+    All results are judged anew then. A campaign that is over keeps its product, and is told.
+
+    Parameters
+    ----------
+    session : Session
+        The transaction of the verdict that found it.
+    loaded : LoadedWorkunit
+        The workunit, locked.
+    why : str
+        What is wrong, one sentence.
+    actor : str
+        For the story.
+
+    Returns
+    -------
+    bool
+        Whether it was withdrawn: not if files that are needed for another verdict are going.
+    """
+    canonical = loaded.state.canonical
+    if canonical is None:
+        return False
+    campaign = session.get_one(CampaignRow, loaded.row.campaign_id)
+    row = loaded.results[canonical]
+    if campaign.state not in _RUNNING:
+        session.add(
+            Event(
+                time=project.clock(),
+                actor=actor,
+                kind="product_doubted",
+                campaign_id=campaign.id,
+                hostid=row.hostid,
+                reason=f"A canonical result of this campaign is wrong: {why} The campaign is over, "
+                "so it is not computed again.",
+                data={"units": 1},
+            )
+        )
+        return False
+    event = Withdrawn(project.clock(), None, granted=row.received_time or 0.0, reason=why)
+    effects = apply(
+        session, project.database, loaded, event, actor=actor, settings=project.settings
+    )
+    if effects:
+        _tell_product(session, campaign.id)
+    return bool(effects)
 
 
 def _alone(suspect: Suspect) -> Select[int, int, str]:

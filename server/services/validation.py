@@ -276,10 +276,17 @@ def validation_done(case: Case, judgement: Judgement, now: float) -> ValidationD
             one: verdict.is_valid
             for one, verdict in audits.items()
             if verdict.is_valid or verdict.is_invalid
-        },
+        }
+        # A part of them was computed again, too, and is another.
+        | dict.fromkeys(decision.states.keys() & decision.settled.refuted.keys(), False),
         replicate=case.confirm or any(not one.is_valid for one in audits.values()),
         reasons={**decision.reasons, **dict.fromkeys(case.missing, lost)},
+        confirmed=_believed(decision) & decision.settled.confirmed.keys(),
     )
+
+
+def _believed(decision: Decision) -> frozenset[int]:
+    return frozenset(one for one, state in decision.states.items() if state is ValidateState.VALID)
 
 
 def evidence(case: Case, judgement: Judgement, loaded: LoadedWorkunit, now: float) -> Event:
@@ -298,6 +305,10 @@ def evidence(case: Case, judgement: Judgement, loaded: LoadedWorkunit, now: floa
             "comparisons": [
                 {"results": [names[a], names[b]], **_plain(verdict)}
                 for (a, b), verdict in decision.comparisons.items()
+            ],
+            "settled": [
+                {"results": [names[a], names[b]], "verdicts": [_plain(one) for one in verdicts]}
+                for (a, b), verdicts in decision.settled.pairs.items()
             ],
             "audits": {
                 names[one]: {"seed": f"{judgement.seeds[one]:032x}", **_plain(verdict)}

@@ -31,6 +31,8 @@ MAX_NBYTES = 4096
 
 LENGTH_IS_KNOWN = True
 """See `validator.registry.AppValidator`."""
+referee = None
+"""Other results decide where two disagree."""
 
 
 def segment(unit_digest: str, index: int, *, forger: str = "") -> float:

@@ -8,14 +8,24 @@ import numpy as np
 import pytest
 
 from apps.reprojection.built import load_kernel
-from tests.adversarial.images import IMAGE_KINDS, Forge, other_unit, wrong_tile
+from boinc_project.states import ValidateState
+from tests.adversarial.images import (
+    IMAGE_KINDS,
+    Forge,
+    cheaper_kernel,
+    forged_digests,
+    other_unit,
+    wrong_tile,
+)
 from tests.unit.validator.reprojection_case import Case
 from validator import registry, reprojection
-from validator.quorum import decide
+from validator.quorum import Decision, decide
 from validator.verdict import Verdict
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
 
+WHOLLY_FALSE = (forged_digests, other_unit, cheaper_kernel)
+"""In more tiles than are computed again."""
 OUTPUTS = {"steps": {"kind": "steps", "step_sigma": 0.25}, "float": {"kind": "float"}}
 
 
@@ -34,6 +44,16 @@ def judge(case: Case, path: Path) -> Verdict:
     return verdict
 
 
+def quorum(case: Case, *paths: Path) -> Decision:
+    return decide(
+        case.unit,
+        dict(enumerate(paths)),
+        min_quorum=2,
+        app=registry.get("reprojection"),
+        inputs=case.inputs,
+    )
+
+
 @pytest.mark.parametrize("forge", IMAGE_KINDS, ids=lambda forge: forge.__name__)
 def test_what_is_false_is_refused_and_agrees_with_no_honest_output(
     case: Case, forge: Forge
@@ -42,6 +62,25 @@ def test_what_is_false_is_refused_and_agrees_with_no_honest_output(
     verdict = judge(case, path)
     assert verdict.is_invalid, verdict.reason
     assert not reprojection.compare(case.unit, path, case.output).is_valid
+
+
+@pytest.mark.parametrize("forge", IMAGE_KINDS, ids=lambda forge: forge.__name__)
+def test_no_number_of_equal_forgeries_outvotes_an_honest_output(case: Case, forge: Forge) -> None:
+    """The tiles in question are computed again, so that one honest output wins against two.
+
+    If they are more than one disagreement is worth, it waits for another honest one.
+    """
+    false, honest = forge(case), case.output
+    for outputs in ([false, honest], [false, false, honest], [honest, false]):
+        found = quorum(case, *outputs)
+        right = outputs.index(honest)
+        assert found.failed == set(range(len(outputs))) - {right}, found.reasons
+        if forge in WHOLLY_FALSE:
+            assert found.canonical is None
+            assert found.states[right] is ValidateState.INCONCLUSIVE
+            assert quorum(case, *outputs, honest).canonical == right
+        else:
+            assert found.canonical == right, found.reasons
 
 
 def test_honest_twins_pass(case: Case) -> None:
@@ -55,14 +94,7 @@ def test_only_the_audit_tells_a_tile_with_its_own_digest(case: Case) -> None:
     """Colluders would agree on it: the check has nothing to say."""
     path = wrong_tile(case)
     assert reprojection.check(case.unit, path, case.inputs).is_valid
-    found = decide(
-        case.unit,
-        {1: path, 2: wrong_tile(case)},
-        min_quorum=2,
-        app=registry.get("reprojection"),
-        inputs=case.inputs,
-    )
-    assert found.canonical == 1
+    assert quorum(case, path, wrong_tile(case)).canonical == 0
 
 
 def test_one_tile_looked_at_finds_another_units_output(case: Case) -> None:

@@ -274,7 +274,7 @@ class Life(RuleBasedStateMachine):
         valid = [k for k, verdict in states.items() if verdict is ValidateState.VALID]
         invalid = [k for k, verdict in states.items() if verdict is ValidateState.INVALID]
         failed = frozenset(data.draw(st.sets(st.sampled_from(invalid))) if invalid else ())
-        canonical = self.state.canonical
+        canonical, confirmed = self.state.canonical, frozenset[int]()
         if canonical is None and len(valid) >= self.state.limits.min_quorum:
             canonical = data.draw(st.sampled_from(valid))
         elif canonical is None and valid:
@@ -282,12 +282,24 @@ class Life(RuleBasedStateMachine):
             if self.state.need_validate:
                 with pytest.raises(StateError):
                     handle(self.state, decision)
-            states |= dict.fromkeys(valid, ValidateState.INCONCLUSIVE)
+            if len(valid) == self.state.limits.min_quorum - 1 and data.draw(st.booleans()):
+                # The server's own computing is worth one more.
+                canonical = data.draw(st.sampled_from(valid))
+                confirmed = frozenset({canonical})
+            else:
+                states |= dict.fromkeys(valid, ValidateState.INCONCLUSIVE)
         due = self.state.need_validate
         before = self.state
         audits = dict.fromkeys(failed, False)
         decision = ValidationDone(
-            self.now, states, canonical, credit, failed, audits=audits, replicate=bool(failed)
+            self.now,
+            states,
+            canonical,
+            credit,
+            failed,
+            audits=audits,
+            replicate=bool(failed),
+            confirmed=confirmed,
         )
         self.happens_twice(decision)
         if due and failed and self.state.canonical is None and not self.state.finished:
@@ -323,12 +335,13 @@ class Life(RuleBasedStateMachine):
             return
         before = self.state
         valid = {r.host for r in before.results if r.validate_state is ValidateState.VALID}
-        host = data.draw(st.sampled_from(sorted(valid | {99})))
+        host = data.draw(st.sampled_from([None, *sorted(valid | {99})]))
         files = [before.file_delete_state, *(r.file_delete_state for r in before.results)]
         held = all(one is FileDeleteState.INIT for one in files)
         self.happens_twice(Withdrawn(self.now, host, self.now - 10.0, "it failed an audit"))
-        if held and valid == {host}:
+        if held and (valid == {host} or host is None):
             assert self.state.canonical is None
+            assert self.state.need_validate == (host is None)
             assert self.state.assimilate_state is AssimilateState.INIT
             assert self.state.limits.min_quorum >= 2
             assert self.state.transition_time <= self.now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -18,7 +18,7 @@ from boinc_project.unit import Unit
 from tests.unit.validator import ttv_case
 from tests.unit.validator.ensembles import ar1, gaussian_log_prob
 from validator.quorum import Decision, decide
-from validator.registry import Audit
+from validator.registry import Audit, Referee
 from validator.statistics import compare_ensembles
 from validator.verdict import Verdict, inconclusive, invalid, valid
 
@@ -32,6 +32,7 @@ class Table:
     checks: Mapping[int, str]
     pairs: Mapping[tuple[int, int], str]
     audit: Audit | None = None
+    referee: Referee | None = None
 
     def check(self, unit: Unit, path: Path, inputs: Mapping[str, Path], /) -> Verdict:
         return self._say(self.checks[int(path.read_text())])
@@ -39,6 +40,19 @@ class Table:
     def compare(self, unit: Unit, path_a: Path, path_b: Path, /) -> Verdict:
         a, b = sorted(int(path.read_text()) for path in (path_a, path_b))
         return self._say(self.pairs[a, b])
+
+    def settled_by(self, words: Mapping[tuple[int, int], tuple[str, str]]) -> Table:
+        """Return the same with a referee that says of the pairs what is given."""
+
+        def referee(
+            unit: Unit, path_a: Path, path_b: Path, inputs: Mapping[str, Path], /
+        ) -> tuple[Verdict, Verdict]:
+            numbers = [int(path.read_text()) for path in (path_a, path_b)]
+            said = [self._say(word) for word in words[min(numbers), max(numbers)]]
+            first, second = said if numbers[0] < numbers[1] else reversed(said)
+            return first, second
+
+        return replace(self, referee=referee)
 
     def can_be_canonical(self, output: Path, /) -> bool:
         return True
@@ -122,6 +136,34 @@ def test_numbering_does_not_decide_whether_there_is_agreement(
     straight = run(table, list(range(n)), min_quorum)
     shuffled = run(table, order, min_quorum)
     assert (straight.canonical is None) == (shuffled.canonical is None)
+
+
+@settings(deadline=None, max_examples=150)
+@given(tables(), st.integers(1, 3), st.randoms(use_true_random=False), st.data())
+def test_who_is_refuted_is_out_and_who_wins_has_the_evidence_however_they_are_numbered(
+    given_table: tuple[int, Table], min_quorum: int, random: Random, data: st.DataObject
+) -> None:
+    n, table = given_table
+    table = table.settled_by(
+        {pair: (data.draw(WORDS), data.draw(WORDS)) for pair in sorted(table.pairs)}
+    )
+    found = run(table, list(range(n)), min_quorum)
+    refuted = set(found.settled.refuted)
+    assert all(found.states[one] is ValidateState.INVALID for one in refuted)
+    assert found.failed == refuted | {one for one in range(n) if table.checks[one] == "invalid"}
+    valid_ones = {one for one, state in found.states.items() if state is ValidateState.VALID}
+    assert (found.canonical in valid_ones) == (found.canonical is not None)
+    if found.canonical is not None:
+        assert len(valid_ones) + (found.canonical in found.settled.confirmed) >= min_quorum
+    for one in found.settled.confirmed:
+        against = [pair for pair in found.settled.pairs if one in pair]
+        assert any(set(pair) - {one} <= refuted for pair in against)
+    order = list(range(n))
+    random.shuffle(order)
+    shuffled = run(table, order, min_quorum)
+    assert {order[one] for one in shuffled.settled.refuted} == refuted
+    assert {order[one] for one in shuffled.settled.confirmed} == set(found.settled.confirmed)
+    assert (shuffled.canonical is None) == (found.canonical is None)
 
 
 @settings(deadline=None, max_examples=100)

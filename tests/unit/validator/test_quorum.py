@@ -16,7 +16,7 @@ from tests.unit.validator import ttv_case
 from validator import registry, ttv
 from validator.audited import AuditedDecision, decide_audited
 from validator.quorum import Decision, decide
-from validator.registry import Audit
+from validator.registry import Audit, Referee
 from validator.verdict import Verdict, inconclusive, invalid, valid
 
 VALID, INVALID, INCONCLUSIVE = (
@@ -35,6 +35,7 @@ class Letters:
     """
 
     audit: Audit | None = None
+    referee: Referee | None = None
     n_check: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)
 

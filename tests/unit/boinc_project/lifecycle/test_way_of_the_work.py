@@ -21,6 +21,7 @@ from boinc_project.lifecycle.workunit import (
     OwnEvent,
     ValidationDeferred,
     ValidationDone,
+    Withdrawn,
     WorkunitEvent,
     handle,
 )
@@ -330,6 +331,43 @@ def test_failed_check_beside_a_quorum_is_an_error_of_its_own(story: Story) -> No
     assert story.state.result(3).validate_state is INVALID
 
 
+def test_the_servers_own_computing_is_worth_one_more_result(story: Story) -> None:
+    two_successes(story)
+    event = ValidationDone(
+        4.0,
+        {0: INVALID, 1: VALID},
+        1,
+        7.0,
+        failed=frozenset({0}),
+        audits={0: False},
+        confirmed=frozenset({1}),
+    )
+    story.happens(event)
+    assert story.state.canonical == 1
+    assert story.state.result(0).outcome is Outcome.VALIDATE_ERROR
+    assert not [one for one in story.state.results if not one.over]
+    # Should the host be found wrong later, others compute it.
+    assert (story.state.limits.min_quorum, story.state.limits.full_quorum) == (1, 2)
+    host = story.state.result(1).host
+    assert host is not None
+    story.happens(Withdrawn(5.0, host, 4.0))
+    assert story.state.canonical is None
+    assert story.state.limits.min_quorum == 2
+
+
+def test_a_canonical_result_that_is_wrong_is_withdrawn_whoever_confirmed_it(story: Story) -> None:
+    two_successes(story)
+    story.judge(4.0, 0, r0=VALID, r1=VALID)
+    story.happens(Assimilated(5.0))
+    story.happens(Withdrawn(6.0, 21, 4.0))
+    assert story.state.canonical == 0, "others confirmed what this host found"
+    story.happens(Withdrawn(6.0, None, 4.0, "Tile 2 is another."))
+    assert story.state.canonical is None
+    assert story.state.need_validate
+    assert story.state.to_check == {0, 1}
+    assert [one.granted_credit for one in story.state.results] == [0.0, 0.0]
+
+
 def test_campaign_holds_the_canonical_output(story: Story) -> None:
     two_successes(story)
     story.judge(4.0, 0, r0=VALID, r1=VALID)
@@ -418,6 +456,10 @@ def test_stale_decision_is_not_taken(story: Story) -> None:
     ("event", "words"),
     [
         (ValidationDone(4.0, {0: VALID, 1: INCONCLUSIVE}, 0), "1 agree, min_quorum is 2"),
+        (
+            ValidationDone(4.0, {0: VALID, 1: INVALID}, 0, confirmed=frozenset({1})),
+            "confirmed and is not VALID",
+        ),
         (ValidationDone(4.0, {0: VALID, 1: VALID}, None), "without a canonical"),
         (ValidationDone(4.0, {0: INVALID, 1: VALID}, 0), "not VALID"),
         (ValidationDone(4.0, {0: VALID, 1: ValidateState.INIT}, 0), "neither"),
