@@ -20,6 +20,7 @@ from apps.ttv.table import TransitTable
 from boinc_project.errors import InputError
 from work_generator.fit import Fit, Round, scales
 from work_generator.search_starts import N_START, aligned, starts
+from work_generator.steps import choose_dt
 
 DELTA = 50.0
 """Modes whose -2 log(posterior) at the peak is within this of the best one's are kept: 50 is a
@@ -135,11 +136,49 @@ def find_modes(
     # What polishing may gain is not known before: twice delta is looked at.
     near = costs <= costs[0] + 2.0 * delta
     firsts = _clusters(fit, points[near], np.ones(int(near.sum()), dtype=np.int64))
-    polished = fit.refine(np.array([mode.params for mode in firsts]), _POLISH)
+    return _polished(fit, firsts, delta)
+
+
+def confirmed(
+    problem: Problem, table: TransitTable, modes: Sequence[Mode], *, delta: float = DELTA
+) -> list[Mode]:
+    """Return the modes that are no artefacts of the step of the search.
+
+    Where orbits are eccentric a step that is fine enough for the best mode may not be for another
+    one, and its errors can fit noise: a minimum of theirs goes away as the step gets finer. Every
+    mode but the first is fitted again with a step that is fine enough for itself.
+
+    Parameters
+    ----------
+    problem, table
+        See `find_modes`.
+    modes : sequence of Mode
+        Best first, at least one.
+    delta : float
+        See `find_modes`.
+    """
+    kept = [modes[0]]
+    for mode in modes[1:]:
+        pair = [modes[0], mode]
+        try:
+            step = choose_dt(problem, mode.params[np.newaxis], table)
+        except InputError:  # nothing can be said with any step
+            kept.append(mode)
+            continue
+        model = replace(problem.model, dt=step.dt, modified_kick=step.modified_kick)
+        fit = Fit(Posterior(replace(problem, model=model), table))
+        if len(_polished(fit, pair, delta)) == len(pair):
+            kept.append(mode)
+    return kept
+
+
+def _polished(fit: Fit, modes: Sequence[Mode], delta: float) -> list[Mode]:
+    """Follow modes to their very peaks, and return which are left, best first."""
+    polished = fit.refine(np.array([mode.params for mode in modes]), _POLISH)
     costs = fit.costs(polished)
     order = np.argsort(costs, kind="stable")
     order = order[costs[order] <= costs.min() + delta]
-    counts = np.array([mode.n_found for mode in firsts])
+    counts = np.array([mode.n_found for mode in modes])
     return _connected(fit, _clusters(fit, polished[order], counts[order]))
 
 

@@ -17,7 +17,7 @@ from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from work_generator import pilot
-from work_generator.modes import Mode, find_modes
+from work_generator.modes import Mode, confirmed, find_modes
 from work_generator.steps import Step, choose_dt, measure_step
 from work_generator.ttv_file import posterior_of
 
@@ -63,15 +63,14 @@ def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
     first = posterior_of(campaign.settings, campaign.inputs)
     # The root of the seed tree: every unit has a branch of its own below it.
     rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
-    n_start = campaign.settings["starts"]
-    fast = posterior_of(for_search(campaign.settings), campaign.inputs).problem
-    modes = find_modes(fast, first.table, rng, _first_half(progress), n_start=n_start)
+    modes, n_artefact = search(campaign, rng, _first_half(progress))
     step = step_for(campaign.settings["model"], first, modes)
     model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
     settings = {
         **campaign.settings,
         "model": model,
         "dt_error": {"seconds": step.error, "sigma": step.error_sigma},
+        "n_artefact": n_artefact,
     }
     posterior = posterior_of(for_search(settings), campaign.inputs)
     # A fit may end beyond a hard edge of the priors: there is nothing to begin at.
@@ -100,6 +99,17 @@ def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
     settings["importance"] = {"log_z": flown.log_z, "error": flown.log_z_error}
     settings["proposal"] = flown.proposal.to_json()
     return replace(campaign, settings=settings)
+
+
+def search(
+    campaign: Campaign, rng: np.random.Generator, progress: Told | None = None
+) -> tuple[list[Mode], int]:
+    """Return the modes of a campaign, best first, and how many were artefacts of a coarse step."""
+    posterior = posterior_of(for_search(campaign.settings), campaign.inputs)
+    problem, table = posterior.problem, posterior.table
+    found = find_modes(problem, table, rng, progress, n_start=campaign.settings["starts"])
+    modes = confirmed(problem, table, found)
+    return modes, len(found) - len(modes)
 
 
 def has_modes(campaign: Campaign) -> bool:

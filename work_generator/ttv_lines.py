@@ -37,6 +37,10 @@ def preparation(campaign: Campaign) -> list[str]:
         lines.append(
             f"These are all modes found within {DELTA:g} of the best one's -2 log(posterior)."
         )
+    n_artefact = settings.get("n_artefact", 0)
+    if n_artefact:
+        minima = "1 minimum" if n_artefact == 1 else f"{n_artefact} minima"
+        lines.append(f"Left out: {minima} that went away with a step that is fine enough there.")
     if "pilot" in settings:
         effective, n_call = settings["pilot"]["effective"], settings["pilot"]["n_call"]
         lines.append(
