@@ -50,7 +50,10 @@ def test_the_example_is_read() -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("n_live = 10", "n_live = 10 is too few for 10 free parameters: write 40 or more"),
+        ("n_live = 10", "n_live = 10 is too few for 10 free parameters: write 44 or more"),
+        ("n_live = 10\nproposal_share = 0", "n_live = 10 is too few for 10 .*: write 40 or more"),
+        ("proposal_share = 1.0", "is not a part: write a number from 0"),
+        ("proposal_share = -0.1", "is not a part: write a number from 0"),
         ("dlogz = 5.0", "write 1 or less"),
         ("dlogz = 0", "greater than 0"),
         ('method = "slice"', "write one of rwalk"),
