@@ -21,7 +21,6 @@ from apps.nested.cube import CubeLikelihood
 from apps.nested.proposal import parse_proposal
 from apps.nested.settings import MAX_DEAD, MAX_LIVE, least_live, parse_sampler
 from apps.ttv.likelihood import Posterior
-from apps.ttv.sampler_settings import COMPONENT_KEYS
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
@@ -31,6 +30,7 @@ from work_generator.estimate import Cost, measure
 from work_generator.importance import kish, log_mean
 from work_generator.modes import Mode, find_modes
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
+from work_generator.nested_proposal import beginning_of_runs
 from work_generator.preparation import for_search, step_for
 from work_generator.ttv import (
     fpops_per_call,
@@ -146,24 +146,21 @@ def prepare(
     posterior = posterior_of(for_search(settings), campaign.inputs)
     e_folds = expected_e_folds(modes, first)
     flown = pilot.fly(posterior, modes, rng)
-    # Runs whose walks are too short agree with each other and are wrong: only another method tells.
-    settings["importance"] = {"log_z": flown.log_z, "error": flown.log_z_error}
+    log_z, log_z_error = flown.log_z, flown.log_z_error
     share = _share(campaign.settings["sampler"])
     if share:
-        settings["proposal"] = {"share": share, **_proposal(flown)}
-        e_folds = e_folds_from_cube(posterior, settings["proposal"], e_folds, rng)
+        begin = beginning_of_runs(flown, modes, posterior, share, rng)
+        log_z, log_z_error = begin.log_z, begin.log_z_error
+        settings["proposal"] = begin.settings
+        e_folds = e_folds_from_cube(posterior, begin.settings, e_folds, rng)
+    # Runs whose walks are too short agree with each other and are wrong: only another method tells.
+    settings["importance"] = {"log_z": log_z, "error": log_z_error}
     settings["best"] = {
         "params": modes[0].params.tolist(),
         "chi2": modes[0].chi2,
         "e_folds": e_folds,
     }
     return replace(campaign, settings=settings)
-
-
-def _proposal(flown: pilot.Pilot) -> dict[str, Any]:
-    """Return what a pilot proposes from; the tails of the components are the app's own."""
-    raw = flown.proposal.to_json()
-    return {"shear": raw["shear"], **{key: raw["mixture"][key] for key in COMPONENT_KEYS}}
 
 
 def e_folds_from_cube(
