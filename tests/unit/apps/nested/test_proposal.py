@@ -22,6 +22,7 @@ from apps.ttv.settings import Problem
 from apps.ttv.shear import Shear
 from apps.ttv.table import parse_table
 from boinc_project.errors import UnitError
+from tests import nested_targets
 from tests.unit.validator import nested_case, ttv_case
 from work_generator.shear import to_json
 
@@ -80,6 +81,25 @@ def test_the_density_is_that_of_the_points() -> None:
     assert_mean_is(weights * (np.abs(values[:, 0] - 10.0) < 0.02), 0.2)
     assert_mean_is(weights * values[:, 1], 4.0)
     assert_mean_is(weights * values[:, 3], 7.0)
+
+
+def test_the_density_is_that_of_the_formula() -> None:
+    """In scipy's words, and with the whole Jacobian matrix of the map taken numerically."""
+    one, found = proposal(), problem()
+    _, values, log_ratios = points(40)
+    inside = np.isfinite(log_ratios)
+    steps = np.diag([1e-7, 1e-7, 1e-4, 1e-6])
+    for x, log_ratio in zip(values[inside], log_ratios[inside], strict=True):
+        slopes = one.shear.straighten(x + steps) - one.shear.straighten(x - steps)
+        jacobian = abs(np.linalg.det(slopes / (2.0 * np.diag(steps)[:, None])))
+        parts = []
+        for weight, mean, factor in zip(one.weights, one.means, one.choleskys, strict=True):
+            t = np.linalg.solve(factor, one.shear.straighten(x[None])[0] - mean)
+            shape = stats.logistic.pdf(t, scale=SPREAD).prod() / np.linalg.det(factor)
+            parts.append(weight * shape * jacobian)
+        prior = math.exp(JointPrior(found).log_densities(x[None])[0])
+        expected = math.log(0.3 + 0.7 * sum(parts) / prior)
+        assert log_ratio == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_weights_are_bounded_by_the_priors_share() -> None:
@@ -152,7 +172,10 @@ def test_coordinates_are_named_and_none_is_periodic() -> None:
     names = problem().parameter_names
     assert Cube(problem(), None).names == names
     assert Cube(problem(), proposal()).names == (CHOICE, *names)
-    assert Cube(problem(), proposal()).periodic == ()
+    eccentric = Problem.from_mapping({"model": ttv_case.MODEL, "parameters": ttv_case.PARAMETERS})
+    assert Cube(eccentric, None).periodic == (eccentric.parameter_names.index("c.esinw"),)
+    round_one = nested_targets.round_proposal(eccentric.n_dim, 0.02, 0.5)
+    assert Cube(eccentric, round_one).periodic == ()
 
 
 def as_json(one: Proposal) -> dict[str, Any]:
