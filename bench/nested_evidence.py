@@ -66,6 +66,8 @@ def main() -> None:
             f"{output.n_likelihood:7d} {time.process_time() - began:7.1f}",
             flush=True,
         )
+    if not runs:
+        return
     points = merge_points(runs)
     print(
         f"merged {weigh(points).logz:.3f} +- {_error(points):.3f}, ESS {weigh(points).ess:.0f}, "

@@ -1,6 +1,6 @@
 """What the unit cube of a nested run stands for, if the unit says where the posterior is.
 
-Transit times leave a thin, bent sheet, e^-25 and less of the prior's volume. A run that begins with
+Transit times leave a thin, bent sheet, e^-30 and less of the prior's volume. A run that begins with
 points of the prior has all that way to go, and its walks hardly move on the sheet. Evidence and
 posterior stay what they are if prior and likelihood are divided otherwise, L pi = L* p* ("posterior
 repartitioning": Chen, Hobson, Das & Gelderblom 2019, Statistics and Computing 29, 835), so the cube
