@@ -27,9 +27,9 @@ STEPS_WITH_PROPOSAL = 10
 """The same with a proposal, in whose coordinates the posterior is nearly flat; there is one
 coordinate more. Three of ten steps stay in the cube."""
 DEFAULT_SHARE = 0.8
-"""Part of the cube that is the proposal's. It costs -log(share) = 0.2 e-folds, and as many nats of
-information, half of what a good fit is wrong by; and every fifth point begins in the prior, so that
-a run of 250 does not see a mode that fills a tenth of it with a probability of e^-5."""
+"""Part of the cube that is the proposal's. It costs -log(share) = 0.2 e-folds and as many nats of
+information, a share of one half 0.7; and every fifth point begins in the prior, so that a run of
+250 has none in a tenth of the prior's volume with a probability of e^-5."""
 DEFAULT_ERROR = 0.1
 DEFAULT_ESS = 2000.0
 """Quantiles of 2.5 % are then known to a seventh of themselves."""
