@@ -22,6 +22,7 @@ from apps.nested.proposal import parse_proposal
 from apps.ttv.likelihood import Posterior
 from apps.ttv.sampler_settings import COMPONENT_KEYS, MAX_COMPONENTS, Mixture
 from work_generator import pilot
+from work_generator.cores import cores_of
 from work_generator.importance import kish, largest_power, log_mean, picked, relative_error
 from work_generator.modes import Mode
 from work_generator.proposals import WIDENING, Proposal, fit_proposal
@@ -92,11 +93,27 @@ def beginning_of_runs(
         return Beginning(settings, flown.log_z, flown.log_z_error)
     fit = _improved(_with_peaks(flown.proposal, modes, posterior, rng), posterior, share, rng)
     settings = proposal_settings(fit, share)
-    points = fit.sample(_LAST, np.random.RandomState(rng.bit_generator))
-    logs = posterior.log_densities(points) - fit.log_densities(points)
+    logs = _last_look(fit, posterior, rng)
     if kish(logs) < pilot.TRUSTED_EFFECTIVE:
         return Beginning(settings, flown.log_z, None)
     return Beginning(settings, log_mean(logs), relative_error(logs))
+
+
+def _last_look(fit: Proposal, posterior: Posterior, rng: np.random.Generator) -> Array:
+    """Return log weights of new draws, of a fit that knows the prior's poles where it has any."""
+    random = np.random.RandomState(rng.bit_generator)
+    points = fit.sample(_LAST, random)
+    logs = fit.log_weights(points, posterior.log_densities(points))
+    if kish(logs) < pilot.TRUSTED_EFFECTIVE:
+        return logs
+    draws = picked(points, logs, _RESAMPLED, rng)
+    cores = cores_of(posterior.problem, draws)
+    if not cores:
+        return logs
+    order = dependence_order(posterior.problem.parameter_names)
+    fit = fit_proposal([draws], [1.0], order, cores)
+    points = fit.sample(_LAST, random)
+    return fit.log_weights(points, posterior.log_densities(points))
 
 
 def proposal_settings(fit: Proposal, share: float) -> dict[str, Any]:
