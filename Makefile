@@ -57,6 +57,7 @@ bench: setup ## Run the benchmarks
 	$(PYTHON_IN_VENV) bench/ttv_likelihood.py
 	$(PYTHON_IN_VENV) bench/ttv_sampling.py
 	$(PYTHON_IN_VENV) bench/nested_batch.py
+	$(PYTHON_IN_VENV) bench/nested_evidence.py
 	$(PYTHON_IN_VENV) bench/stacking.py
 	$(PYTHON_IN_VENV) bench/reprojection.py
 	$(PYTHON_IN_VENV) bench/trust.py

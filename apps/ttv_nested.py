@@ -28,7 +28,7 @@ from boinc_project.seeds import Stream, stream_key
 from boinc_project.unit import Unit
 
 APP_NAME = "ttv_nested"
-APP_VERSION = 100
+APP_VERSION = 200
 APP_TITLE = "Nested sampling of transit timing"
 FROZEN_FROM = "freeze-nested"
 """The lock file below ``requirements/`` that the app is frozen from."""
@@ -60,7 +60,7 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
         raise UnitError(f"The input file {TABLE_FILE} is missing.", name=TABLE_FILE)
     settings = NestedUnit.from_mapping(unit.settings)
     posterior = Posterior(settings.problem, parse_table(inputs[TABLE_FILE].read_bytes()))
-    target = CubeLikelihood(posterior, runtime.poll)
+    target = CubeLikelihood(posterior, settings.sampler.proposal, runtime.poll)
     sampler = nested_sampler(unit, settings.sampler, target)
     file = CheckpointFile(
         runtime.slot / checkpoint.CHECKPOINT_FILE,
@@ -109,7 +109,7 @@ def replay(unit: Unit, table: TransitTable, output: NestedOutput, number: int) -
         Its dead points should be those of the output, and its live points those after it.
     """
     settings = NestedUnit.from_mapping(unit.settings)
-    target = CubeLikelihood(Posterior(settings.problem, table))
+    target = CubeLikelihood(Posterior(settings.problem, table), settings.sampler.proposal)
     sampler = nested_sampler(unit, settings.sampler, target)
     live_u, live_logl = output.live_at(number * output.segment)
     return sampler.segment(live_u, live_logl, float(output.scales[number]), number)
@@ -120,7 +120,7 @@ def _resume(file: CheckpointFile, settings: NestedUnit) -> NestedRun | None:
     if payload is None:
         return None
     try:
-        return checkpoint.from_bytes(payload, settings.sampler, settings.problem.n_dim)
+        return checkpoint.from_bytes(payload, settings.sampler, len(settings.coordinates))
     except CorruptCheckpoint:
         # Whole, of this unit, and still not a run: nothing older can be better.
         file.remove()
@@ -180,7 +180,7 @@ def _output(unit: Unit, settings: NestedUnit, found: NestedRun, runtime: Runtime
         app_version=APP_VERSION,
         platform=runtime.platform,
         app_digest=runtime.app_digest,
-        parameter_names=settings.problem.parameter_names,
+        parameter_names=settings.coordinates,
         dead_u=np.concatenate(found.dead_u),
         dead_logl=np.concatenate(found.dead_logl),
         dead_slot=np.concatenate(found.dead_slot),

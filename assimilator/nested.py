@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2, kstwo
 
-from apps.nested.cube import PriorTransform
+from apps.nested.cube import Cube
+from apps.nested.proposal import parse_proposal
 from apps.nested.run import log_left
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, parse_table
@@ -75,10 +76,11 @@ def merge(
         If the campaign's settings or its table are not usable.
     """
     problem = Problem.from_mapping(campaign.settings)
+    cube = cube_of(campaign, problem)
     table = parse_table(campaign.inputs[TABLE_FILE])
     constant = log_constant(problem, table)
     ordered = sorted(outputs, key=lambda one: _key(one))
-    read = [_read(one, problem) for one in ordered]
+    read = [_read(one, cube) for one in ordered]
     runs = tuple(
         sub_run(_key(one), output, float(one.unit.settings["sampler"]["dlogz"]), constant)
         for one, output in zip(ordered, read, strict=True)
@@ -88,7 +90,7 @@ def merge(
     marginals: dict[str, Marginal] = {}
     if read:
         importance = importance_evidence(campaign.settings, constant)
-        posterior, found, marginals = _posterior(problem, read, runs, constant, importance)
+        posterior, found, marginals = _posterior(problem, cube, read, runs, constant, importance)
     return NestedProduct(
         campaign=campaign,
         problem=problem,
@@ -105,6 +107,18 @@ def merge(
         rejected=tuple(rejected),
         created_at=created_at,
     )
+
+
+def cube_of(campaign: Campaign, problem: Problem) -> Cube:
+    """Return what the unit cube of a campaign's runs stands for: the same in all its units.
+
+    Raises
+    ------
+    UnitError
+        If the campaign's proposal is not usable.
+    """
+    raw = campaign.settings.get("proposal")
+    return Cube(problem, None if raw is None else parse_proposal(raw, problem.n_dim))
 
 
 def missing(evidence: Evidence | None, runs: Sequence[SubRun], rule: StopRule) -> tuple[str, ...]:
@@ -227,6 +241,7 @@ def weighted_marginal(values: Floats, weighted: Weighted, again: Resampling) -> 
 
 def _posterior(
     problem: Problem,
+    cube: Cube,
     read: Sequence[NestedOutput],
     runs: Sequence[SubRun],
     constant: float,
@@ -234,10 +249,12 @@ def _posterior(
 ) -> tuple[Posterior, tuple[Quantity, ...], dict[str, Marginal]]:
     points = merge_points(read)
     weighted = weigh(points)
-    nats = information(points, weighted)
+    values = cube.transform(points.cube)
+    log_ratios = cube.log_ratios(values)
+    logl = points.logl + log_ratios
+    nats = information(replace(points, logl=logl), weighted)
     weighted = replace(weighted, logz=weighted.logz + constant)
     again = resample(points, constant)
-    values = PriorTransform(problem)(points.cube)
     n_draw = max(1, min(MAX_DRAWS, int(weighted.ess)))
     # In an order that says nothing, so that any part of the draws is a sample, too.
     chosen = np.random.default_rng(_SEED).permutation(systematic(weighted.weights, n_draw))
@@ -245,9 +262,10 @@ def _posterior(
         points=points,
         weighted=weighted,
         values=values,
+        logl=logl,
         chosen=chosen,
         evidence=replace(_evidence(weighted, again, nats, read, runs), importance=importance),
-        modes=find_modes(values, points.logl, weighted, again),
+        modes=find_modes(values, logl, weighted, again),
     )
     shape = (1, -1, 1, problem.n_dim)
     found = quantities(problem, values[chosen].reshape(shape))
@@ -294,10 +312,10 @@ def _key(output: Canonical) -> tuple[int, int, str]:
     return output.unit.generation, output.unit.index, output.unit.digest
 
 
-def _read(canonical: Canonical, problem: Problem) -> NestedOutput:
+def _read(canonical: Canonical, cube: Cube) -> NestedOutput:
     output = read_nested_output(canonical.path)
     if output.unit_digest != canonical.unit.digest:
         raise OutputError(f"The output {canonical.path.name} is not of {canonical.unit.name}.")
-    if output.parameter_names != problem.parameter_names:
+    if output.parameter_names != cube.names:
         raise OutputError(f"The output {canonical.path.name} has other parameters.")
     return output

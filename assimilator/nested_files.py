@@ -41,6 +41,7 @@ def write_hdf5(
     points: Points,
     weighted: Weighted,
     values: Floats,
+    log_ratios: Floats,
     keys: Keys,
     attributes: Mapping[str, Any],
 ) -> None:
@@ -49,7 +50,8 @@ def write_hdf5(
     Datasets: ``draws`` (draw, parameter) and ``log_likelihood`` (draw), equally weighted; one of
     the latter shape in ``derived/`` for each derived quantity; and in ``points/`` all points of
     all runs, by rising likelihood: ``values`` (point, parameter), ``log_likelihood``, ``birth``,
-    ``log_volume``, ``weight`` and ``run`` (point).
+    ``log_prior_ratio``, ``log_volume``, ``weight`` and ``run`` (point). The first two are of L*, if
+    the runs had a proposal; the third is what it has more than the likelihood, 0 if they had none.
     """
     free = [quantity for quantity in quantities if not quantity.derived]
     with h5py.File(path, "w", libver=("earliest", "v110"), track_order=True) as file:
@@ -75,6 +77,7 @@ def write_hdf5(
             "values": values,
             "log_likelihood": points.logl,
             "birth": points.birth,
+            "log_prior_ratio": log_ratios,
             "log_volume": weighted.log_volume,
             "weight": weighted.weights,
             "run": points.run,

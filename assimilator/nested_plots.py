@@ -20,11 +20,16 @@ MAX_POINTS = 4000
 
 
 def run_plot(posterior: Posterior, runs: Sequence[SubRun], title: str) -> bytes:
-    """Plot live points, likelihood, weight and evidence by the prior's volume, and the runs."""
+    """Plot live points, likelihood, weight and evidence by the volume inside, and the runs.
+
+    The volume is the prior's. If the runs had a proposal, it is that of the cube, and the
+    likelihood is L* of `apps.nested.proposal`.
+    """
     points, weighted = posterior.points, posterior.weighted
     x = -weighted.log_volume
     chosen = np.unique(np.linspace(0, len(x) - 1, MAX_POINTS).astype(int))
     likelihood = points.logl - points.logl.max()
+    name, whole = ("L*", "cube") if posterior.has_proposal else ("L", "prior")
     weight = _density(x, weighted.weights)
     evidence = np.cumsum(weighted.weights)
     with mpl.rc_context(STYLE):
@@ -36,14 +41,14 @@ def run_plot(posterior: Posterior, runs: Sequence[SubRun], title: str) -> bytes:
         axes[0].set_ylabel("live points")
         axes[1].plot(x[chosen], likelihood[chosen], color=BLUE, lw=1.1)
         # What lies far below has no weight, and would flatten all the rest.
-        axes[1].set_ylim(-4.0 * posterior.evidence.information - 20.0, 2.0)
-        axes[1].set_ylabel("log (L / best L)")
+        axes[1].set_ylim(-4.0 * float(weighted.weights @ x) - 20.0, 2.0)
+        axes[1].set_ylabel(f"log ({name} / best {name})")
         axes[2].fill_between(*weight, color=SKY, lw=0)
         axes[2].plot(*weight, color=BLUE, lw=1.0)
         axes[2].set_ylabel("posterior weight")
         axes[3].plot(x[chosen], evidence[chosen], color=BLUE, lw=1.1)
         axes[3].set_ylabel("evidence so far")
-        axes[3].set_xlabel("−log (volume of the prior inside)")
+        axes[3].set_xlabel(f"−log (volume of the {whole} inside)")
         for panel in axes[1:4]:
             panel.sharex(axes[0])
         for panel in axes[:4]:

@@ -113,6 +113,8 @@ class Posterior:
         Their weights.
     values : ndarray
         float64 (n, n_dim), the free parameters of all points.
+    logl : ndarray
+        float64 (n,), their log-likelihoods: not those of `points` if the runs had a proposal.
     chosen : ndarray
         int64 (n_draw,), points that make an equally weighted sample.
     evidence : Evidence
@@ -124,9 +126,15 @@ class Posterior:
     points: Points
     weighted: Weighted
     values: Floats
+    logl: Floats
     chosen: NDArray[np.int64]
     evidence: Evidence
     modes: tuple[NestedMode, ...]
+
+    @property
+    def has_proposal(self) -> bool:
+        """Whether the runs' cube is not the prior's; see `apps.nested.proposal`."""
+        return self.points.cube.shape[1] > self.values.shape[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -274,7 +282,7 @@ class NestedProduct:
             warning=WARNING,
         )
         keys = tuple(run.key for run in self.runs)
-        logl = posterior.points.logl[posterior.chosen]
+        logl = posterior.logl[posterior.chosen]
         evidence = posterior.evidence
         numbers = {
             "log_z": evidence.logz.value,
@@ -288,6 +296,7 @@ class NestedProduct:
             points=posterior.points,
             weighted=posterior.weighted,
             values=posterior.values,
+            log_ratios=posterior.points.logl - posterior.logl,
             keys=keys,
             attributes={**attributes, **numbers},
         )

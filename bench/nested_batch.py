@@ -31,7 +31,7 @@ def main() -> None:
     keys = stream_key(seed, Stream.PRIOR), stream_key(seed, Stream.CHAIN)
     print("walks at once   likelihoods a CPU second   iterations a CPU second")
     for batch in BATCHES:
-        target = CubeLikelihood(posterior_of(campaign.settings, campaign.inputs))
+        target = CubeLikelihood(posterior_of(campaign.settings, campaign.inputs), None)
         settings = replace(SETTINGS, batch=batch)
         sampler = NestedSampler(settings, *keys, target)
         run = sampler.begin()

@@ -1,6 +1,8 @@
 """The output file of a nested run: one small HDF5 file of a fixed shape.
 
-Places are those of the unit cube; parameters follow from them by the unit's priors. Of every dead
+Places are those of the unit cube; parameters follow from them by the unit's priors, and by its
+proposal if it has one: the cube has one coordinate more then, and what is called a log-likelihood
+here is that of L*, see `apps.nested.proposal`. Of every dead
 point is stored which of the live points it was (its *slot*): a point is born when the point before
 it in its slot dies, at that point's likelihood. So the births, the live points at any moment, and
 the marks to compute any segment again from follow from the same arrays, and cannot contradict them.
@@ -48,7 +50,8 @@ class NestedOutput:
     app_digest : str
         SHA-256 over the app's own files, in hexadecimal; empty when run from source.
     parameter_names : tuple[str, ...]
-        The free parameters, in the order of the last axis of places.
+        The cube's coordinates, in the order of the last axis of places: the free parameters, and
+        before them `apps.nested.cube.CHOICE` if the unit has a proposal.
     dead_u : ndarray
         float64 (n_dead, n_dim), places of the dead points in the unit cube, as they died.
     dead_logl : ndarray

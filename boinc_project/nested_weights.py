@@ -38,7 +38,8 @@ class Points:
     cube : ndarray
         float64 (n, n_dim), places in the unit cube.
     logl, birth : ndarray
-        float64 (n,), log-likelihoods at death and birth.
+        float64 (n,), log-likelihoods at death and birth: L* where the cube is not the prior's, see
+        `apps.nested.proposal`.
     thread : ndarray
         int64 (n,), which live point each of them was, counted over all runs.
     run : ndarray
@@ -77,7 +78,7 @@ class Weighted:
     logz : float
         Logarithm of the evidence.
     log_volume : ndarray
-        float64 (n,), of the prior inside each point's contour.
+        float64 (n,), of the cube inside each point's contour.
     weights : ndarray
         float64 (n,), summing to 1.
     """

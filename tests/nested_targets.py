@@ -7,8 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from apps.nested.cube import Target
+from apps.nested.proposal import Proposal, Superposition
 from apps.nested.run import NestedRun, NestedSampler, is_complete
 from apps.nested.settings import NestedSettings
+from apps.ttv.shear import Shear, n_feature
 from boinc_project.nested_output import NestedOutput
 from boinc_project.seeds import Stream, stream_key, unit_seed
 
@@ -33,6 +36,48 @@ def gaussian(n_dim: int, sigma: float, centre: float = 0.5) -> Likely:
     return Likely(n_dim, lambda u: constant - 0.5 * (((u - centre) / sigma) ** 2).sum(axis=1))
 
 
+class Proposed:
+    """A function of points of the prior's unit cube, in the cube of a proposal."""
+
+    def __init__(self, of: Likely, proposal: Proposal) -> None:
+        self.n_dim, self.periodic = of.n_dim + 1, ()
+        self._of, self._superposition = of, Superposition(proposal, lambda cube: cube)
+        self.n_call = 0
+
+    def values(self, cube: np.ndarray) -> np.ndarray:
+        return self._superposition(cube)
+
+    def log_likelihoods(self, cube: np.ndarray) -> np.ndarray:
+        self.n_call += len(cube)
+        values = self.values(cube)
+        inside = ((values >= 0.0) & (values <= 1.0)).all(axis=1)
+        log_priors = np.where(inside, 0.0, -np.inf)
+        found = np.full(len(cube), -np.inf)
+        ratios = self._superposition.log_ratios(values, log_priors)
+        found[inside] = self._of.log_likelihoods(values[inside]) - ratios[inside]
+        return found
+
+
+def round_proposal(
+    n_dim: int, sigma: float, *centres: float, share: float = 0.8, bend: float = 0.0
+) -> Proposal:
+    """Return round components of equal weight and one width, all coordinates of a centre alike.
+
+    With `bend`, the last coordinate follows the square of the first.
+    """
+    coefficients = [np.zeros(n_feature(k)) for k in range(n_dim)]
+    if bend:
+        coefficients[-1][2] = bend
+    n = len(centres)
+    return Proposal(
+        share,
+        Shear(np.arange(n_dim), np.full(n_dim, 0.5), np.full(n_dim, 0.1), tuple(coefficients)),
+        np.full(n, 1.0 / n),
+        np.array([[(centre - 0.5) / 0.1] * n_dim for centre in centres]),
+        np.tile(np.eye(n_dim) * sigma / 0.1, (n, 1, 1)),
+    )
+
+
 def settings(**changes: object) -> NestedSettings:
     values = {
         "n_live": 100,
@@ -46,14 +91,16 @@ def settings(**changes: object) -> NestedSettings:
     return NestedSettings(**(values | changes))  # type: ignore[arg-type]
 
 
-def sampler(target: Likely, chosen: NestedSettings, index: int = 0, seed: int = 1) -> NestedSampler:
+def sampler(target: Target, chosen: NestedSettings, index: int = 0, seed: int = 1) -> NestedSampler:
     own = unit_seed(seed, generation=0, index=index)
     return NestedSampler(
         chosen, stream_key(own, Stream.PRIOR), stream_key(own, Stream.CHAIN), target
     )
 
 
-def run(target: Likely, chosen: NestedSettings, index: int = 0, seed: int = 1) -> NestedOutput:
+def run(
+    target: Likely | Proposed, chosen: NestedSettings, index: int = 0, seed: int = 1
+) -> NestedOutput:
     """Return a whole run."""
     nested = sampler(target, chosen, index, seed)
     found = nested.begin()

@@ -92,7 +92,7 @@ def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
         output = read_nested_output(path)
     except OutputError as error:
         return invalid(error.message)
-    case = _Case(unit, settings, CubeLikelihood(posterior), output)
+    case = _Case(unit, settings, CubeLikelihood(posterior, settings.sampler.proposal), output)
     for complaint in _COMPLAINTS:
         reason = complaint(case)
         if reason:
@@ -311,9 +311,9 @@ def _identity(case: _Case) -> str:
         return "The output belongs to another unit."
     if output.app_version < case.unit.min_app_version:
         return "The output was computed by an app version older than the unit allows."
-    if output.parameter_names != case.settings.problem.parameter_names:
+    if output.parameter_names != case.settings.coordinates:
         return "The output has other parameters than the unit."
-    wanted = (sampler.n_live, case.settings.problem.n_dim)
+    wanted = (sampler.n_live, len(case.settings.coordinates))
     if output.live_u.shape != wanted:
         return f"The output has live points of shape {output.live_u.shape}, not {wanted}."
     if output.segment != sampler.segment or output.n_segment > sampler.max_segments:
@@ -400,7 +400,9 @@ def _second_opinion(case: _Case) -> Opinion | None:
     if problem.model.engine == "ttvfast":
         return None
     points = case.target.transform(case.output.live_u[:N_REFERENCE])
-    stated = case.output.live_logl[:N_REFERENCE] + case.target.posterior.log_priors(points)
+    # Likelihood times prior, whatever of it the cube's own density has been.
+    densities = case.target.posterior.log_priors(points) + case.target.cube.log_ratios(points)
+    stated = case.output.live_logl[:N_REFERENCE] + densities
     return second_opinion(problem, case.target.posterior.table, points, stated)
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.nested.cube import CubeLikelihood
+from apps.nested.cube import Cube
+from apps.nested.proposal import Proposal
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
 from boinc_project.errors import OutputError
@@ -89,7 +90,7 @@ def audit(
         return _confirm(found, output, chosen, rng)
     if found.n_unsure:
         return inconclusive(UNSURE.format(found.n_unsure, found.n_segment), **found.numbers(output))
-    opinion = _opinion(posterior, output, rng, share)
+    opinion = _opinion(posterior, settings.sampler.proposal, output, rng, share)
     if opinion is not None and opinion.doubt:
         # Not the host's fault: it ran the engine that it was sent, and so did the audit.
         return inconclusive(f"Audit: {opinion.doubt}", **found.numbers(output))
@@ -124,7 +125,7 @@ class _Found:
 
 def _misfit(unit: Unit, settings: NestedUnit, output: NestedOutput) -> str:
     """Return why the output cannot be followed at all; the check says the same in more words."""
-    shape = (settings.sampler.n_live, settings.problem.n_dim)
+    shape = (settings.sampler.n_live, len(settings.coordinates))
     if output.unit_digest != unit.digest or output.live_u.shape != shape:
         return "Audit: the output is not of this unit."
     if output.segment != settings.sampler.segment:
@@ -193,7 +194,11 @@ def _confirm(
 
 
 def _opinion(
-    posterior: Posterior, output: NestedOutput, rng: np.random.Generator, share: float
+    posterior: Posterior,
+    proposal: Proposal | None,
+    output: NestedOutput,
+    rng: np.random.Generator,
+    share: float,
 ) -> Opinion | None:
     """Return what TTVFast says of random points of weight; None if it is the unit's engine."""
     cost = cost_in_calls(posterior.problem)
@@ -205,7 +210,7 @@ def _opinion(
     weighty = np.flatnonzero(logl >= logl.max() - WEIGHTY)
     n = max(1, min(MAX_REFERENCE, affordable, len(weighty)))
     chosen = rng.choice(weighty, size=n, replace=False)
-    points = CubeLikelihood(posterior).transform(cube[chosen])
+    points = Cube(posterior.problem, proposal).transform(cube[chosen])
     return second_opinion(
         posterior.problem, posterior.table, points, posterior.log_densities(points)
     )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.nested.cube import CubeLikelihood
+from apps.nested.proposal import Proposal
 from apps.nested.run import Segment
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
@@ -31,8 +32,10 @@ Floats = NDArray[np.float64]
 class _Disturbed(CubeLikelihood):
     """A likelihood with errors of its own."""
 
-    def __init__(self, posterior: Posterior, rng: np.random.Generator) -> None:
-        super().__init__(posterior)
+    def __init__(
+        self, posterior: Posterior, proposal: Proposal | None, rng: np.random.Generator
+    ) -> None:
+        super().__init__(posterior, proposal)
         self._rng = rng
 
     def log_likelihoods(self, cube: Floats) -> Floats:
@@ -62,6 +65,7 @@ class Retrace:
     ) -> None:
         self._unit, self._settings = unit, settings
         self._posterior, self._output = posterior, output
+        self._proposal = settings.sampler.proposal
         self.n_call = 0
 
     def begin(self, number: int) -> tuple[Floats, Floats]:
@@ -70,12 +74,12 @@ class Retrace:
 
     def are_likely(self, points: Floats, logl: Floats) -> bool:
         """Return whether points of the cube have the log-likelihoods that are said of them."""
-        again = CubeLikelihood(self._posterior).log_likelihoods(points)
+        again = CubeLikelihood(self._posterior, self._proposal).log_likelihoods(points)
         return bool((np.abs(again - logl) <= self._allowed(logl)).all())
 
     def segment(self, number: int) -> Segment:
         """Return what segment `number` does."""
-        target = CubeLikelihood(self._posterior)
+        target = CubeLikelihood(self._posterior, self._proposal)
         sampler = nested_sampler(self._unit, self._settings.sampler, target)
         found = sampler.segment(*self.begin(number), float(self._output.scales[number]), number)
         self.n_call = target.n_call
@@ -85,7 +89,7 @@ class Retrace:
         """Return the same with disturbed arithmetic; see `validator.segments`."""
         # Not secret, and part of the method: equal questions always get equal answers.
         rng = np.random.default_rng([number, which])
-        target = _Disturbed(self._posterior, rng)
+        target = _Disturbed(self._posterior, self._proposal, rng)
         sampler = nested_sampler(self._unit, self._settings.sampler, target)
         live_u, live_logl = self.begin(number)
         scale = float(disturb(self._output.scales[number : number + 1], rng)[0])

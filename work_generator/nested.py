@@ -3,7 +3,8 @@
 Runs of one campaign differ in nothing but their seeds, so that all of them together are one run
 with as many live points as they have in sum. No run needs a starting point. What is looked for
 before the first unit is sent is the best fit, because the step of the integration is chosen there,
-and because the expected length of a run follows from it.
+and what the posterior looks like around it: the proposal of `apps.nested.proposal`, which changes
+how long a run takes and how well its walks mix, but not what it is a run of.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from apps.nested.cube import CubeLikelihood
+from apps.nested.proposal import parse_proposal
 from apps.nested.settings import MAX_DEAD, MAX_LIVE, least_live, parse_sampler
 from apps.ttv.likelihood import Posterior
 from boinc_project.campaign import Campaign, Progress
@@ -24,8 +27,10 @@ from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit
 from work_generator import pilot, sizing
 from work_generator.estimate import Cost, measure
+from work_generator.importance import kish, log_mean
 from work_generator.modes import Mode, find_modes
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
+from work_generator.nested_proposal import beginning_of_runs
 from work_generator.preparation import for_search, step_for
 from work_generator.ttv import (
     fpops_per_call,
@@ -56,8 +61,8 @@ __all__ = [
 
 PREPARING = "Looking for the best fit"
 CALLS = "Likelihood calls"
-MIN_APP_VERSION = 100
-"""The first version of ``ttv_nested``."""
+MIN_APP_VERSION = 200
+"""The first version of ``ttv_nested`` that knows proposals."""
 
 # Python, numpy, scipy, h5py and TTVFast take 170 MB on Linux; points are small beside that.
 _MEMORY = 4.0e8
@@ -66,8 +71,11 @@ _MEMORY = 4.0e8
 _DISK = 8.0e8
 # HDF5's own structures and the attributes around the arrays.
 _OUTPUT_OVERHEAD = 32_768
-# Share of a walk's steps that stay in the cube and cost a call, as runs show it.
-_INSIDE = 0.85
+# Share of a walk's steps that stay in the cube and cost a call, as runs show it: without a
+# proposal, and with one, where the points that the steps are differences of fill the cube.
+_INSIDE, _INSIDE_FILLED = 0.85, 0.3
+# Random points of the cube that tell how far a run has to go.
+_CUBE_POINTS = 20_000
 # The limit of a run, over its expected length: a posterior far wider than its best fit's curvature
 # says makes runs shorter, one with a needle elsewhere longer.
 _LIMIT_RATIO = 2.0
@@ -80,8 +88,16 @@ def describe(campaign: Campaign) -> list[str]:
     return [
         describe_problem(campaign),
         f"Each unit: a nested run with {sampler['n_live']} live points, walks of "
-        f"{sampler['walks']} steps, until {sampler['dlogz']:g} of log Z is left.",
+        f"{sampler['walks']} steps, until {sampler['dlogz']:g} of log Z is left, "
+        f"{_begins(sampler)}.",
     ]
+
+
+def _begins(sampler: Mapping[str, Any]) -> str:
+    share = _share(sampler)
+    if not share:
+        return "from the prior"
+    return f"from the prior and, {share:.0%} of the points, a fit to the posterior"
 
 
 def preparation(campaign: Campaign) -> list[str]:
@@ -125,27 +141,50 @@ def prepare(
     modes = find_modes(fast, first.table, rng, progress, n_start=campaign.settings["starts"])
     step = step_for(campaign.settings["model"], first, modes)
     model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
-    best = {
+    error = {"seconds": step.error, "sigma": step.error_sigma}
+    settings = {**campaign.settings, "model": model, "dt_error": error}
+    posterior = posterior_of(for_search(settings), campaign.inputs)
+    e_folds = expected_e_folds(modes, first)
+    flown = pilot.fly(posterior, modes, rng)
+    log_z, log_z_error = flown.log_z, flown.log_z_error
+    share = _share(campaign.settings["sampler"])
+    if share:
+        begin = beginning_of_runs(flown, modes, posterior, share, rng)
+        log_z, log_z_error = begin.log_z, begin.log_z_error
+        settings["proposal"] = begin.settings
+        e_folds = e_folds_from_cube(posterior, begin.settings, e_folds, rng)
+    # Runs whose walks are too short agree with each other and are wrong: only another method tells.
+    settings["importance"] = {"log_z": log_z, "error": log_z_error}
+    settings["best"] = {
         "params": modes[0].params.tolist(),
         "chi2": modes[0].chi2,
-        "e_folds": expected_e_folds(modes, first),
+        "e_folds": e_folds,
     }
-    error = {"seconds": step.error, "sigma": step.error_sigma}
-    settings = {**campaign.settings, "model": model, "dt_error": error, "best": best}
-    posterior = posterior_of(for_search(settings), campaign.inputs)
-    settings["importance"] = _importance(posterior, modes, rng)
     return replace(campaign, settings=settings)
 
 
-def _importance(
-    posterior: Posterior, modes: Sequence[Mode], rng: np.random.Generator
-) -> dict[str, float | None]:
-    """Return the evidence by importance sampling, which the product is compared with.
+def e_folds_from_cube(
+    posterior: Posterior, proposal: Mapping[str, Any], plain: float, rng: np.random.Generator
+) -> float:
+    """Return log(L*_max / Z) by random points of the cube, for runs with a proposal.
 
-    Runs whose walks are too short agree with each other and are wrong: only another method tells.
+    Parameters
+    ----------
+    posterior : Posterior
+        The target.
+    proposal : Mapping
+        Of the units; see `apps.nested.proposal`.
+    plain : float
+        The same without a proposal. If too few of the points have weight, the proposal is no use,
+        and runs are as long as without, begun with what is left of the cube for the prior.
+    rng : Generator
+        Decides the points.
     """
-    flown = pilot.fly(posterior, modes, rng)
-    return {"log_z": flown.log_z, "error": flown.log_z_error}
+    target = CubeLikelihood(posterior, parse_proposal(proposal, posterior.problem.n_dim))
+    logs = target.log_likelihoods(rng.random((_CUBE_POINTS, target.n_dim)))
+    if kish(logs) < pilot.TRUSTED_EFFECTIVE:
+        return plain - math.log(1.0 - proposal["share"])
+    return max(0.0, float(logs.max()) - log_mean(logs))
 
 
 def expected_e_folds(modes: Sequence[Mode], posterior: Posterior) -> float:
@@ -175,7 +214,7 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     InputError
         If the campaign is not prepared.
     """
-    sampler = {**campaign.settings["sampler"], "max_segments": _max_segments(campaign)}
+    sampler = _unit_sampler(campaign)
     n_unit = min(campaign.units_per_generation, campaign.stop.max_units - sum(progress.issued))
     inputs = {
         name: hashlib.sha256(data).hexdigest() for name, data in sorted(campaign.inputs.items())
@@ -196,6 +235,15 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     ]
 
 
+def _unit_sampler(campaign: Campaign) -> dict[str, Any]:
+    """Return the sampler of every unit, with the proposal that the campaign was prepared with."""
+    sampler = {**campaign.settings["sampler"], "max_segments": _max_segments(campaign)}
+    sampler.pop("proposal_share", None)
+    if "proposal" in campaign.settings:
+        sampler["proposal"] = campaign.settings["proposal"]
+    return sampler
+
+
 def cost(campaign: Campaign, unit: Unit) -> Cost:
     """Return what one unit is expected to cost, in counts that do not depend on a machine.
 
@@ -204,6 +252,8 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
     """
     n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
     sampler = parse_sampler(unit.settings["sampler"], n_dim)
+    # The cube's coordinates, a likelihood and a slot.
+    n_stored = n_dim + (sampler.proposal is not None) + 2
     n_call = math.ceil(_expected_calls(campaign, sampler.n_live))
     points = sampler.max_dead + sampler.n_live
     return Cost(
@@ -211,7 +261,7 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
         fpops=n_call * fpops_per_call(campaign.settings["model"]),
         bytes_down=len(unit.to_bytes()),
         bytes_shared=sum(len(data) for data in campaign.inputs.values()),
-        bytes_up=8 * (points * (n_dim + 2) + 2 * sampler.max_segments + 2) + _OUTPUT_OVERHEAD,
+        bytes_up=8 * (points * n_stored + 2 * sampler.max_segments + 2) + _OUTPUT_OVERHEAD,
         memory=_MEMORY,
         disk=_DISK,
     )
@@ -231,7 +281,8 @@ def fitting(campaign: Campaign, reference_seconds_per_call: float) -> str:
     seconds = _expected_calls(campaign, n_live) * reference_seconds_per_call
     n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
     wanted = sizing.preferred(n_live * sizing.TARGET_SECONDS / seconds)
-    return f"n_live = {min(max(wanted, least_live(n_dim)), MAX_LIVE)}"
+    least = least_live(n_dim, has_proposal="proposal" in campaign.settings)
+    return f"n_live = {min(max(wanted, least), MAX_LIVE)}"
 
 
 def _expected_calls(campaign: Campaign, n_live: int) -> float:
@@ -241,7 +292,13 @@ def _expected_calls(campaign: Campaign, n_live: int) -> float:
     # Half of a batch falls behind, on average, by the time that its points are used, and half of
     # one is left over at the end of a segment.
     wasted = 1.0 + 0.5 * sampler["batch"] / n_live + 0.5 * sampler["batch"] / sampler["segment"]
-    return float(iterations * wasted * sampler["walks"] * _INSIDE + 2 * n_live)
+    inside = _INSIDE_FILLED if "proposal" in campaign.settings else _INSIDE
+    return float(iterations * wasted * sampler["walks"] * inside + 2 * n_live)
+
+
+def _share(sampler: Mapping[str, Any]) -> float:
+    """Return the part of the cube that is the proposal's; campaigns of old have none."""
+    return float(sampler.get("proposal_share", 0.0))
 
 
 def _best(campaign: Campaign) -> Mapping[str, Any]:

@@ -1,4 +1,7 @@
-"""The unit cube: from uniform numbers to the parameters of a prior, and the likelihood there."""
+"""The unit cube: from uniform numbers to parameters, and the likelihood there.
+
+The numbers are the prior's quantiles, or those of `apps.nested.proposal` where the unit has one.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,19 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.nested.proposal import Proposal, Superposition
 from apps.ttv import exact
-from apps.ttv.likelihood import Posterior
+from apps.ttv.likelihood import JointPrior, Posterior
 from apps.ttv.priors import LogUniform, Prior, Uniform
 from apps.ttv.settings import Problem
 
 Floats = NDArray[np.float64]
+
+CHOICE = "cube.part"
+"""The name of the coordinate that tells which part of a superposition a point is of."""
+OUTSIDE = "outside_prior"
+"""Beside `apps.ttv.failures.FailureKind`, the name under which a proposal's points are counted that
+have no prior density."""
 
 _TWO_PI = 2.0 * math.pi
 
@@ -83,35 +93,119 @@ def quantiles(prior: Prior, p: Floats) -> Floats:
     return np.clip(found, prior.low, prior.high)
 
 
+class Cube:
+    """What the unit cube of a run stands for.
+
+    Parameters
+    ----------
+    problem : Problem
+        The posterior's definition.
+    proposal : Proposal | None
+        Where the posterior is; None: the cube is the prior's.
+
+    Attributes
+    ----------
+    names : tuple[str, ...]
+        Of the coordinates.
+    periodic : tuple[int, ...]
+        See `Target`.
+    """
+
+    def __init__(self, problem: Problem, proposal: Proposal | None) -> None:
+        prior = PriorTransform(problem)
+        self.names = coordinates(problem, proposal)
+        # No coordinate of a proposal has ends that meet, and those of the prior share its axes.
+        self.periodic = prior.periodic if proposal is None else ()
+        self._prior = JointPrior(problem)
+        self._superposition = None if proposal is None else Superposition(proposal, prior)
+        self._transform = self._superposition or prior
+
+    @property
+    def n_dim(self) -> int:
+        """Number of coordinates."""
+        return len(self.names)
+
+    def transform(self, cube: Floats) -> Floats:
+        """Return the parameters of points, (n, n_coordinate) -> (n, n_dim)."""
+        return self._transform(cube)
+
+    def log_ratios(self, values: Floats) -> Floats:
+        """Return log(p* / pi): of the density that uniform points of the cube have, to the prior's.
+
+        Parameters
+        ----------
+        values : ndarray
+            Parameters, float64 (n, n_dim).
+
+        Returns
+        -------
+        ndarray
+            float64 (n,); 0 if the cube is the prior's, inf where the prior has no density.
+        """
+        if self._superposition is None:
+            return np.zeros(len(values))
+        return self._superposition.log_ratios(values, self._prior.log_densities(values))
+
+
+def coordinates(problem: Problem, proposal: Proposal | None) -> tuple[str, ...]:
+    """Return the names of the cube's coordinates; all but `CHOICE` are those of parameters."""
+    names = problem.parameter_names
+    return names if proposal is None else (CHOICE, *names)
+
+
 class CubeLikelihood:
     """A timing model's likelihood over the unit cube, and counts of what happened.
+
+    If the cube is not the prior's, it is L* of `apps.nested.proposal`: likelihood times prior over
+    the density that the cube gives.
 
     Parameters
     ----------
     posterior : Posterior
         Its own count of failures is used.
+    proposal : Proposal | None
+        What the cube stands for beside the prior.
     poll : Callable
         Called before every batch; may raise to leave it.
 
     Attributes
     ----------
+    cube : Cube
+        What the cube stands for.
     n_call : int
-        Points evaluated so far.
+        Points evaluated so far, those outside the prior among them.
     """
 
-    def __init__(self, posterior: Posterior, poll: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        posterior: Posterior,
+        proposal: Proposal | None,
+        poll: Callable[[], None] = lambda: None,
+    ) -> None:
         self.posterior = posterior
-        self.transform = PriorTransform(posterior.problem)
-        self.n_dim = posterior.problem.n_dim
-        self.periodic = self.transform.periodic
+        self.cube = Cube(posterior.problem, proposal)
+        self.n_dim = self.cube.n_dim
+        self.periodic = self.cube.periodic
         self.n_call = 0
         self._poll = poll
+
+    def transform(self, cube: Floats) -> Floats:
+        """Return the parameters of points of the cube."""
+        return self.cube.transform(cube)
 
     def log_likelihoods(self, cube: Floats) -> Floats:
         """Return the log-likelihoods of points of the cube; -inf where there is no model."""
         self._poll()
         self.n_call += len(cube)
-        return self.posterior.log_likelihoods(self.transform(cube))
+        values = self.transform(cube)
+        ratios = self.cube.log_ratios(values)
+        inside = np.flatnonzero(ratios < math.inf)
+        if len(inside) < len(cube):
+            self.posterior.failures[OUTSIDE] += len(cube) - len(inside)
+        found = np.full(len(cube), -math.inf)
+        if len(inside):
+            found[inside] = self.posterior.log_likelihoods(values[inside]) - ratios[inside]
+        return found
 
 
 def _periodic(problem: Problem, omegas: list[int]) -> tuple[int, ...]:

@@ -4,7 +4,10 @@
 
     {"model": ..., "parameters": ...,          as for ttv_mcmc: see `apps.ttv.settings`
      "sampler": {"n_live": 250, "dlogz": 0.01, "segment": 125, "method": "rwalk", "walks": 40,
-                 "batch": 16, "max_segments": 200}}
+                 "batch": 16, "max_segments": 200,
+                 "proposal": {"share": 0.8, "shear": ..., "weights": ..., ...}}}
+
+``proposal`` is optional; see `apps.nested.proposal`. Without it the unit cube is the prior's.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apps.nested.cube import coordinates
+from apps.nested.proposal import Proposal, parse_proposal
 from apps.ttv.fields import integer_of, only_keys, positive_of, table_of
 from apps.ttv.settings import Problem
 from boinc_project.errors import UnitError
@@ -50,6 +55,8 @@ class NestedSettings:
         Walks that are advanced together.
     max_segments : int
         Segments after which the run ends, whatever is left.
+    proposal : Proposal | None
+        Where the posterior is; None: the cube is the prior's.
     """
 
     n_live: int
@@ -59,6 +66,7 @@ class NestedSettings:
     walks: int
     batch: int
     max_segments: int
+    proposal: Proposal | None = None
 
     @property
     def max_dead(self) -> int:
@@ -92,6 +100,11 @@ class NestedUnit:
     problem: Problem
     sampler: NestedSettings
 
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """The names of the cube's coordinates, in the order of an output's places."""
+        return coordinates(self.problem, self.sampler.proposal)
+
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> NestedUnit:
         """Read a unit's settings.
@@ -106,13 +119,13 @@ class NestedUnit:
         return cls(problem, parse_sampler(table_of(settings, "sampler", "settings"), problem.n_dim))
 
 
-def least_live(n_dim: int) -> int:
+def least_live(n_dim: int, *, has_proposal: bool = False) -> int:
     """Return the fewest live points that are allowed.
 
-    Ellipsoids are fitted to them: with four points a dimension, the error of a covariance is a
-    quarter of it, which costs efficiency but not correctness.
+    Ellipsoids are fitted to them: with four points a dimension of the cube, the error of a
+    covariance is a quarter of it, which costs efficiency but not correctness.
     """
-    return max(MIN_LIVE, 4 * n_dim)
+    return max(MIN_LIVE, 4 * (n_dim + has_proposal))
 
 
 def parse_sampler(raw: Mapping[str, Any], n_dim: int) -> NestedSettings:
@@ -125,7 +138,11 @@ def parse_sampler(raw: Mapping[str, Any], n_dim: int) -> NestedSettings:
     """
     where = "settings.sampler"
     only_keys(raw, set(NestedSettings.__dataclass_fields__), where)
-    n_live = integer_of(raw, "n_live", where, least_live(n_dim), MAX_LIVE)
+    proposal = None
+    if "proposal" in raw:
+        proposal = parse_proposal(table_of(raw, "proposal", where), n_dim)
+    least = least_live(n_dim, has_proposal=proposal is not None)
+    n_live = integer_of(raw, "n_live", where, least, MAX_LIVE)
     dlogz = positive_of(raw, "dlogz", where)
     if dlogz > MAX_DLOGZ:
         raise UnitError(f"{where}.dlogz is larger than {MAX_DLOGZ:g}.", key="dlogz")
@@ -140,6 +157,7 @@ def parse_sampler(raw: Mapping[str, Any], n_dim: int) -> NestedSettings:
         # Points of a batch are proposed for one contour: a larger batch wastes too many.
         batch=integer_of(raw, "batch", where, 1, max(1, n_live // 4)),
         max_segments=integer_of(raw, "max_segments", where, 1, MAX_SEGMENTS),
+        proposal=proposal,
     )
     if settings.max_dead > MAX_DEAD:
         raise UnitError(f"{where}: segment times max_segments is more than {MAX_DEAD}.")

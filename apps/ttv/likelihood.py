@@ -58,7 +58,7 @@ class Posterior:
         self.failures: Counter[str] = Counter()
         self.engine = make_engine(problem, table, dt=dt, name=engine)
         self.observations = Observations.of(problem, table)
-        self._priors = _prior_terms(problem)
+        self._prior = JointPrior(problem)
 
     def log_densities(self, points: Array) -> Array:
         """Return log posterior densities (unnormalised); -inf where there is no model.
@@ -86,11 +86,7 @@ class Posterior:
 
     def log_priors(self, points: Array) -> Array:
         """Return normalised log prior densities of points (n, n_dim), (n,)."""
-        total = np.zeros(len(points))
-        for term in self._priors:
-            total = total + term(points)
-        # inf - inf, of a point at two singularities: no point of any chain.
-        return np.where(np.isnan(total), -math.inf, total)
+        return self._prior.log_densities(points)
 
     def log_prior(self, values: Sequence[float]) -> float:
         """Return the log prior density of one point, normalised."""
@@ -160,6 +156,27 @@ class Posterior:
         if jitter.fixed is not None:
             return np.full(len(points), jitter.fixed)
         return np.ascontiguousarray(points[:, self.problem.parameter_names.index(JITTER)])
+
+
+class JointPrior:
+    """The prior of all free parameters together.
+
+    Parameters
+    ----------
+    problem : Problem
+        Whose priors.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._terms = _prior_terms(problem)
+
+    def log_densities(self, points: Array) -> Array:
+        """Return normalised log densities of points (n, n_dim), (n,); -inf where there is none."""
+        total = np.zeros(len(points))
+        for term in self._terms:
+            total = total + term(points)
+        # inf - inf, of a point at two singularities: no point of any chain.
+        return np.where(np.isnan(total), -math.inf, total)
 
 
 def _one(values: Sequence[float]) -> Array:

@@ -29,6 +29,8 @@ MOVES = ("de", "de_gamma1", "snooker", "stretch", "mixture")
 MAX_WALKERS = 4096
 MAX_STEPS = 10**8
 MAX_COMPONENTS = 64
+COMPONENT_KEYS = ("weights", "means", "choleskys")
+"""What describes the components of a mixture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,10 +100,12 @@ def parse_sampler(raw: Mapping[str, Any], n_dim: int) -> SamplerSettings:
     moves = _parse_moves(list_of(raw, "moves", where))
     mixture = None
     if "mixture" in raw:
-        mixture = _parse_mixture(table_of(raw, "mixture", where), n_dim)
+        mixture = _parse_mixture(table_of(raw, "mixture", where), n_dim, f"{where}.mixture")
     if mixture is None and any(name == "mixture" for name, _ in moves):
         raise UnitError(f"{where}.moves has mixture, but {where}.mixture is missing.")
-    shear = _parse_shear(table_of(raw, "shear", where), n_dim) if "shear" in raw else None
+    shear = None
+    if "shear" in raw:
+        shear = parse_shear(table_of(raw, "shear", where), n_dim, f"{where}.shear")
     return SamplerSettings(n_walker, n_step, thin, moves, mixture, shear)
 
 
@@ -123,9 +127,31 @@ def _parse_moves(raw: Sequence[Any]) -> tuple[tuple[str, float], ...]:
     return tuple((name, weight / total) for name, weight in moves)
 
 
-def _parse_mixture(raw: Mapping[str, Any], n_dim: int) -> Mixture:
-    where = "settings.sampler.mixture"
-    only_keys(raw, {"weights", "means", "choleskys", "degrees"}, where)
+def _parse_mixture(raw: Mapping[str, Any], n_dim: int, where: str) -> Mixture:
+    only_keys(raw, {*COMPONENT_KEYS, "degrees"}, where)
+    weights, means, choleskys = parse_components(raw, n_dim, where)
+    return Mixture(weights, means, choleskys, positive_of(raw, "degrees", where))
+
+
+def parse_components(
+    raw: Mapping[str, Any], n_dim: int, where: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Read the weights, means and lower triangles of a mixture's components.
+
+    Parameters
+    ----------
+    raw : Mapping
+        With the keys `COMPONENT_KEYS`.
+    n_dim : int
+        Number of coordinates.
+    where : str
+        The table's place in the unit.
+
+    Raises
+    ------
+    UnitError
+        Naming the key that is missing or of a wrong type.
+    """
     n = len(list_of(raw, "weights", where))
     if not 1 <= n <= MAX_COMPONENTS:
         raise UnitError(f"{where}.weights has {n} components, not 1 to {MAX_COMPONENTS}.")
@@ -136,12 +162,17 @@ def _parse_mixture(raw: Mapping[str, Any], n_dim: int) -> Mixture:
     diagonal = np.diagonal(choleskys, axis1=1, axis2=2)
     if not (diagonal > 0).all() or np.triu(choleskys, 1).any():
         raise UnitError(f"{where}.choleskys are not lower triangles with positive diagonals.")
-    means = array_of(raw, "means", where, (n, n_dim))
-    return Mixture(weights, means, choleskys, positive_of(raw, "degrees", where))
+    return weights, array_of(raw, "means", where, (n, n_dim)), choleskys
 
 
-def _parse_shear(raw: Mapping[str, Any], n_dim: int) -> Shear:
-    where = "settings.sampler.shear"
+def parse_shear(raw: Mapping[str, Any], n_dim: int, where: str) -> Shear:
+    """Read a map that straightens a posterior, of a table whose place in the unit is `where`.
+
+    Raises
+    ------
+    UnitError
+        Naming the key that is missing, unknown or of a wrong type.
+    """
     only_keys(raw, {"order", "center", "scale", "coefficients"}, where)
     order = array_of(raw, "order", where, (n_dim,))
     if sorted(order.tolist()) != list(range(n_dim)):

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from apps.nested.cube import CubeLikelihood
+from apps.nested.proposal import parse_proposal
 from apps.ttv.likelihood import Posterior
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable, parse_table
 from boinc_project.errors import InputError
 from tests.science.simulated import PAIR, SPAN, TRUTH, settings, simulated_table
 from work_generator import region
+from work_generator.importance import kish
 from work_generator.modes import Mode, find_mode
+from work_generator.nested_proposal import beginning_of_runs, proposal_settings
 from work_generator.pilot import Pilot, fly
 from work_generator.starts import starting_points
 
@@ -159,3 +164,41 @@ def test_a_hopeless_mode_at_the_edge_of_the_priors_stops_nobody(
     assert np.isfinite(posterior.log_densities(pilot.wide[1])).all()
     assert pilot.weights[0].trusted
     assert pilot.settled
+
+
+@pytest.mark.slow
+def test_nested_runs_begin_in_a_good_pilots_fit(
+    flown: Pilot, posterior: Posterior, mode: Mode
+) -> None:
+    begin = beginning_of_runs(flown, [mode], posterior, 0.8, np.random.default_rng(4))
+    assert begin.settings == proposal_settings(flown.proposal, 0.8)
+    assert (begin.log_z, begin.log_z_error) == (flown.log_z, flown.log_z_error)
+
+
+@pytest.mark.slow
+def test_nested_runs_begin_at_the_peaks_where_a_pilot_was_lost(
+    flown: Pilot, posterior: Posterior, mode: Mode
+) -> None:
+    """A pilot whose population ended elsewhere, and whose evidence is that of there.
+
+    The evidence is the good pilot's, to within four of its errors, a false-alarm rate of 6e-5; and
+    random points of the runs' cube are worth most of a draw of the posterior.
+    """
+    shear = flown.proposal.shear
+    away = replace(shear, center=shear.center + 8.0 * shear.scale)
+    lost = replace(
+        flown,
+        proposal=replace(flown.proposal, shear=away),
+        log_z=flown.log_z - 30.0,
+        log_z_error=None,
+        effective=3.0,
+    )
+    begin = beginning_of_runs(lost, [mode], posterior, 0.8, np.random.default_rng(5))
+    assert begin.log_z_error is not None
+    assert flown.log_z_error is not None
+    error = math.hypot(begin.log_z_error, flown.log_z_error)
+    assert abs(begin.log_z - flown.log_z) < 4.0 * error
+    proposal = parse_proposal(begin.settings, posterior.problem.n_dim)
+    target = CubeLikelihood(posterior, proposal)
+    logs = target.log_likelihoods(np.random.default_rng(6).random((4000, target.n_dim)))
+    assert kish(logs) > 0.3 * 4000

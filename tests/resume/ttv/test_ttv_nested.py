@@ -98,6 +98,33 @@ def test_interrupted_at_any_batch_the_output_is_the_same(
     assert compute(slot) == undisturbed.read_bytes()
 
 
+def test_a_run_with_a_proposal_resumes_and_replays_the_same(tmp_path: Path) -> None:
+    """From a checkpoint of the cube's coordinates, one more than there are parameters."""
+    proposed = nested_case.make_unit(proposal=nested_case.proposal())
+    slot = make_slot(tmp_path / "slot", proposed)
+    n_segment = 0
+
+    def reached(fraction: float) -> None:
+        nonlocal n_segment
+        n_segment += 1
+        if n_segment == 4:
+            raise KeyboardInterrupt
+
+    with open_runtime(slot, checkpoint_period=0.0) as runtime:
+        runtime.set_fraction_done = reached  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            run(proposed, inputs_of(slot), slot / "output.h5", runtime)
+    assert (slot / checkpoint.CHECKPOINT_FILE).exists()
+    compute(slot)
+    output = read_nested_output(slot / "output.h5")
+    assert output.live_u.shape == (80, 5)
+    assert content_digest(output) == content_digest(nested_case.proposed_case().output)
+    last = output.n_segment - 1
+    again = replay(proposed, parse_table(ttv_case.table()), output, last)
+    np.testing.assert_array_equal(again.live_u, output.live_u)
+    np.testing.assert_array_equal(again.live_logl, output.live_logl)
+
+
 def test_a_whole_checkpoint_that_is_no_run_starts_again(
     tmp_path: Path, unit: Unit, undisturbed: Path
 ) -> None:

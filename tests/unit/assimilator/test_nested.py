@@ -15,6 +15,7 @@ import pytest
 import xarray as xr
 from scipy.stats import norm, t
 
+from apps.ttv.likelihood import Posterior as TimingPosterior
 from apps.ttv.settings import Problem
 from apps.ttv.table import parse_table
 from assimilator import nested, registry
@@ -137,6 +138,61 @@ def _log_shells(points: h5py.Group) -> np.ndarray:
 
 def nested_constant(product: NestedProduct) -> float:
     return log_constant(product.problem, product.table)
+
+
+@pytest.fixture(scope="module")
+def proposed(tmp_path_factory: pytest.TempPathFactory) -> NestedProduct:
+    """The product of the same posterior, by runs with a proposal."""
+    directory = tmp_path_factory.mktemp("proposed")
+    campaign = nested_case.campaign()
+    settings = {**campaign.settings, "proposal": nested_case.proposal()}
+    cases = [nested_case.proposed_case(k) for k in range(4)]
+    outputs = [
+        Canonical(one.unit, one.write(directory, name=f"{k}.h5"), one.unit.name)
+        for k, one in enumerate(cases)
+    ]
+    return nested.merge(replace(campaign, settings=settings), outputs, created_at=NOW)
+
+
+def test_runs_with_a_proposal_say_the_same(product: NestedProduct, proposed: NestedProduct) -> None:
+    """Evidence, information and means, each within four of its errors: false-alarm rate 4e-4."""
+    assert proposed.converged, proposed.missing
+    assert product.posterior is not None
+    assert proposed.posterior is not None
+    one, other = product.posterior.evidence, proposed.posterior.evidence
+    error = math.hypot(one.logz.mcse, other.logz.mcse)
+    assert abs(one.logz.value - other.logz.value) < 4 * error
+    # Information is log(L / Z) on average; log L is known far better.
+    assert abs(one.information - other.information) < 4 * error
+    for name in product.problem.parameter_names:
+        a, b = product.marginals[name].mean, proposed.marginals[name].mean
+        assert abs(a.value - b.value) < 4 * math.hypot(a.mcse, b.mcse), name
+    # The same answer after a third of the way.
+    assert other.n_likelihood < one.n_likelihood / 3
+
+
+def test_likelihoods_are_the_models_whatever_runs_were_ordered_by(
+    proposed: NestedProduct, tmp_path: Path
+) -> None:
+    assert proposed.posterior is not None
+    posterior = TimingPosterior(proposed.problem, proposed.table)
+    proposed.write(tmp_path)
+    with h5py.File(tmp_path / "posterior.h5") as file:
+        draws = file["draws"][:50]
+        np.testing.assert_allclose(file["log_likelihood"][:50], posterior.log_likelihoods(draws))
+        points = file["points"]
+        own = points["log_likelihood"][-50:] - points["log_prior_ratio"][-50:]
+        np.testing.assert_allclose(own, posterior.log_likelihoods(points["values"][-50:]))
+        log_z = np.logaddexp.reduce(points["log_likelihood"][()] + _log_shells(points))
+        assert log_z + nested_constant(proposed) == pytest.approx(file.attrs["log_z"], abs=0.02)
+    assert proposed.posterior.modes[0].logl_max == proposed.posterior.logl.max()
+
+
+def test_an_output_of_another_cube_is_refused(outputs: list[Canonical]) -> None:
+    campaign = nested_case.campaign()
+    settings = {**campaign.settings, "proposal": nested_case.proposal()}
+    with pytest.raises(OutputError, match="has other parameters"):
+        nested.merge(replace(campaign, settings=settings), outputs, created_at=NOW)
 
 
 def test_no_outputs_give_no_posterior(tmp_path: Path) -> None:

@@ -8,17 +8,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from apps.nested.cube import CubeLikelihood
+import numpy as np
+
+from apps.nested.cube import CubeLikelihood, PriorTransform
 from apps.nested.run import is_complete
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
+from apps.ttv.sampler_settings import COMPONENT_KEYS
+from apps.ttv.settings import Problem
 from apps.ttv.table import parse_table
 from apps.ttv_nested import nested_sampler
 from boinc_project.campaign import Campaign, Published, Quorum, StopRule
 from boinc_project.nested_output import NestedOutput, write_nested_output
+from boinc_project.nested_weights import merge_points, weigh
 from boinc_project.unit import Unit, seal
 from tests import nested_targets
 from tests.unit.validator import ttv_case
+from work_generator.proposals import fit_proposal
+from work_generator.shear import dependence_order
 
 MODEL = ttv_case.MODEL | {"engine": "batch", "modified_kick": False}
 # A circular orbit for the unseen planet: what is left is one compact mode, which runs can agree on.
@@ -85,7 +92,7 @@ def compute(unit: Unit, data: bytes | None = None, index: int | None = None) -> 
     """
     settings = NestedUnit.from_mapping(unit.settings)
     table = parse_table(ttv_case.table() if data is None else data)
-    target = CubeLikelihood(Posterior(settings.problem, table))
+    target = CubeLikelihood(Posterior(settings.problem, table), settings.sampler.proposal)
     seeded = unit if index is None else replace(unit, index=index)
     sampler = nested_sampler(seeded, settings.sampler, target)
     found = sampler.begin()
@@ -97,7 +104,7 @@ def compute(unit: Unit, data: bytes | None = None, index: int | None = None) -> 
     return replace(
         nested_targets.output_of(found, settings.sampler),
         unit_digest=unit.digest,
-        parameter_names=settings.problem.parameter_names,
+        parameter_names=settings.coordinates,
     )
 
 
@@ -105,6 +112,26 @@ def compute(unit: Unit, data: bytes | None = None, index: int | None = None) -> 
 def case(index: int = 0) -> NestedCase:
     """Return an honest case; computed once in a session."""
     unit = make_unit(index)
+    return NestedCase(unit, compute(unit))
+
+
+@cache
+def proposal() -> dict[str, Any]:
+    """Return a proposal that is fitted to the first case's run, as a pilot fits its own."""
+    problem = Problem.from_mapping({"model": MODEL, "parameters": PARAMETERS})
+    points = merge_points([case().output])
+    weights = weigh(points).weights
+    chosen = np.random.default_rng(3).choice(len(weights), size=2000, p=weights)
+    draws = PriorTransform(problem)(points.cube[chosen])
+    fitted = fit_proposal([draws], [1.0], dependence_order(problem.parameter_names)).to_json()
+    components = {key: fitted["mixture"][key] for key in COMPONENT_KEYS}
+    return {"share": 0.8, "shear": fitted["shear"], **components}
+
+
+@cache
+def proposed_case(index: int = 0) -> NestedCase:
+    """Return an honest case of a unit with a proposal."""
+    unit = make_unit(index, proposal=proposal())
     return NestedCase(unit, compute(unit))
 
 

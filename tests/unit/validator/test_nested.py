@@ -37,6 +37,27 @@ def test_an_honest_output_passes(tmp_path: Path) -> None:
     assert verdict.statistics["n_likelihood"] == case().output.n_likelihood
 
 
+def test_an_honest_output_with_a_proposal_passes(tmp_path: Path) -> None:
+    """TTVFast computes likelihoods; the output has those over the density of the points."""
+    verdict = check(tmp_path, of=nested_case.proposed_case())
+    assert verdict.is_valid, verdict.reason
+    assert verdict.statistics["second_opinions"] == 8
+
+
+def test_an_output_of_the_priors_cube_is_none_of_a_proposals(tmp_path: Path) -> None:
+    plain = replace(case().output, unit_digest=nested_case.proposed_case().unit.digest)
+    verdict = check(tmp_path, plain, nested_case.proposed_case())
+    assert verdict.is_invalid
+    assert "other parameters" in verdict.reason
+
+
+def test_likelihoods_without_the_proposal_are_refused(tmp_path: Path) -> None:
+    """Of the right points, but not over their density: the order of deaths kept."""
+    of = nested_case.proposed_case()
+    verdict = check(tmp_path, _better(of.output), of)
+    assert "not those of its points" in verdict.reason
+
+
 def _swapped(values: np.ndarray, a: int, b: int) -> np.ndarray:
     found = values.copy()
     found[[a, b]] = found[[b, a]]

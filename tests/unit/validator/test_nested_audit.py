@@ -52,6 +52,20 @@ def test_an_honest_output_of_an_unlike_platform_is_never_refused(
     assert kinds[VerdictKind.VALID] > kinds[VerdictKind.INCONCLUSIVE]
 
 
+def test_a_run_with_a_proposal_is_audited_like_any_other(tmp_path: Path) -> None:
+    proposed = nested_case.proposed_case()
+    for seed in range(2):
+        verdict = audit(proposed, tmp_path, seed=seed)
+        assert verdict.is_valid, verdict.reason
+    elsewhere = unlike.nested_output(proposed.unit)
+    kinds = Counter(audit(proposed, tmp_path, elsewhere, seed=seed).kind for seed in range(2))
+    assert not kinds[VerdictKind.INVALID]
+    scales = proposed.output.scales.copy()
+    scales[3:] *= 1.01
+    forged = proposed.changed(scales=scales)
+    assert not audit(proposed, tmp_path, forged, share=0.9).is_valid
+
+
 def test_a_run_of_another_posterior_is_refused(case: NestedCase, tmp_path: Path) -> None:
     assert audit(case, tmp_path, nested_case.wrong_run()).is_invalid
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from apps.nested.cube import CubeLikelihood
+from apps.nested.proposal import Proposal
 from apps.nested.run import is_complete
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
@@ -60,8 +61,10 @@ def ttv_output(unit: Unit, seed: int = 0, data: bytes | None = None) -> TtvOutpu
 class _Rounded(CubeLikelihood):
     """A likelihood on an unlike platform."""
 
-    def __init__(self, posterior: Posterior, rng: np.random.Generator) -> None:
-        super().__init__(posterior)
+    def __init__(
+        self, posterior: Posterior, proposal: Proposal | None, rng: np.random.Generator
+    ) -> None:
+        super().__init__(posterior, proposal)
         self._rng = rng
 
     def log_likelihoods(self, cube: np.ndarray) -> np.ndarray:
@@ -72,7 +75,8 @@ def nested_output(unit: Unit, seed: int = 0) -> NestedOutput:
     """Compute a unit of `nested_case` on an unlike platform."""
     settings = NestedUnit.from_mapping(unit.settings)
     rng = np.random.default_rng(seed)
-    target = _Rounded(Posterior(settings.problem, parse_table(ttv_case.table())), rng)
+    posterior = Posterior(settings.problem, parse_table(ttv_case.table()))
+    target = _Rounded(posterior, settings.sampler.proposal, rng)
     sampler = nested_sampler(unit, settings.sampler, target)
     found = sampler.begin()
     found.calls.append(target.n_call)
@@ -87,5 +91,5 @@ def nested_output(unit: Unit, seed: int = 0) -> NestedOutput:
         nested_targets.output_of(found, settings.sampler),
         unit_digest=unit.digest,
         platform="aarch64-unknown-linux-gnu",
-        parameter_names=settings.problem.parameter_names,
+        parameter_names=settings.coordinates,
     )

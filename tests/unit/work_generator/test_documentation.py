@@ -17,7 +17,10 @@ from work_generator.nested_file import (
     DEFAULT_DLOGZ,
     DEFAULT_ERROR,
     DEFAULT_ESS,
+    DEFAULT_SHARE,
     SAMPLER_KEYS,
+    STEPS_PER_PARAMETER,
+    STEPS_WITH_PROPOSAL,
 )
 from work_generator.noise import NOISE_KEYS
 from work_generator.priors import KEYS_OF_PRIOR, PARAMETERS
@@ -76,5 +79,8 @@ def test_the_page_about_nested_sampling_has_every_key() -> None:
     for word in (*SAMPLER_KEYS, *METHODS, "logz_error", "ess"):
         assert re.search(rf"\b{word}\b", section), word
     assert f"dlogz = {DEFAULT_DLOGZ:g}" in section
+    assert f"proposal_share = {DEFAULT_SHARE:g}" in section
+    assert f"{STEPS_WITH_PROPOSAL} for each parameter and {STEPS_WITH_PROPOSAL} more" in section
+    assert f"`walks` is then {STEPS_PER_PARAMETER} for each parameter" in section
     assert f"logz_error = {DEFAULT_ERROR:g}" in section
     assert f"ess = {DEFAULT_ESS:g}" in section

@@ -13,7 +13,8 @@ from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
 from apps.ttv.settings import Problem
 from apps.ttv.table import parse_table
-from boinc_project.campaign import Progress
+from apps.ttv_nested import APP_VERSION
+from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from tests.unit.validator import nested_case
 from work_generator import nested, registry
@@ -21,6 +22,7 @@ from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition, to_definition
 from work_generator.modes import Mode
 from work_generator.stop import rule_text
+from work_generator.ttv_file import posterior_of
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "kepler-307-nested.toml"
 
@@ -50,7 +52,10 @@ def test_the_example_is_read() -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("n_live = 10", "n_live = 10 is too few for 10 free parameters: write 40 or more"),
+        ("n_live = 10", "n_live = 10 is too few for 10 free parameters: write 44 or more"),
+        ("n_live = 10\nproposal_share = 0", "n_live = 10 is too few for 10 .*: write 40 or more"),
+        ("proposal_share = 1.0", "is not a part: write a number from 0"),
+        ("proposal_share = -0.1", "is not a part: write a number from 0"),
         ("dlogz = 5.0", "write 1 or less"),
         ("dlogz = 0", "greater than 0"),
         ('method = "slice"', "write one of rwalk"),
@@ -127,6 +132,49 @@ def test_costs_follow_from_the_expected_length() -> None:
         2 * cost.n_call, rel=1e-3
     )
     assert nested.fitting(campaign, 1.0).startswith("n_live = 32")
+
+
+def proposed_campaign() -> Campaign:
+    """Return the small campaign, prepared with a proposal."""
+    campaign = nested_case.campaign()
+    return replace(
+        campaign,
+        settings={
+            **campaign.settings,
+            "sampler": {**campaign.settings["sampler"], "proposal_share": 0.8},
+            "proposal": nested_case.proposal(),
+        },
+    )
+
+
+def test_units_have_the_proposal_that_the_campaign_was_prepared_with() -> None:
+    campaign = proposed_campaign()
+    unit = nested.plan(campaign, Progress())[0]
+    settings = NestedUnit.from_mapping(unit.settings)
+    assert settings.sampler.proposal is not None
+    assert settings.sampler.proposal.share == 0.8
+    assert unit.min_app_version == APP_VERSION
+    # One coordinate more of every point comes back.
+    plain = nested.cost(nested_case.campaign(), nested.plan(nested_case.campaign(), Progress())[0])
+    points = settings.sampler.max_dead + settings.sampler.n_live
+    assert nested.cost(campaign, unit).bytes_up == plain.bytes_up + 8 * points
+    assert "80% of the points, a fit" in nested.describe(campaign)[1]
+    assert nested.describe(nested_case.campaign())[1].endswith("from the prior.")
+
+
+def test_the_expected_length_with_a_proposal_is_that_of_the_runs() -> None:
+    """Random points of the cube see less of L*'s peak than runs do, and not much less."""
+    posterior = posterior_of(nested_case.campaign().settings, nested_case.campaign().inputs)
+    rng = np.random.default_rng(1)
+    raw = {**nested_case.proposal(), "share": 0.3}
+    found = nested.e_folds_from_cube(posterior, raw, 15.0, rng)
+    output = nested_case.compute(nested_case.make_unit(proposal=raw))
+    length = len(output.dead_logl) / len(output.live_logl)
+    assert length / 2 < found - math.log(0.1) < length + 0.5
+    # A proposal that is nowhere near is no help, and no hindrance beyond its share.
+    center = [*raw["shear"]["center"][:-1], 1e3]
+    useless = {**raw, "shear": {**raw["shear"], "center": center}}
+    assert nested.e_folds_from_cube(posterior, useless, 15.0, rng) == 15.0 - math.log(0.7)
 
 
 def test_what_it_computes_is_said() -> None:

@@ -85,7 +85,7 @@ def test_likelihoods_are_those_of_the_parameters_and_counted() -> None:
     found = problem()
     polls: list[None] = []
     posterior = Posterior(found, parse_table(ttv_case.table()))
-    target = CubeLikelihood(posterior, lambda: polls.append(None))
+    target = CubeLikelihood(posterior, None, lambda: polls.append(None))
     cube = np.random.default_rng(4).random((20, found.n_dim))
     values = target.log_likelihoods(cube)
     again = Posterior(found, parse_table(ttv_case.table()))

@@ -69,3 +69,4 @@ def test_a_start_belongs_to_chains() -> None:
 def test_more_parameters_need_more_live_points() -> None:
     assert least_live(2) == 32
     assert least_live(20) == 80
+    assert least_live(20, has_proposal=True) == 84
