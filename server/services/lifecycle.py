@@ -85,7 +85,7 @@ _CAMPAIGN = (
     .join(App, App.id == CampaignRow.appid)
     .where(CampaignRow.id == bindparam("campaign"))
 )
-_STORY = insert(Event.__table__)
+_STORY = insert(Event)
 _COUNT = select(func.count()).where(Result.workunitid == bindparam("workunit"))
 
 
