@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.tables import show
 from boinc_project.campaign import Quorum
 from boinc_project.settings import SchedulerSection, TrustSection
 from server.logging import configure_logging
@@ -71,6 +72,7 @@ def main() -> int:
     parser.add_argument("--units", type=int, default=3000)
     parser.add_argument("--hours", type=float, default=6.0, help="of a unit, at 3 GFLOP/s")
     parser.add_argument("--cheaters", type=float, default=0.1, help="part of the hosts")
+    parser.add_argument("--markdown", action="store_true", help="tables as the documentation's")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each setting")
     options = parser.parse_args()
     # What hosts do wrong is meant, and not for the log.
@@ -88,22 +90,22 @@ def main() -> int:
                 file=sys.stderr,
                 flush=True,
             )
-    Console(width=150).print(table(found))
+    title = "One campaign, one setting changed"
+    show(title, COLUMNS, rows_of(found), markdown=options.markdown)
     print(json.dumps({name: [asdict(one) for one in runs] for name, runs in found.items()}))
     return 0
 
 
-def table(found: dict[str, list[Report]]) -> Table:
+COLUMNS = (
+    *("setting", "days", "99 % after", "computing", "results", "timed out", "audits"),
+    *("false in (ever)", "false out", "reopened", "bytes a unit"),
+)
+
+
+def rows_of(found: dict[str, list[Report]]) -> list[list[str]]:
     """Return what came of every setting."""
-    shown = Table(title="One campaign, one setting changed")
-    columns = (
-        *("setting", "days", "99 % after", "computing", "results", "timed out", "audits"),
-        *("false in (ever)", "false out", "reopened", "bytes a unit"),
-    )
-    for column in columns:
-        shown.add_column(column, justify="left" if column == "setting" else "right", no_wrap=True)
-    for name, runs in found.items():
-        shown.add_row(
+    return [
+        [
             name,
             _mean([one.days for one in runs], ".1f"),
             _mean([one.days_99 for one in runs], ".1f"),
@@ -115,8 +117,9 @@ def table(found: dict[str, list[Report]]) -> Table:
             str(sum(one.false_rejects for one in runs)),
             _mean([one.reopened for one in runs], ".0f"),
             _mean([one.bytes_per_unit for one in runs], ".0f"),
-        )
-    return shown
+        ]
+        for name, runs in found.items()
+    ]
 
 
 def _mean(values: list[Any], form: str) -> str:

@@ -33,12 +33,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for tests.adversarial
 
 from bench import trust_cost, trust_pairs
+from bench.tables import show
 from bench.trust_cost import Cost, inputs_of
 from bench.trust_policies import N_FALSE, POLICIES, Falsehood, Rate, Seen, simulate
 from boinc_project.errors import OutputError
@@ -180,13 +179,14 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, default=1000, help="simulated hosts of each kind")
     parser.add_argument("--pairs", type=int, default=10_000, help="honest pairs; 0: none")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--markdown", action="store_true", help="tables as the documentation's")
     options = parser.parse_args()
     began = time.monotonic()
 
     def say(text: str) -> None:
         print(f"[{time.monotonic() - began:4.0f} s] {text}", file=sys.stderr, flush=True)
 
-    console, rng = Console(width=118), np.random.default_rng(options.seed)
+    rng = np.random.default_rng(options.seed)
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         say("what an audit costs")
@@ -208,42 +208,47 @@ def main() -> int:
                 say(f"{len(rates)} {kind.name}: {rates[kind.name]['ours']}")
         say("honest results")
         honestly = refused(options.units, options.audits, directory)
-    console.print(kinds_table(rates))
-    console.print(cost_table(small, long))
-    console.print(
-        "Honest results, chains among them of an unlike platform: {refused} refused and {doubted} "
-        "in doubt of {judged} checks and audits.".format(**honestly)
+    show(
+        f"Hosts caught within {N_FALSE} false results, and extra compute a result",
+        ("kind", *POLICIES),
+        kind_rows(rates),
+        markdown=options.markdown,
     )
-    pairs = trust_pairs.measure(options.pairs, say=say) if options.pairs else {}
+    show(
+        "CPU of check and audit, of that of the unit",
+        ("unit", "check", "audit", "likelihoods planned", "segments of those planned"),
+        cost_rows(small, long),
+        markdown=options.markdown,
+    )
+    print(
+        "\nHonest results, chains among them of an unlike platform: {refused} refused and "
+        "{doubted} in doubt of {judged} checks and audits.".format(**honestly)
+    )
+    pairs: dict[str, Any] = {}
+    if options.pairs:
+        pairs = trust_pairs.measure(options.pairs, say=say, markdown=options.markdown)
     say("done")
     print(json.dumps(_summary(rates, biases, small, long, pairs) | {"honest": honestly}))
     return 0
 
 
-def kinds_table(rates: dict[str, dict[str, Rate]]) -> Table:
+def kind_rows(rates: dict[str, dict[str, Rate]]) -> list[list[str]]:
     """Return the main table."""
-    table = Table(title=f"Hosts caught within {N_FALSE} false results, and extra compute a result")
-    for column in ("kind", *POLICIES):
-        table.add_column(column)
-    for name, found in rates.items():
-        table.add_row(name, *(str(found[policy]) for policy in POLICIES))
-    return table
+    return [[name, *(str(found[one]) for one in POLICIES)] for name, found in rates.items()]
 
 
-def cost_table(small: list[Cost], long: Cost) -> Table:
+def cost_rows(small: list[Cost], long: Cost) -> list[list[str]]:
     """Return what check and audit cost."""
-    table = Table(title="CPU of check and audit, of that of the unit")
-    for column in ("unit", "check", "audit", "likelihoods planned", "segments"):
-        table.add_column(column, justify="right")
-    for one in (*small, long):
-        table.add_row(
+    return [
+        [
             f"{one.unit:.1f} s",
             f"{one.check / one.unit:.3%}",
             f"{one.audit / one.unit:.3%}",
             f"{one.share:.3%}",
-            f"{one.segments} of {one.planned} planned",
-        )
-    return table
+            f"{one.segments} of {one.planned}",
+        ]
+        for one in (*small, long)
+    ]
 
 
 def _summary(

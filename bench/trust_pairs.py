@@ -28,13 +28,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for tests.adversarial
 
 from apps.ttv.table import parse_table
 from apps.ttv_mcmc import compute
+from bench.tables import show
 from bench.trust_policies import interval
 from boinc_project.autocorrelation import autocorrelate
 from tests.adversarial import campaign
@@ -56,7 +55,7 @@ Floats = np.ndarray
 
 def long_chains(n_step: int) -> list[tuple[Floats, Floats]]:
     """Return draws and log-probabilities of both chains, without their beginnings."""
-    unit = campaign.make_unit(0, n_step)
+    unit = campaign.make_unit(0, n_step - n_step % campaign.THIN)
     chain = compute(unit, parse_table(campaign.table()))
     elsewhere = unlike.ttv_output(replace(unit, index=1), 1, campaign.table())
     skip = BLOCK
@@ -79,6 +78,7 @@ def measure(
     seed: int = 1,
     *,
     say: Callable[[str], None],
+    markdown: bool = False,
 ) -> dict[str, Any]:
     """Compute, resample, compare and print; return what belongs into the last line.
 
@@ -92,6 +92,8 @@ def measure(
         Of the resampling.
     say : Callable
         Told of progress.
+    markdown : bool
+        Print the table as the documentation has it.
     """
     say(f"two chains of {n_step} steps for honest pairs")
     chains = long_chains(n_step)
@@ -109,24 +111,27 @@ def measure(
             smallest.append(found.p_min * found.n_test)
         if number % SAID_EVERY == 0:
             say(f"{number} of {n_pair} honest pairs: {rejected} of {len(smallest)} disagree")
-    return report(np.array(smallest), rejected, n_pair)
+    return report(np.array(smallest), rejected, n_pair, markdown)
 
 
-def report(smallest: Floats, rejected: int, n_pair: int) -> dict[str, Any]:
+def report(smallest: Floats, rejected: int, n_pair: int, markdown: bool) -> dict[str, Any]:
     """Print the rates; `smallest` are family-wise probabilities of pairs with evidence.
 
     Such a probability is that of the smallest of all tests of a pair times their number, so that a
     rate of pairs, not of tests, is asked for and counted.
     """
     n = len(smallest)
-    table = Table(title=f"Honest pairs said to disagree, of {n} with enough evidence")
-    for column in ("family-wise rate asked for", "counted", "measured", "95 % interval"):
-        table.add_column(column, justify="right")
+    rows = []
     for rate in RATES:
         count = int((smallest < rate).sum())
         low, high = interval(count, n)
-        table.add_row(f"{rate:g}", str(count), f"{count / n:.2e}", f"{low:.1e} to {high:.1e}")
-    Console(width=100).print(table)
+        rows.append([f"{rate:g}", str(count), f"{count / n:.2e}", f"{low:.1e} to {high:.1e}"])
+    show(
+        f"Honest pairs said to disagree, of {n} with enough evidence",
+        ("family-wise rate asked for", "counted", "measured", "95 % interval"),
+        rows,
+        markdown=markdown,
+    )
     return {
         "pairs": n_pair,
         "judged": n,
@@ -143,13 +148,15 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=10_000)
     parser.add_argument("--steps", type=int, default=N_STEP, help="of each long chain")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--markdown", action="store_true", help="tables as the documentation's")
     options = parser.parse_args()
     began = time.monotonic()
 
     def say(text: str) -> None:
         print(f"[{time.monotonic() - began:4.0f} s] {text}", file=sys.stderr, flush=True)
 
-    print(json.dumps(measure(options.pairs, options.steps, options.seed, say=say)))
+    found = measure(options.pairs, options.steps, options.seed, say=say, markdown=options.markdown)
+    print(json.dumps(found))
     return 0
 
 
