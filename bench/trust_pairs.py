@@ -65,9 +65,11 @@ def long_chains(n_step: int) -> list[tuple[Floats, Floats]]:
     ]
 
 
-def resample(chain: tuple[Floats, Floats], rng: np.random.Generator) -> tuple[Floats, Floats]:
+def resample(
+    chain: tuple[Floats, Floats], rng: np.random.Generator, n_draw: int = N_DRAW
+) -> tuple[Floats, Floats]:
     """Return a result of blocks of a chain."""
-    starts = rng.integers(len(chain[0]) - BLOCK + 1, size=N_DRAW // BLOCK)
+    starts = rng.integers(len(chain[0]) - BLOCK + 1, size=n_draw // BLOCK)
     at = (starts[:, None] + np.arange(BLOCK)).ravel()
     return chain[0][at], chain[1][at]
 
@@ -78,6 +80,7 @@ def measure(
     seed: int = 1,
     *,
     say: Callable[[str], None],
+    n_draw: int = N_DRAW,
     markdown: bool = False,
 ) -> dict[str, Any]:
     """Compute, resample, compare and print; return what belongs into the last line.
@@ -92,6 +95,8 @@ def measure(
         Of the resampling.
     say : Callable
         Told of progress.
+    n_draw : int
+        Stored draws of a result.
     markdown : bool
         Print the table as the documentation has it.
     """
@@ -104,7 +109,7 @@ def measure(
     smallest: list[float] = []
     rejected = 0
     for number in range(1, n_pair + 1):
-        (a, log_a), (b, log_b) = (resample(chain, rng) for chain in chains)
+        (a, log_a), (b, log_b) = (resample(chain, rng, n_draw) for chain in chains)
         found = compare_runs(names, (a, b), (log_a, log_b))
         if found.has_evidence:
             rejected += not found.agrees
@@ -147,6 +152,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pairs", type=int, default=10_000)
     parser.add_argument("--steps", type=int, default=N_STEP, help="of each long chain")
+    parser.add_argument("--draws", type=int, default=N_DRAW, help="stored draws of a result")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--markdown", action="store_true", help="tables as the documentation's")
     options = parser.parse_args()
@@ -155,7 +161,14 @@ def main() -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - began:4.0f} s] {text}", file=sys.stderr, flush=True)
 
-    found = measure(options.pairs, options.steps, options.seed, say=say, markdown=options.markdown)
+    found = measure(
+        options.pairs,
+        options.steps,
+        options.seed,
+        say=say,
+        n_draw=options.draws,
+        markdown=options.markdown,
+    )
     print(json.dumps(found))
     return 0
 

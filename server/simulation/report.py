@@ -26,6 +26,8 @@ class Report:
         Units in all, with a canonical result, and ended in error.
     days, days_99 : float or None
         Until the last unit had its answer, and until 99 % had; None if that did not happen.
+    alone : int
+        Of those done, units that rest on one host's word.
     results : int
         Results that hosts returned or lost.
     cost : float
@@ -63,6 +65,7 @@ class Report:
     failed: int
     days: float | None
     days_99: float | None
+    alone: int
     results: int
     cost: float
     audits: int
@@ -100,6 +103,11 @@ def report(world: World, truth: Truth, state: str) -> Report:
         canonical = session.execute(
             select(Result.name).join(Workunit, Workunit.canonical_resultid == Result.id)
         ).all()
+        alone = session.scalar(
+            select(func.count()).where(
+                Workunit.canonical_resultid.is_not(None), Workunit.min_quorum < Workunit.full_quorum
+            )
+        )
         failed = session.scalar(select(func.count()).where(Workunit.error_mask != 0)) or 0
         kinds = Counter(
             dict(session.execute(select(Event.kind, func.count()).group_by(Event.kind)).all())
@@ -134,6 +142,7 @@ def report(world: World, truth: Truth, state: str) -> Report:
         failed=failed,
         days=_reached(truth, units),
         days_99=_reached(truth, -(-99 * units // 100)),
+        alone=alone or 0,
         results=sent,
         cost=truth.cpu_seconds / (unit_seconds * max(1, done)),
         audits=audits,
@@ -179,7 +188,8 @@ def lines(found: Report) -> list[str]:
     tail, rate = found.tail, found.units_per_day
     caught = ", ".join(f"{n} {name}" for name, n in sorted(found.caught.items())) or "none"
     return [
-        f"Units          {found.done} of {found.units} done, {found.failed} failed ({found.state})",
+        f"Units          {found.done} of {found.units} done, {found.failed} failed, "
+        f"{found.alone} by one host alone ({found.state})",
         f"Completion     {days(found.days)}; 99 % after {days(found.days_99)}"
         + ("" if tail is None else f"; the last 1 % is {100 * tail:.0f} % of the time"),
         "Throughput     " + ("-" if rate is None else f"{rate:.0f} units a day"),
