@@ -2,7 +2,8 @@
 
 Simulated fleets drive the real server (see `server.simulation`), each run with one setting that is
 not at its default: how long a host may take for a result, how many of the results that one host
-alone computed are audited, and how many results a processor gets a day. Each is repeated with
+alone computed are audited, and of those that others confirmed, and how many results a processor
+gets a day. Each is repeated with
 other seeds; numbers are means, those of false accepts and rejects are sums. Progress goes to
 stderr, the last line is JSON.
 """
@@ -37,6 +38,7 @@ DAY = 86400.0
 DEADLINES = (2.0, 4.0, 7.0, 14.0)
 """Days."""
 FLOORS = (0.1, 0.5, 1.0)
+QUORUM_RATES = (0.02, 0.25, 1.0)
 QUOTAS = (10, 100, 500)
 
 
@@ -59,10 +61,14 @@ def grid(hosts: int, units: int, hours: float, cheaters: float) -> Iterator[tupl
                 f"audit_floor {floor:g}",
                 replace(usual, sections={"trust": {"audit_floor": floor}}),
             )
+    for rate in QUORUM_RATES:
+        if rate != TrustSection().quorum_audit_rate:
+            sections = {"trust": {"quorum_audit_rate": rate}}
+            yield f"quorum_audit_rate {rate:g}", replace(usual, sections=sections)
     for quota in QUOTAS:
         if quota != SchedulerSection().daily_result_quota:
-            sections = {"scheduler": {"daily_result_quota": quota}}
-            yield f"daily_result_quota {quota}", replace(usual, sections=sections)
+            limited = {"scheduler": {"daily_result_quota": quota}}
+            yield f"daily_result_quota {quota}", replace(usual, sections=limited)
 
 
 def main() -> int:
@@ -72,6 +78,7 @@ def main() -> int:
     parser.add_argument("--units", type=int, default=3000)
     parser.add_argument("--hours", type=float, default=6.0, help="of a unit, at 3 GFLOP/s")
     parser.add_argument("--cheaters", type=float, default=0.1, help="part of the hosts")
+    parser.add_argument("--only", default="", help="settings whose names begin so, by commas")
     parser.add_argument("--markdown", action="store_true", help="tables as the documentation's")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each setting")
     options = parser.parse_args()
@@ -81,6 +88,8 @@ def main() -> int:
     found: dict[str, list[Report]] = {}
     began = time.monotonic()
     for name, one in grid(options.hosts, options.units, options.hours, options.cheaters):
+        if not name.startswith(("defaults", *options.only.split(","))):
+            continue
         for seed in range(1, options.seeds + 1):
             with tempfile.TemporaryDirectory() as directory:
                 again = run(replace(one, seed=seed), Path(directory))
@@ -97,7 +106,7 @@ def main() -> int:
 
 
 COLUMNS = (
-    *("setting", "days", "99 % after", "computing", "results", "timed out", "audits"),
+    *("setting", "days", "99 % after", "computing", "alone", "results", "timed out", "audits"),
     *("false in (ever)", "false out", "reopened", "bytes a unit"),
 )
 
@@ -110,6 +119,7 @@ def rows_of(found: dict[str, list[Report]]) -> list[list[str]]:
             _mean([one.days for one in runs], ".1f"),
             _mean([one.days_99 for one in runs], ".1f"),
             _mean([one.cost for one in runs], ".3f"),
+            _mean([one.alone for one in runs], ".0f"),
             _mean([one.results for one in runs], ".0f"),
             _mean([one.timeouts for one in runs], ".0f"),
             _mean([one.audits for one in runs], ".0f"),
