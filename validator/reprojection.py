@@ -34,7 +34,8 @@ SAMPLE = 8
 """Every so many pixels the map tells whether the frame is there."""
 
 __all__ = [
-    "LENGTH_IS_KNOWN", "audit", "can_be_canonical", "check", "compare", "credit", "referee",
+    "LENGTH_IS_KNOWN", "ONE_WORD_IS_ENOUGH",
+    "audit", "can_be_canonical", "check", "compare", "credit", "referee",
 ]  # fmt: skip
 
 LENGTH_IS_KNOWN = True
