@@ -77,6 +77,9 @@ LENGTH_IS_KNOWN = False
 referee = None
 """Two outputs that disagree in a part do so in all that follows from it: another one decides."""
 
+ONE_WORD_IS_ENOUGH = True
+"""See `validator.registry.AppValidator`."""
+
 
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
     """Judge one output by itself: structure, identity, order, values, a sample and the beginning.

@@ -79,6 +79,8 @@ def audit(
         return invalid(reason)
     with_start = int(output.calls[1] - output.calls[0]) > replay_budget
     chosen = _choose(output.n_segment, share, with_start, rng)
+    # Before the segments, so that the purse knows what is left for them.
+    opinion = _opinion(posterior, settings.sampler.proposal, output, rng, share)
     found = _Found(Retrace(unit, settings, posterior, output))
     for done, number in enumerate(chosen):
         if not purse.has_for(done):
@@ -90,7 +92,6 @@ def audit(
         return _confirm(found, output, chosen, rng)
     if found.n_unsure:
         return inconclusive(UNSURE.format(found.n_unsure, found.n_segment), **found.numbers(output))
-    opinion = _opinion(posterior, settings.sampler.proposal, output, rng, share)
     if opinion is not None and opinion.doubt:
         # Not the host's fault: it ran the engine that it was sent, and so did the audit.
         return inconclusive(f"Audit: {opinion.doubt}", **found.numbers(output))

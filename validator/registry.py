@@ -126,6 +126,16 @@ class AppValidator(Protocol):
         ...
 
     @property
+    def ONE_WORD_IS_ENOUGH(self) -> bool:
+        """Whether a host with a record may compute a unit alone.
+
+        An audit computes a fiftieth of an output again. It finds what is wrong in a tenth of it
+        soon, and what is wrong in one part of some hundred hardly ever. So few draws change no
+        posterior, while one false tile is a false place in the sky.
+        """
+        ...
+
+    @property
     def check(self) -> Check:
         """Judge one output by itself."""
         ...

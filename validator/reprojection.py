@@ -27,16 +27,21 @@ from boinc_project.unit import Unit
 from validator.credit import cobblestones
 from validator.reprojection_referee import referee
 from validator.reprojection_tiles import apart, differing_tiles, recomputed
+from validator.segments import Purse
 from validator.verdict import Verdict, inconclusive, invalid, valid
 
 SAMPLE = 8
 """Every so many pixels the map tells whether the frame is there."""
 
 __all__ = [
-    "LENGTH_IS_KNOWN", "audit", "can_be_canonical", "check", "compare", "credit", "referee",
+    "LENGTH_IS_KNOWN", "ONE_WORD_IS_ENOUGH",
+    "audit", "can_be_canonical", "check", "compare", "credit", "referee",
 ]  # fmt: skip
 
 LENGTH_IS_KNOWN = True
+"""See `validator.registry.AppValidator`."""
+
+ONE_WORD_IS_ENOUGH = False
 """See `validator.registry.AppValidator`."""
 
 
@@ -134,15 +139,15 @@ def audit(
             for number, frame in enumerate(output.frames)
             for tile in range(frame.tiling.n_tile)
         ]
-        began, done = cpu(), 0
+        purse, done = Purse(budget, cpu), 0
         for index in rng.permutation(len(places)):
+            if not purse.has_for(done):
+                break
             number, tile = places[index]
             verdict = recomputed(unit, settings, output.frames[number], inputs, number, tile)
             if not verdict.is_valid:
                 return verdict
             done += 1
-            if cpu() - began >= budget:
-                break
         return valid(f"{done} of {len(places)} tiles were computed again.", tiles=float(done))
 
 

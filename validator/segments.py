@@ -123,7 +123,7 @@ def fate(
 
 
 class Purse:
-    """CPU seconds that an audit may spend.
+    """CPU seconds that an audit may spend: on what it does once, and on parts of equal price.
 
     Parameters
     ----------
@@ -135,11 +135,18 @@ class Purse:
 
     def __init__(self, budget: float, cpu: Callable[[], float]) -> None:
         self._budget, self._cpu = budget, cpu
-        self._began = cpu()
+        self._began = self._first = cpu()
 
     def has_for(self, done: int) -> bool:
-        """Whether one more part can be paid for, after `done` of them; always one."""
-        return done == 0 or (self._cpu() - self._began) * (done + 1) / done <= self._budget
+        """Whether one more part can be paid for, after `done` of them; always one.
+
+        What was spent before the first part is not spent again with each of the others.
+        """
+        now = self._cpu()
+        if done == 0:
+            self._first = now
+            return True
+        return now - self._began + (now - self._first) / done <= self._budget
 
 
 def apart(first: Floats, second: Floats, scale: Floats) -> float:

@@ -49,6 +49,9 @@ LENGTH_IS_KNOWN = True
 referee = None
 """Two outputs that disagree in a part do so in all that follows from it: another one decides."""
 
+ONE_WORD_IS_ENOUGH = True
+"""See `validator.registry.AppValidator`."""
+
 
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
     """Judge one output by itself: structure, identity, values, and a recomputed sample.

@@ -82,6 +82,12 @@ def plan(settings: TtvSettings, share: float, *, with_start: bool) -> Plan:
     return Plan(n_segment, with_start, n_reference, spent / unit)
 
 
+def segments(todo: Plan, n_mark: int, rng: np.random.Generator) -> list[int]:
+    """Return which of `n_mark` segments to compute again, in the order in which to do it."""
+    chosen: list[int] = rng.choice(n_mark, size=todo.n_segment, replace=False).tolist()
+    return [0, *(number for number in chosen if number)] if todo.with_start else chosen
+
+
 def audit(
     unit: Unit,
     path: Path,
@@ -113,9 +119,15 @@ def audit(
     if reason:
         return invalid(reason)
     todo = plan(settings, share, with_start=with_start)
-    chosen = rng.choice(len(output.draws), size=todo.n_segment, replace=False).tolist()
-    if with_start:
-        chosen = [0, *(number for number in chosen if number != 0)]
+    chosen = segments(todo, len(output.draws), rng)
+    points, stated = _draws(output, rng, todo.n_reference)
+    again = posterior.log_densities(points)
+    if not _near(again, stated):
+        return invalid(_UNLIKELY)
+    # Before the segments, so that the purse knows what is left for them.
+    doubt = ""
+    if todo.n_reference:
+        doubt = second_opinion(settings.problem, posterior.table, points, again).doubt
     found = _Found(Retrace(unit, settings, posterior, output))
     for done, number in enumerate(chosen):
         if not purse.has_for(done):
@@ -125,17 +137,11 @@ def audit(
             return invalid(reason, **found.numbers(todo))
     if not _counts_fit(settings, output, found.ends):
         return invalid("Audit: the output's counts of accepted proposals do not fit its segments.")
-    points, stated = _draws(output, rng, todo.n_reference)
-    again = posterior.log_densities(points)
-    if not _near(again, stated):
-        return invalid(_UNLIKELY)
     if found.n_unsure:
         return inconclusive(UNSURE.format(found.n_unsure, found.n_segment), **found.numbers(todo))
-    if todo.n_reference:
-        doubt = second_opinion(settings.problem, posterior.table, points, again).doubt
-        if doubt:
-            # Not the host's fault: it ran the engine that it was sent, and so did the audit.
-            return inconclusive(f"Audit: {doubt}", **found.numbers(todo))
+    if doubt:
+        # Not the host's fault: it ran the engine that it was sent, and so did the audit.
+        return inconclusive(f"Audit: {doubt}", **found.numbers(todo))
     return valid(
         PASSED.format(found.n_segment),
         **found.numbers(todo),

@@ -117,7 +117,9 @@ def second_opinion(
     good = codes == 0
     if not good.any():
         return Opinion(0, float("nan"), not full.all(), len(points))
-    difference = np.abs(reference.log_densities(points[good]) - log_prob[good])
+    # The times are integrated once: that is what an opinion costs.
+    again = reference.log_densities_at(points[good], times[good], codes[good])
+    difference = np.abs(again - log_prob[good])
     allowed = tolerance(problem, reference, times[good], apart[good])
     return Opinion(int(good.sum()), float(np.max(difference / allowed)), True, len(points))
 

@@ -28,10 +28,10 @@ from boinc_project.unit import Unit
 from work_generator import pilot, sizing
 from work_generator.estimate import Cost, measure
 from work_generator.importance import kish, log_mean
-from work_generator.modes import Mode, find_modes
+from work_generator.modes import Mode
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
 from work_generator.nested_proposal import beginning_of_runs
-from work_generator.preparation import for_search, step_for
+from work_generator.preparation import for_search, search, step_for
 from work_generator.ttv import (
     fpops_per_call,
     not_for_volunteers,
@@ -137,8 +137,7 @@ def prepare(
         return campaign
     first = posterior_of(campaign.settings, campaign.inputs)
     rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
-    fast = posterior_of(for_search(campaign.settings), campaign.inputs).problem
-    modes = find_modes(fast, first.table, rng, progress, n_start=campaign.settings["starts"])
+    modes, _ = search(campaign, rng, progress)
     step = step_for(campaign.settings["model"], first, modes)
     model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
     error = {"seconds": step.error, "sigma": step.error_sigma}

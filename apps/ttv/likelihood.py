@@ -80,6 +80,18 @@ class Posterior:
             total[possible] += self.log_likelihoods(points[possible])
         return total
 
+    def log_densities_at(self, points: Array, times: Array, codes: Codes) -> Array:
+        """Return the same from transit times that are known already.
+
+        Parameters
+        ----------
+        points : ndarray
+            float64 (n, n_dim).
+        times, codes : ndarray
+            What the engine's `observed_times` says of them.
+        """
+        return self.log_priors(points) + self._weigh(points, times, codes)[0]
+
     def __call__(self, values: Sequence[float]) -> float:
         """Return the log posterior density (unnormalised) of one point."""
         return float(self.log_densities(_one(values))[0])
@@ -140,7 +152,9 @@ class Posterior:
         return (self.observations.times - times) / self.observations.sigmas, codes
 
     def _likelihoods(self, points: Array) -> tuple[Array, Codes]:
-        times, codes = self.engine.observed_times(points)
+        return self._weigh(points, *self.engine.observed_times(points))
+
+    def _weigh(self, points: Array, times: Array, codes: Codes) -> tuple[Array, Codes]:
         seen = self.observations
         values = self.problem.noise.log_likelihoods(
             times, seen.times, seen.sigmas, self._jitters(points)

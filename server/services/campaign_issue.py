@@ -235,8 +235,9 @@ def add_workunits(
     files = stage(project.downloads, campaign, units, store)
     planner = registry.get(campaign.app)
     quorum = campaign.quorum
-    # Only what can be audited may rest on one host's word.
-    alone = quorum.adaptive and project.validators(campaign.app).audit is not None
+    # Only what an audit finds out may rest on one host's word.
+    app = project.validators(campaign.app)
+    alone = quorum.adaptive and app.audit is not None and app.ONE_WORD_IS_ENOUGH
     for unit in units:
         cost = planner.cost(campaign, unit)
         session.add(

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from boinc_project.campaign import EXTENDABLE_APPS
@@ -77,6 +77,18 @@ def read(session: Session, workunit_id: int) -> LoadedWorkunit | None:
     return LoadedWorkunit(row, by_instance, workunit_state(row, results))
 
 
+# Built once: to put a statement together takes Python as long as to run it takes the database.
+_WORKUNIT = select(Workunit).where(Workunit.id == bindparam("workunit"))
+_RESULTS = select(Result).where(Result.workunitid == bindparam("workunit")).order_by(Result.id)
+_CAMPAIGN = (
+    select(CampaignRow.state, CampaignRow.merge_wanted, CampaignRow.end_time, App.name)
+    .join(App, App.id == CampaignRow.appid)
+    .where(CampaignRow.id == bindparam("campaign"))
+)
+_STORY = insert(Event)
+_COUNT = select(func.count()).where(Result.workunitid == bindparam("workunit"))
+
+
 def load(session: Session, database: Database, workunit_id: int) -> LoadedWorkunit | None:
     """Load a workunit to change it, its rows locked; None if there is none.
 
@@ -85,16 +97,15 @@ def load(session: Session, database: Database, workunit_id: int) -> LoadedWorkun
     TransientError
         If another transaction works on it at this moment.
     """
-    chosen = select(Workunit).where(Workunit.id == workunit_id)
-    row = session.scalars(database.locked(chosen)).one_or_none()
+    values = {"workunit": workunit_id}
+    row = session.scalars(database.locked(_WORKUNIT), values).one_or_none()
     if row is None:
         if session.scalar(select(Workunit.id).where(Workunit.id == workunit_id)) is None:
             return None
         raise TransientError("Another process works on this workunit.", workunit=workunit_id)
-    of_it = select(Result).where(Result.workunitid == workunit_id).order_by(Result.id)
-    results = session.scalars(database.locked(of_it)).all()
-    count = session.scalar(select(func.count()).where(Result.workunitid == workunit_id))
-    if count != len(results):
+    results = session.scalars(database.locked(_RESULTS), values).all()
+    # SQLite's one writer has locked them all.
+    if not database.is_sqlite and session.scalar(_COUNT, values) != len(results):
         raise TransientError("Another process works on its results.", workunit=workunit_id)
     by_instance = {one.instance: one for one in results}
     return LoadedWorkunit(row, by_instance, workunit_state(row, results))
@@ -103,9 +114,7 @@ def load(session: Session, database: Database, workunit_id: int) -> LoadedWorkun
 def transition_event(session: Session, settings: Settings, row: Workunit, now: float) -> Transition:
     """Return the transitioner's look at a workunit, as settings and campaign want it."""
     state, merge_wanted, end_time, app = session.execute(
-        select(CampaignRow.state, CampaignRow.merge_wanted, CampaignRow.end_time, App.name)
-        .join(App, App.id == CampaignRow.appid)
-        .where(CampaignRow.id == row.campaign_id)
+        _CAMPAIGN, {"campaign": row.campaign_id}
     ).one()
     running = state in (CampaignState.ACTIVE.value, CampaignState.PAUSED.value)
     if state == CampaignState.COMPLETE.value and app in EXTENDABLE_APPS:
@@ -263,4 +272,4 @@ def _tell(
         after=after,
     )
     if rows:
-        session.execute(insert(Event), rows)
+        session.connection().execute(_STORY, rows)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Integer, and_, cast, func, select
+from sqlalchemy import ColumnElement, Integer, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from boinc_project.errors import StateError
@@ -131,13 +131,27 @@ def _canary_errors(session: Session, row: CampaignRow) -> tuple[int, int]:
 
 
 def _canary_over(session: Session, row: CampaignRow) -> bool:
-    """Whether every unit that was tried first has its answer."""
-    unfinished = select(Workunit.id).where(
-        _canary(row),
-        Workunit.canonical_resultid.is_(None),
-        Workunit.error_mask == ErrorMask.NONE,
-    )
-    return session.scalar(unfinished.limit(1)) is None
+    """Whether the units that were tried first cannot stop the campaign any more.
+
+    Either all have ended, or more than half have an answer, so that fewer than half can fail. To
+    wait for all would have one computer that never reports hold a whole campaign up.
+    """
+    answered, ended, units = session.execute(
+        select(
+            func.sum(cast(Workunit.canonical_resultid.is_not(None), Integer)),
+            func.sum(
+                cast(
+                    or_(
+                        Workunit.canonical_resultid.is_not(None),
+                        Workunit.error_mask != ErrorMask.NONE,
+                    ),
+                    Integer,
+                )
+            ),
+            func.count(),
+        ).where(_canary(row))
+    ).one()
+    return int(ended or 0) == units or 2 * int(answered or 0) > units
 
 
 def _canary_passed(campaign_id: int, units: int, now: float, actor: str) -> Event:

@@ -34,6 +34,9 @@ LENGTH_IS_KNOWN = True
 referee = None
 """Other results decide where two disagree."""
 
+ONE_WORD_IS_ENOUGH = True
+"""See `validator.registry.AppValidator`."""
+
 
 def segment(unit_digest: str, index: int, *, forger: str = "") -> float:
     """Return the true value of a segment, or what a group of forgers agreed upon."""

@@ -77,6 +77,8 @@ class SimulatedHost:
     """Results returned."""
     idle: int = 0
     """Requests in a row that brought no work."""
+    delay: float = 60.0
+    """Seconds to wait that the server last asked a host without work for."""
 
 
 @dataclass(slots=True)
@@ -95,6 +97,8 @@ class Truth:
         Requests answered.
     rpc_seconds : float
         Real seconds that took.
+    spared : int
+        Requests that were not made, because there was no work for anybody.
     progress : list[tuple[float, int]]
         Virtual seconds since the start, and units with an answer.
     """
@@ -104,6 +108,7 @@ class Truth:
     cpu_seconds: float = 0.0
     rpcs: int = 0
     rpc_seconds: float = 0.0
+    spared: int = 0
     progress: list[tuple[float, int]] = field(default_factory=list)
 
 
@@ -129,6 +134,7 @@ class Fleet:
             for number, (key, one) in enumerate(zip(keys, traits, strict=True))
         ]
         self.truth = Truth()
+        self._has_work = True
         self._http = world.flask.test_client()
         # Hosts come one after another during the first day.
         self._queue = [
@@ -156,6 +162,7 @@ class Fleet:
             if next_daemons <= at:
                 self.world.clock.now = next_daemons
                 self.world.run_daemons()
+                self._has_work = self.world.has_work()
                 unfinished = count_open()
                 self.truth.progress.append((next_daemons - START, total - unfinished))
                 next_daemons += DAEMON_INTERVAL
@@ -168,6 +175,11 @@ class Fleet:
         now = self.world.clock.now
         if now > START + host.traits.leaves:
             return
+        waits_only = all(one.done_at == math.inf for one in host.tasks.values())
+        if not self._has_work and host.hostid and waits_only:
+            self.truth.spared += 1
+            self._wait(host, now)
+            return
         finished = [one for one in host.tasks.values() if one.done_at <= now]
         reported = tuple(self._finish(host, one) for one in finished)
         reply = self._send(host, self._request(host, reported, now))
@@ -176,11 +188,26 @@ class Fleet:
         self._take(host, reply, now)
         delay = max(reply.request_delay or 0.0, 60.0)
         ends = [one.done_at for one in host.tasks.values() if one.done_at < math.inf]
-        host.idle = 0 if reply.results or ends else host.idle + 1
-        waits = min(LONGEST_WAIT, delay * 2.0**host.idle)
-        soonest = min(ends, default=now + waits)
-        later = max(now + delay, soonest + float(self.rng.uniform(0.0, REPORT_WITHIN)))
-        heapq.heappush(self._queue, (later, host.number))
+        if not (reply.results or ends):
+            host.delay = delay
+            self._wait(host, now)
+            return
+        host.idle = 0
+        soonest = min(ends, default=now + delay)
+        # Never before the delay, and within an hour of the first task that is done.
+        at = max(now + delay, soonest + float(self.rng.uniform(0.0, REPORT_WITHIN)))
+        heapq.heappush(self._queue, (at, host.number))
+
+    def _wait(self, host: SimulatedHost, now: float) -> None:
+        """Let a host without work come again later, and the later the longer it has none.
+
+        The request of a host that has nothing to tell, while there is no work for anybody, is not
+        made: its answer is known, and most requests at the end of a campaign are such.
+        """
+        host.idle += 1
+        waits = min(LONGEST_WAIT, host.delay * 2.0 ** min(host.idle, 16))
+        at = now + waits + float(self.rng.uniform(0.0, REPORT_WITHIN))
+        heapq.heappush(self._queue, (at, host.number))
 
     def _request(
         self, host: SimulatedHost, reported: tuple[ReportedResult, ...], now: float

@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from boinc_project.lifecycle.effects import EventKind
 from boinc_project.states import Outcome, ValidateState
 from server.models import Event, Result, Workunit
-from server.simulation.app import AUDITED, SEGMENTS
 from server.simulation.fleet import Truth
 from server.simulation.world import World
+from validator.segments import AUDIT_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,16 @@ class Report:
         Units in all, with a canonical result, and ended in error.
     days, days_99 : float or None
         Until the last unit had its answer, and until 99 % had; None if that did not happen.
+    alone : int
+        Of those done, units that rest on one host's word.
     results : int
         Results that hosts returned or lost.
     cost : float
         Computing of all hosts, in that of one run of every finished unit: 1 would be no replication
         and no loss.
     audits, audit_cost : int, float
-        Audits made, and what they cost in the same measure.
+        Audits made, and what they cost in the same measure, at the share of a unit that a real
+        audit takes; the simulated one looks at a larger part, but of fewer.
     timeouts, errors : int
         Results that were not returned, and that failed.
     false_accepts : int
@@ -49,6 +52,8 @@ class Report:
         Part of all credit that is for results that are wrong.
     rpcs, rpc_ms : int, float
         Requests, and real milliseconds that answering one took.
+    spared : int
+        Requests of hosts with nothing to tell that were not made, there being no work for anybody.
     database_bytes, bytes_per_unit : float
         Size at the end.
     state : str
@@ -60,6 +65,7 @@ class Report:
     failed: int
     days: float | None
     days_99: float | None
+    alone: int
     results: int
     cost: float
     audits: int
@@ -74,6 +80,7 @@ class Report:
     credit_of_cheaters: float
     rpcs: int
     rpc_ms: float
+    spared: int
     database_bytes: float
     bytes_per_unit: float
     state: str
@@ -96,6 +103,11 @@ def report(world: World, truth: Truth, state: str) -> Report:
         canonical = session.execute(
             select(Result.name).join(Workunit, Workunit.canonical_resultid == Result.id)
         ).all()
+        alone = session.scalar(
+            select(func.count()).where(
+                Workunit.canonical_resultid.is_not(None), Workunit.min_quorum < Workunit.full_quorum
+            )
+        )
         failed = session.scalar(select(func.count()).where(Workunit.error_mask != 0)) or 0
         kinds = Counter(
             dict(session.execute(select(Event.kind, func.count()).group_by(Event.kind)).all())
@@ -130,10 +142,11 @@ def report(world: World, truth: Truth, state: str) -> Report:
         failed=failed,
         days=_reached(truth, units),
         days_99=_reached(truth, -(-99 * units // 100)),
+        alone=alone or 0,
         results=sent,
         cost=truth.cpu_seconds / (unit_seconds * max(1, done)),
         audits=audits,
-        audit_cost=AUDITED / SEGMENTS * audits / max(1, done),
+        audit_cost=AUDIT_SHARE * audits / max(1, done),
         timeouts=outcomes[Outcome.NO_REPLY],
         errors=outcomes[Outcome.CLIENT_ERROR],
         false_accepts=sum(wrong.get(name, 0) > 0 for (name,) in canonical),
@@ -145,6 +158,7 @@ def report(world: World, truth: Truth, state: str) -> Report:
         / max(total_credit, 1e-300),
         rpcs=truth.rpcs,
         rpc_ms=1e3 * truth.rpc_seconds / max(1, truth.rpcs),
+        spared=truth.spared,
         database_bytes=size,
         bytes_per_unit=size / units,
         state=state,
@@ -174,7 +188,8 @@ def lines(found: Report) -> list[str]:
     tail, rate = found.tail, found.units_per_day
     caught = ", ".join(f"{n} {name}" for name, n in sorted(found.caught.items())) or "none"
     return [
-        f"Units          {found.done} of {found.units} done, {found.failed} failed ({found.state})",
+        f"Units          {found.done} of {found.units} done, {found.failed} failed, "
+        f"{found.alone} by one host alone ({found.state})",
         f"Completion     {days(found.days)}; 99 % after {days(found.days_99)}"
         + ("" if tail is None else f"; the last 1 % is {100 * tail:.0f} % of the time"),
         "Throughput     " + ("-" if rate is None else f"{rate:.0f} units a day"),
@@ -186,7 +201,8 @@ def lines(found: Report) -> list[str]:
         f"False rejects  {found.false_rejects}",
         f"Found wrong    hosts: {caught}",
         f"Credit         {100 * found.credit_of_cheaters:.3f} % of it for results that are wrong",
-        f"Scheduler      {found.rpcs} requests, {found.rpc_ms:.2f} ms each (real)",
+        f"Scheduler      {found.rpcs} requests, {found.rpc_ms:.2f} ms each (real); "
+        f"{found.spared} more were spared, when there was no work",
         f"Database       {found.database_bytes / 1e6:.1f} MB, {found.bytes_per_unit:.0f} bytes a "
         "unit",
     ]

@@ -16,7 +16,7 @@ from boinc_project import signing
 from boinc_project.campaign import Quorum
 from boinc_project.lifecycle.workunit import Assimilated
 from boinc_project.settings import settings_from
-from boinc_project.states import AssimilateState
+from boinc_project.states import AssimilateState, ServerState
 from boinc_project.unit import Unit
 from server.app import create_app
 from server.daemons import transitioner, validator
@@ -26,6 +26,7 @@ from server.models import (
     AppVersion,
     AppVersionFile,
     CampaignRow,
+    Result,
     User,
     Workunit,
     WorkunitFile,
@@ -238,6 +239,12 @@ class World:
         self._assimilate()
         if self.clock.now - self.project.looked.get("campaigns", 0.0) >= WATCH_SECONDS:
             watch(self.project, actor="watch")
+
+    def has_work(self) -> bool:
+        """Tell whether any result waits to be sent; only the daemons' passes make new ones."""
+        waiting = select(Result.id).where(Result.server_state == ServerState.UNSENT).limit(1)
+        with self.database.read() as session:
+            return session.scalar(waiting) is not None
 
     def _assimilate(self) -> None:
         ready = select(Workunit.id).where(Workunit.assimilate_state == AssimilateState.READY)

@@ -276,10 +276,24 @@ class Dispatch:
         """Whether the host may have a task of a campaign that is being tried."""
         if row.generation > 0 or row.unit_index >= row.canary:
             return False
-        patient = self.now < row.campaign_time + self.trust.canary_patience
-        if not patient or row.appid not in self.catalogue.proven:
+        if not self.now < row.campaign_time + self.trust.canary_patience:
             return True
-        return is_proven(self.books.record(self.hostid, version.id))
+        if row.appid in self.catalogue.proven and not is_proven(
+            self.books.record(self.hostid, version.id)
+        ):
+            return False
+        return not self._tries(row)
+
+    def _tries(self, row: Any) -> bool:
+        """Whether the host holds one of a trial's tasks: one that never reports must not hold all.
+
+        ``openastro simulate`` found it: a computer that had taken the second copies of all five
+        units, and left, kept 8,000 units waiting for its deadline.
+        """
+        if any(one.row.campaign_id == row.campaign_id for one in self.found):
+            return True
+        values = {"hostid": self.hostid, "campaign": row.campaign_id, "canary": row.canary}
+        return statements.tries.first(self.connection, values) is not None
 
     def _must_replicate(self, row: Any, version: Version) -> bool:
         """Whether others must confirm the result: by the host's record, and by a secret draw."""

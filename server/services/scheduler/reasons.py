@@ -198,7 +198,7 @@ def canary(campaign: str) -> Reason:
     return Reason(
         Kind.CANARY,
         f"No work: the campaign “{campaign}” is new. Its first tasks go to computers with a long "
-        "record of valid results; the others follow when those are good.",
+        "record of valid results, one to each; the others follow when those are good.",
     )
 
 

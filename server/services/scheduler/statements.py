@@ -130,6 +130,21 @@ _CHOSEN_COLUMNS = (
 )
 
 
+tries = Prepared(
+    select(results.c.id)
+    .join(workunits, workunits.c.id == results.c.workunitid)
+    .where(
+        results.c.hostid == bindparam("hostid"),
+        results.c.server_state == IN_PROGRESS,
+        workunits.c.campaign_id == bindparam("campaign"),
+        workunits.c.generation == 0,
+        workunits.c.unit_index < bindparam("canary"),
+    )
+    .limit(1)
+)
+"""Whether a host holds a task of a campaign that is being tried."""
+
+
 def _level() -> ScalarSelect[int]:
     """Return the highest priority that is not above ``priority``."""
     return (

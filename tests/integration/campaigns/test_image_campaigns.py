@@ -63,6 +63,15 @@ def test_units_get_their_own_files_and_share_the_rest(shop: Shop, campaign_file:
     assert from_definition(definition).stop.max_units == 2
 
 
+def test_no_image_rests_on_one_computers_word(shop: Shop, campaign_file: Path) -> None:
+    """A chain may, if the campaign says so: `adaptive` is not taken for what is another app's."""
+    campaign_file.write_text(campaign_file.read_text() + "\n[quorum]\nadaptive = true\n")
+    campaigns.issue(shop.project, load_campaign(campaign_file))
+    with shop.project.database.read() as session:
+        rows = session.scalars(select(Workunit)).all()
+    assert {(row.min_quorum, row.full_quorum) for row in rows} == {(2, 2)}
+
+
 def test_nothing_is_left_of_the_packing(shop: Shop, campaign_file: Path) -> None:
     campaigns.issue(shop.project, load_campaign(campaign_file))
     root = shop.project.settings.path("download")

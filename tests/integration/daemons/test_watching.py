@@ -126,6 +126,20 @@ def test_a_canary_that_is_done_lets_the_others_follow(quiet: Shop) -> None:
         assert session.scalar(select(Event.kind).where(Event.kind == "canary_passed"))
 
 
+@pytest.mark.parametrize(("answered", "over"), [(1, False), (2, True)])
+def test_a_canary_is_over_when_most_of_it_has_answers(
+    quiet: Shop, answered: int, over: bool
+) -> None:
+    """Of three: with two it cannot stop the campaign any more, whatever the third does."""
+    units = [ended(quiet, quiet.add_host(), failed=False) for _ in range(3)]
+    with quiet.project.database.write() as session:
+        session.scalars(select(CampaignRow)).one().canary = 3
+        for number in range(answered):
+            session.get_one(Workunit, units[number]).canonical_resultid = 1 + number
+    look(quiet)
+    assert campaign(quiet).canary == (0 if over else 3)
+
+
 def test_a_canary_that_dies_stops_the_campaign(quiet: Shop) -> None:
     hosts = [quiet.add_host() for _ in range(3)]
     units = [ended(quiet, host, failed=True) for host in hosts]

@@ -118,6 +118,19 @@ def test_a_canary_does_not_wait_where_nobody_is_proven(
     assert [one.name for one in world.client().ask(seconds=1e6).results] == [f"{FIRST}_0"]
 
 
+def test_one_computer_holds_one_task_of_a_canary_at_a_time(
+    world: Any, campaign: int, bits: list[int]
+) -> None:
+    world.workunits(4, campaign=campaign)
+    world.change(CampaignRow, "kepler-9", canary=3)
+    first, second = world.client(), world.client()
+    assert len(first.ask(seconds=1e6).results) == 1
+    assert first.ask(seconds=1e6).results == ()
+    assert len(second.ask(seconds=1e6).results) == 1
+    world.clock.forward(DAY)  # longer than `canary_patience`: better one computer than none
+    assert len(first.ask(seconds=1e6).results) == 1
+
+
 LINUX_INTEL = HostInfo(os_name="Linux Debian", p_vendor="GenuineIntel", p_model="i5 [Family 6]")
 
 

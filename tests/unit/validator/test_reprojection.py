@@ -204,7 +204,7 @@ def test_an_audit_keeps_to_its_budget_and_sees_false_digests(case: Case) -> None
         digests,
         case.inputs,
         rng=np.random.default_rng(2),
-        budget=2.5,
+        budget=4.5,  # one second before the first tile, and one for each: a fourth would make 5
         cpu=lambda: float(next(times)),
     )
     assert verdict.is_valid

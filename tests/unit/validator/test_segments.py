@@ -71,6 +71,16 @@ def test_distances_are_in_units_of_each_parameter() -> None:
 
 
 def test_a_purse_has_always_something_for_one_part() -> None:
-    purse = Purse(0.0, iter([0.0, 5.0]).__next__)
+    purse = Purse(0.0, iter([0.0, 0.0, 5.0]).__next__)
     assert purse.has_for(0)
     assert not purse.has_for(1)
+
+
+def test_a_purse_is_never_overdrawn_by_parts_of_one_price() -> None:
+    """Set-up takes 2, a part 3: of 11 seconds three parts are paid, and the fourth is not begun."""
+    now = 0.0
+    purse = Purse(11.0, lambda: now)
+    now, done = 2.0, 0
+    while purse.has_for(done):
+        now, done = now + 3.0, done + 1
+    assert (done, now) == (3, 11.0)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apps.ttv.engine import BatchEngine, levels
+from apps.ttv.engine import BatchEngine, TtvfastEngine, levels
 from apps.ttv.failures import CODES, FailureKind
 from apps.ttv.likelihood import Posterior
 from apps.ttv.noise import Noise
@@ -90,6 +90,26 @@ def test_without_enough_second_opinions_nothing_is_said(
     verdict = check(case, tmp_path)
     assert verdict.kind is VerdictKind.INCONCLUSIVE
     assert "TTVFast could compute only 3 of 8 draws" in verdict.reason
+
+
+def test_an_opinion_integrates_each_draw_once_with_each_step(
+    case: TtvCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a quarter of what an audit may cost, and priced so (`cost_in_calls`)."""
+    problem = Problem.from_mapping(case.unit.settings)
+    asked = 0
+    right = TtvfastEngine.observed_times
+
+    def counted(self: TtvfastEngine, points: np.ndarray) -> Any:
+        nonlocal asked
+        asked += len(points)
+        return right(self, points)
+
+    monkeypatch.setattr(TtvfastEngine, "observed_times", counted)
+    points, stated = case.output.draws[-1, :5], case.output.log_prob[-1, :5]
+    opinion = second_opinion(problem, parse_table(case.table), points, stated)
+    assert (opinion.compared, opinion.doubt) == (5, "")
+    assert asked == (10 if problem.model.modified_kick else 5)
 
 
 def test_nan_is_a_doubt() -> None:
