@@ -197,6 +197,16 @@ def _with_aligned(fit: Fit, points: Vector, costs: Vector) -> tuple[Vector, Vect
     return every[order], values[order]
 
 
+def log_laplace(mode: Mode, posterior: Posterior) -> float:
+    """Return the log evidence of a mode by Laplace's approximation (MacKay 2003, chapter 27).
+
+    Up to the likelihood's constant: the density at the peak times the volume of its normal.
+    """
+    _, log_determinant = np.linalg.slogdet(mode.covariance)
+    peak = -0.5 * mode.chi2 + posterior.log_prior(mode.params.tolist())
+    return peak + 0.5 * (len(mode.params) * math.log(2.0 * math.pi) + float(log_determinant))
+
+
 def distances(mode: Mode, points: Vector) -> Vector:
     """Return the distances of points (n, n_dim) in the norm of the mode's covariance, (n,)."""
     differences = points - mode.params

@@ -27,8 +27,8 @@ from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit
 from work_generator import pilot, sizing
 from work_generator.estimate import Cost, measure
-from work_generator.importance import kish, log_mean
-from work_generator.modes import Mode
+from work_generator.importance import TRUSTED_EFFECTIVE, kish, log_mean
+from work_generator.modes import Mode, log_laplace
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
 from work_generator.nested_proposal import beginning_of_runs
 from work_generator.preparation import for_search, search, step_for
@@ -181,7 +181,7 @@ def e_folds_from_cube(
     """
     target = CubeLikelihood(posterior, parse_proposal(proposal, posterior.problem.n_dim))
     logs = target.log_likelihoods(rng.random((_CUBE_POINTS, target.n_dim)))
-    if kish(logs) < pilot.TRUSTED_EFFECTIVE:
+    if kish(logs) < TRUSTED_EFFECTIVE:
         return plain - math.log(1.0 - proposal["share"])
     return max(0.0, float(logs.max()) - log_mean(logs))
 
@@ -198,7 +198,7 @@ def expected_e_folds(modes: Sequence[Mode], posterior: Posterior) -> float:
         If the best fit lies outside of the priors.
     """
     best = max(-0.5 * mode.chi2 for mode in modes)
-    terms = [pilot.log_laplace(mode, posterior) for mode in modes]
+    terms = [log_laplace(mode, posterior) for mode in modes]
     peak = max(terms)
     if not math.isfinite(peak):
         raise InputError("The best fit lies outside of the priors: widen them.")

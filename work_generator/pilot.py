@@ -23,15 +23,20 @@ from boinc_project.errors import InputError
 from work_generator import region
 from work_generator.anneal import HALF, anneal
 from work_generator.cores import cores_of
-from work_generator.importance import kish, largest_power, log_mean, picked, relative_error
-from work_generator.modes import Mode
+from work_generator.importance import (
+    TRUSTED_EFFECTIVE,
+    largest_power,
+    log_mean,
+    picked,
+    relative_error,
+)
+from work_generator.modes import Mode, log_laplace
+from work_generator.population import improved, last_look
 from work_generator.proposals import Proposal, fit_proposal
 from work_generator.region import Region
 from work_generator.shear import dependence_order
+from work_generator.weights import Look, Weighed, Weight, begin_at, one_by_one, parts_of, together
 
-TRUSTED_EFFECTIVE = 100.0
-"""Effective draws (Kish) below which a mode's evidence is not trusted: with 100 its error is about
-10 %, if the proposal has been everywhere; with few it often has not."""
 LEAST_PART = 0.02
 """Part of the proposals that every mode gets, however little of the posterior it holds: what a
 pilot has misjudged stays reachable for the chains."""
@@ -49,8 +54,6 @@ _PATIENCE, _GAIN = 2, 1.1
 # Effective draws per parameter that a fit needs, and to which weights are tempered.
 _LEAST_EFFECTIVE = 30.0
 _RESAMPLED = 10_000
-# Part of the posterior from which on a mode's evidence decides about that of all modes.
-_MATTERS = 1e-2
 # Modes of which Laplace's approximation says that they hold less than this share of the best one's
 # evidence are not looked at: it has been wrong by e^10, not by e^25.
 _HOPELESS = 25.0
@@ -58,28 +61,6 @@ _HOPELESS = 25.0
 _ATTEMPTS = 60
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """A mode's part of the posterior.
-
-    Attributes
-    ----------
-    weight : float
-        Between 0 and 1; all modes' sum to 1.
-    error : float | None
-        Standard error; None if the weight is Laplace's.
-    trusted : bool
-        Whether it was measured by importance sampling with enough effective draws.
-    effective : float
-        Kish's effective size of the draws it was measured with.
-    """
-
-    weight: float
-    error: float | None
-    trusted: bool
-    effective: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,24 +99,12 @@ class Pilot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Look:
-    """Importance draws of one mode: the points, and log weights that are -inf beyond the mode."""
-
-    points: Array
-    logs: Array
-
-    @property
-    def effective(self) -> float:
-        return kish(self.logs)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Explored:
     """One mode: draws of its posterior and wider ones, and a last look, if it was worth one."""
 
     draws: Array
     wide: Array
-    look: _Look | None
+    look: Look | None
     settled: bool = True
 
 
@@ -188,42 +157,44 @@ def fly(
     ]
     order = dependence_order(posterior.problem.parameter_names)
     draws = [one.draws for one in explored]
-    shares = np.maximum(_parts(logs), LEAST_PART)
+    shares = np.maximum(parts_of(logs), LEAST_PART)
     proposal = fit_proposal(draws, shares, order)
     cores = cores_of(posterior.problem, draws[int(shares.argmax())])
     joint = fit_proposal(draws, shares, order, cores) if cores else proposal
-    last = kish(_draw(posterior, joint, _LAST, random).logs)
-    if last < TRUSTED_EFFECTIVE:
-        # New draws have met what those before had missed: their sizes meant nothing.
-        logs, errors = laplace, [None] * len(modes)
-    parts = _parts(logs)
-    weights = tuple(
-        Weight(
-            float(part),
-            _error_of(part, parts, errors, place),
-            errors[place] is not None,
-            look.effective if look is not None else 0.0,
-        )
-        for place, (part, look) in enumerate(zip(parts, looks, strict=True))
-    )
+    last = _draw(posterior, joint, _LAST, random)
+    if last.effective >= TRUSTED_EFFECTIVE:
+        weighed = one_by_one(logs, errors, looks)
+        wide = tuple(one.wide for one in explored)
+        settled = all(one.settled for one in explored)
+        return _pilot(weighed, wide, proposal, settled=settled, last=last)
+    # New draws have met what those before had missed: their sizes meant nothing.
+    weighed = one_by_one(laplace, [None] * len(modes), looks)
+    better = improved(proposal, modes, posterior, rng)
+    again = Look(*last_look(better, posterior, rng))
+    found = [
+        begin_at(posterior, modes, place, again, len(one.wide), rng)
+        for place, one in enumerate(explored)
+    ]
+    wide = tuple(one.wide if at is None else at for at, one in zip(found, explored, strict=True))
+    if again.effective < TRUSTED_EFFECTIVE:
+        return _pilot(weighed, wide, proposal, settled=False, last=last)
+    weighed = together(posterior, modes, again)
+    return _pilot(weighed, wide, better, settled=found[0] is not None, last=again)
+
+
+def _pilot(
+    weighed: Weighed, wide: tuple[Array, ...], proposal: Proposal, *, settled: bool, last: Look
+) -> Pilot:
     return Pilot(
-        weights,
-        tuple(one.wide for one in explored),
+        weighed.weights,
+        wide,
         proposal,
-        max(logs) + math.log(math.fsum(math.exp(log - max(logs)) for log in logs)),
-        _log_z_error(parts, errors),
-        all(one.settled for one in explored),
-        last,
-        _LAST,
+        weighed.log_z,
+        weighed.log_z_error,
+        settled,
+        last.effective,
+        len(last.logs),
     )
-
-
-def _log_z_error(parts: Array, errors: Sequence[float | None]) -> float | None:
-    """Return the relative error of the sum of all modes' evidences."""
-    if any(error is None and part > _MATTERS for part, error in zip(parts, errors, strict=True)):
-        return None
-    known = np.array([error or 0.0 for error in errors])
-    return float(np.sqrt(np.sum((parts * known) ** 2)))
 
 
 def _share_of(
@@ -232,21 +203,6 @@ def _share_of(
     if progress is None:
         return None
     return lambda share: progress((place + share) / n)
-
-
-def _parts(logs: Sequence[float]) -> Array:
-    parts = np.exp(np.array(logs) - max(logs))
-    return np.asarray(parts / math.fsum(parts))
-
-
-def log_laplace(mode: Mode, posterior: Posterior) -> float:
-    """Return the log evidence of a mode by Laplace's approximation (MacKay 2003, chapter 27).
-
-    Up to the likelihood's constant: the density at the peak times the volume of its normal.
-    """
-    _, log_determinant = np.linalg.slogdet(mode.covariance)
-    peak = -0.5 * mode.chi2 + posterior.log_prior(mode.params.tolist())
-    return peak + 0.5 * (len(mode.params) * math.log(2.0 * math.pi) + float(log_determinant))
 
 
 def _explore(
@@ -310,17 +266,17 @@ def _possible(posterior: Posterior, center: Array, offsets: Array) -> Array:
     raise InputError("A mode lies on the edge of the priors: widen them.")
 
 
-def _draw(posterior: Posterior, fit: Proposal, n: int, random: np.random.RandomState) -> _Look:
+def _draw(posterior: Posterior, fit: Proposal, n: int, random: np.random.RandomState) -> Look:
     points = fit.sample(n, random)
-    return _Look(points, fit.log_weights(points, posterior.log_densities(points)))
+    return Look(points, fit.log_weights(points, posterior.log_densities(points)))
 
 
-def _of_region(look: _Look, near: Region) -> _Look:
+def _of_region(look: Look, near: Region) -> Look:
     """Leave out what belongs to other modes: nothing counts twice."""
-    return _Look(look.points, np.where(near.contains(look.points), look.logs, -math.inf))
+    return Look(look.points, np.where(near.contains(look.points), look.logs, -math.inf))
 
 
-def _resampled(look: _Look, rng: np.random.Generator) -> Array | None:
+def _resampled(look: Look, rng: np.random.Generator) -> Array | None:
     """Return draws by the tempered weights, with repetitions; None if there are too few points."""
     target = _LEAST_EFFECTIVE * look.points.shape[1]
     if np.isfinite(look.logs).sum() < target:
@@ -328,16 +284,3 @@ def _resampled(look: _Look, rng: np.random.Generator) -> Array | None:
     power = largest_power(look.logs, target)
     logs = np.where(np.isfinite(look.logs), power * look.logs, -math.inf)
     return picked(look.points, logs, _RESAMPLED, rng)
-
-
-def _error_of(
-    part: float, parts: Array, errors: Sequence[float | None], place: int
-) -> float | None:
-    """Propagate the evidences' relative errors to a part p: dp = p ((1 - p) d_i - sum p_j d_j)."""
-    own = errors[place]
-    if own is None:
-        return None
-    known = np.array([error or 0.0 for error in errors])
-    known[place] = 0.0
-    others = float(np.sum((parts * known) ** 2))
-    return float(part * math.sqrt(((1.0 - part) * own) ** 2 + others))

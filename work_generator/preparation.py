@@ -17,7 +17,7 @@ from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from work_generator import pilot
-from work_generator.modes import Mode, confirmed, find_modes
+from work_generator.modes import Mode, confirmed, find_modes, log_laplace
 from work_generator.steps import Step, choose_dt, measure_step
 from work_generator.ttv_file import posterior_of
 
@@ -74,7 +74,7 @@ def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
     }
     posterior = posterior_of(for_search(settings), campaign.inputs)
     # A fit may end beyond a hard edge of the priors: there is nothing to begin at.
-    modes = [mode for mode in modes if math.isfinite(pilot.log_laplace(mode, posterior))] or modes
+    modes = [mode for mode in modes if math.isfinite(log_laplace(mode, posterior))] or modes
     flown = pilot.fly(posterior, modes, rng, _second_half(progress))
     if progress is not None:
         progress(_WHOLE, _WHOLE)
@@ -165,7 +165,7 @@ def for_search(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def step_for(model: Mapping[str, Any], first: Posterior, modes: list[Mode]) -> Step:
     """Choose the step where the file leaves it open, and measure it in any case."""
-    logs = [pilot.log_laplace(mode, first) for mode in modes]
+    logs = [log_laplace(mode, first) for mode in modes]
     # The step must be fine enough for every mode that a chain is likely to visit.
     least = max(logs) - _VISITED
     points = np.array([m.params for m, log in zip(modes, logs, strict=True) if log > least])

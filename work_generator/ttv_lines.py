@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from boinc_project.campaign import Campaign
+from work_generator.importance import TRUSTED_EFFECTIVE
 from work_generator.modes import DELTA, Mode
-from work_generator.pilot import TRUSTED_EFFECTIVE
 from work_generator.preparation import Prepared, prepared_of
 from work_generator.ttv_file import posterior_of
 

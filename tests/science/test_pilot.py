@@ -18,13 +18,17 @@ from apps.ttv.table import TransitTable, parse_table
 from boinc_project.errors import InputError
 from tests.science.simulated import PAIR, SPAN, TRUTH, settings, simulated_table
 from work_generator import region
+from work_generator.campaign_file import load_campaign
 from work_generator.importance import kish
 from work_generator.modes import Mode, find_mode
-from work_generator.nested_proposal import beginning_of_runs, proposal_settings
+from work_generator.nested_proposal import beginning_of_runs
 from work_generator.pilot import Pilot, fly
+from work_generator.population import proposal_settings
 from work_generator.starts import starting_points
+from work_generator.ttv_file import posterior_of
 
-DATA = Path(__file__).parents[2] / "examples" / "data"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+DATA = EXAMPLES / "data"
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +151,26 @@ def test_kepler_9s_ridge_is_filled() -> None:
     logs = posterior.log_densities(points) + 0.5 * np.sum(z * z, axis=1)
     weights = np.exp(logs - logs.max())
     assert weights.sum() ** 2 / np.sum(weights**2) < 0.5 * len(points)
+
+
+@pytest.mark.slow
+def test_a_population_that_lost_the_peak_finds_it_again() -> None:
+    """Kepler-307: annealed from the prior, all of a population ends at masses of next to nothing.
+
+    There the data say little, and the prior's part is large. Chains must not begin there: the
+    peak's mass of b is 8.5 Earth masses, and its posterior as wide as 0.9.
+    """
+    campaign = load_campaign(EXAMPLES / "kepler-307.toml")
+    posterior = posterior_of(campaign.settings, campaign.inputs)
+    best = find_mode(posterior.problem, posterior.table, np.random.default_rng(1), n_start=24)
+    pilot = fly(posterior, [best], np.random.default_rng(2))
+    (weight,), (wide,) = pilot.weights, pilot.wide
+    assert weight.trusted
+    assert pilot.settled
+    assert pilot.effective > 0.3 * pilot.n_call
+    masses = wide[:, posterior.problem.parameter_names.index("b.mass")]
+    assert np.quantile(masses, 0.05) > 4.0
+    assert 1.0 < masses.std() < 2.0
 
 
 @pytest.mark.slow

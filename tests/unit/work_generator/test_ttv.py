@@ -16,8 +16,7 @@ from boinc_project.unit import parse_unit
 from work_generator import registry, ttv
 from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition, to_definition
-from work_generator.modes import Mode
-from work_generator.pilot import log_laplace
+from work_generator.modes import Mode, log_laplace
 from work_generator.preparation import for_search
 from work_generator.proposals import fit_proposal
 from work_generator.shear import dependence_order
