@@ -89,6 +89,8 @@ class Life(RuleBasedStateMachine):
         self.state: WorkunitState = new_workunit(limits, self.now)
         self.credited: dict[int, float] = {}
         self.created: list[int] = []
+        # Quorums that were one host short, and taken with the server's own word.
+        self.short: set[int] = set()
         if head_start != "none":
             self.transition(hold=False)
             for r in self.state.results:
@@ -301,6 +303,8 @@ class Life(RuleBasedStateMachine):
             replicate=bool(failed),
             confirmed=confirmed,
         )
+        if due and confirmed:
+            self.short.add(len(valid))
         self.happens_twice(decision)
         if due and failed and self.state.canonical is None and not self.state.finished:
             assert self.state.limits.min_quorum >= self.state.limits.full_quorum
@@ -395,7 +399,11 @@ class Life(RuleBasedStateMachine):
         assert self.created == [r.instance for r in state.results] == list(range(len(self.created)))
         assert state.limits.delay_bound == self.limits.delay_bound
         assert state.limits.max_error_results == self.limits.max_error_results
-        assert state.limits.min_quorum in (self.limits.min_quorum, state.limits.full_quorum)
+        quorum, full = state.limits.min_quorum, state.limits.full_quorum
+        assert quorum in {self.limits.min_quorum, full} | self.short
+        if quorum < min(self.limits.min_quorum, full or quorum):
+            assert state.canonical is not None
+            assert full >= self.limits.min_quorum
         assert state.limits.max_total_results >= self.limits.max_total_results
 
     @invariant()
