@@ -21,9 +21,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,135 +30,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boinc_project.errors import FitsError, OutputError
-from boinc_project.fits.cards import Card, Header, card
+from boinc_project.fits.cards import Header, card
 from boinc_project.fits.files import FitsFile, Limits, open_fits
 from boinc_project.fits.images import Image
 from boinc_project.fits.tables import read_table
 from boinc_project.fits.writing import GZIP, RICE, create_fits
+from boinc_project.reprojection_frame import (
+    FAR_BLANK,
+    LIMITS,
+    MAX_FRAMES,
+    MAX_TILE,
+    VARIANCE_BLOCK,
+    FrameRecord,
+    Tiling,
+    decode_variance,
+    head_cards,
+    read_head,
+    scale_cards,
+    variance_cards,
+)
 
 OUTPUT_FORMAT = 1
-VARIANCE_BLOCK = 8
-"""Pixels, each way, that share a variance where pixels are steps. Weights in a stack should be
-smooth: a pixel's own photon noise as its weight biases the mean low."""
-VARIANCE_SHIFT = 18
-"""Lowest bits of a float32 that a variance's code leaves out: 5 of its 23 are kept, and sign and
-exponent."""
-FAR_BLANK = -(2**31)
-"""The integer that stands for nothing, if nothing is known of the pixels."""
-NEAR_BLANK = -4096
-"""The same if pixels are counted from the sky: 1000 sigma below it, no measurement is there, and an
-integer this close costs a tenth of the bits that a hole in the image takes otherwise."""
-MAX_FRAMES = 100
-MAX_TILE = 4096
-CANONICAL_NAN = 0x7FC00000
-
-LIMITS = Limits(max_bytes=2**31, max_hdu=3 * MAX_FRAMES + 1, max_pixels=2**28, max_tiles=2**20)
-"""Uploads larger than this are not read."""
 
 _DIGEST_ROW = np.dtype([("SHA256", "u1", (32,)), ("NPIX", ">i4")])
-
-
-@dataclass(frozen=True, slots=True)
-class Tiling:
-    """How an image of `ny` rows and `nx` columns is cut into squares of `tile` pixels."""
-
-    nx: int
-    ny: int
-    tile: int
-
-    @property
-    def across(self) -> int:
-        """Tiles in a row of tiles."""
-        return -(-self.nx // self.tile)
-
-    @property
-    def n_tile(self) -> int:
-        """Tiles in all."""
-        return self.across * -(-self.ny // self.tile)
-
-    def box(self, number: int) -> tuple[int, int, int, int]:
-        """Return first column, first row, columns and rows of a tile."""
-        down, across = divmod(number, self.across)
-        x, y = across * self.tile, down * self.tile
-        return x, y, min(self.tile, self.nx - x), min(self.tile, self.ny - y)
-
-
-@dataclass(frozen=True, slots=True)
-class FrameHead:
-    """What is said of a frame.
-
-    Attributes
-    ----------
-    name : str
-        The file's name, for people; up to 60 printable ASCII characters.
-    x0, y0 : int
-        Where the window's first pixel is in the grid, 0-based.
-    nx, ny : int
-        Size of the window.
-    noise : float
-        Sky noise of an input pixel, in output units.
-    """
-
-    name: str
-    x0: int
-    y0: int
-    nx: int
-    ny: int
-    noise: float
-
-
-@dataclass(frozen=True, slots=True)
-class FramePixels:
-    """A frame's tiles as they are stored.
-
-    Attributes
-    ----------
-    step : float | None
-        BSCALE of int32 steps; None of float32.
-    zero : float
-        BZERO of steps.
-    blank : int
-        BLANK of steps.
-    pixels, variance : Iterable[bytes]
-        Codes of all tiles, in order.
-    cards : Sequence[Card]
-        The window's WCS.
-    """
-
-    step: float | None
-    zero: float
-    blank: int
-    pixels: Iterable[bytes]
-    variance: Iterable[bytes]
-    cards: Sequence[Card]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameRecord:
-    """A frame as it is written; `pixels` is None in an output of digests only.
-
-    `digests` is uint8 (n_tile, 32), `counts` int32 (n_tile,).
-    """
-
-    head: FrameHead
-    digests: NDArray[np.uint8]
-    counts: NDArray[np.int32]
-    pixels: FramePixels | None
-
-
-def tile_digest(pixels: NDArray[Any], variance: NDArray[Any]) -> bytes:
-    """Return the SHA-256 of a tile's stored pixels and variance."""
-    digest = hashlib.sha256()
-    for array in (pixels, variance):
-        digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
-    return digest.digest()
-
-
-def decode_variance(codes: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Return the variances that codes stand for; NaN for 0."""
-    values = (codes.astype(np.int32) << VARIANCE_SHIFT).view(np.float32)
-    values[codes <= 0] = np.nan
-    return values
 
 
 def write_reprojection_output(
@@ -199,10 +92,10 @@ def write_reprojection_output(
             head, pixels = frame.head, frame.pixels
             rows = np.zeros(len(frame.counts), _DIGEST_ROW)
             rows["SHA256"], rows["NPIX"] = frame.digests, frame.counts
-            file.table(f"DIG{number:02d}", rows, _head_cards(head))
+            file.table(f"DIG{number:02d}", rows, head_cards(head))
             if pixels is None:
                 continue
-            cards = [*_scale_cards(pixels), *pixels.cards, *_head_cards(head)]
+            cards = [*scale_cards(pixels), *pixels.cards, *head_cards(head)]
             is_steps = pixels.step is not None
             block = VARIANCE_BLOCK if is_steps else 1
             file.compressed_tiles(
@@ -221,7 +114,7 @@ def write_reprojection_output(
                 dtype=np.dtype("i2" if is_steps else "f4"),
                 method=RICE if is_steps else GZIP,
                 tile=(tile // block, tile // block),
-                cards=_variance_cards(block),
+                cards=variance_cards(block),
             )
 
 
@@ -248,7 +141,7 @@ class FrameOutput:
 
     def __init__(self, file: FitsFile, number: int, tile: int, *, has_pixels: bool) -> None:
         hdu = file[f"DIG{number:02d}"]
-        head = _head(hdu.header)
+        head = read_head(hdu.header)
         self.head = head
         self.name, self.noise = head.name, head.noise
         self.x0, self.y0, self.nx, self.ny = head.x0, head.y0, head.nx, head.ny
@@ -416,54 +309,3 @@ def open_reprojection_output(
             yield ReprojectionOutput(file)
     except FitsError as error:
         raise OutputError(error.message) from error
-
-
-def shown_name(name: str) -> str:
-    """Return a frame's name as an output can hold it: its last 60 characters, as plain ASCII."""
-    plain = "".join(one if one.isascii() and one.isprintable() else "?" for one in name)
-    return plain.replace("'", "?")[-60:].rstrip()
-
-
-def _head_cards(head: FrameHead) -> list[Card]:
-    return [
-        card("OANAME", shown_name(head.name)),
-        card("OAX0", head.x0, "first column of the window in the grid, 0-based"),
-        card("OAY0", head.y0, "first row"),
-        card("OANX", head.nx, "columns of the window"),
-        card("OANY", head.ny, "rows"),
-        card("OANOISE", float(head.noise), "sky noise of an input pixel"),
-    ]
-
-
-def _head(header: Header) -> FrameHead:
-    most = 2**20
-    head = FrameHead(
-        name=header.text("OANAME"),
-        x0=header.count("OAX0", most=most),
-        y0=header.count("OAY0", most=most),
-        nx=header.count("OANX", most=most),
-        ny=header.count("OANY", most=most),
-        noise=header.number("OANOISE"),
-    )
-    if min(head.nx, head.ny) < 1 or head.nx * head.ny > LIMITS.max_pixels:
-        raise FitsError("A frame's window is empty, or too large.")
-    if not 0.0 < head.noise < math.inf:
-        raise FitsError("A frame's noise is not a positive number.")
-    return head
-
-
-def _scale_cards(pixels: FramePixels) -> list[Card]:
-    if pixels.step is None:
-        return []
-    return [
-        card("BSCALE", float(pixels.step), "size of a step"),
-        card("BZERO", float(pixels.zero), "value of step 0"),
-        card("BLANK", pixels.blank, "nothing here"),
-    ]
-
-
-def _variance_cards(block: int) -> list[Card]:
-    cards = [card("OABLOCK", block, "pixels, each way, that share a variance")]
-    if block > 1:
-        cards.append(card("OACODE", f"float32 of the bits (code << {VARIANCE_SHIFT})"))
-    return cards

@@ -13,14 +13,14 @@ from assimilator.coadd.frames import Frame
 from assimilator.outputs import Canonical
 from boinc_project.campaign import Campaign, StopRule
 from boinc_project.fits.writing import encode_tile
-from boinc_project.reprojection_output import (
+from boinc_project.reprojection_frame import (
     FrameHead,
     FramePixels,
     FrameRecord,
     Tiling,
     tile_digest,
-    write_reprojection_output,
 )
+from boinc_project.reprojection_output import write_reprojection_output
 from boinc_project.unit import Unit
 
 TILE = 64

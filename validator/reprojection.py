@@ -16,12 +16,11 @@ from apps.reprojection.frame import open_frame
 from apps.reprojection.operations import credit_flop
 from apps.reprojection.settings import ReprojectionSettings
 from boinc_project.errors import OutputError
+from boinc_project.reprojection_frame import shown_name, tile_digest
 from boinc_project.reprojection_output import (
     FrameOutput,
     ReprojectionOutput,
     open_reprojection_output,
-    shown_name,
-    tile_digest,
 )
 from boinc_project.unit import Unit
 from validator.credit import cobblestones

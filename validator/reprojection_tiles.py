@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from apps.reprojection.computing import recompute
 from apps.reprojection.settings import ReprojectionSettings
 from apps.reprojection.tiles import Tile
-from boinc_project.reprojection_output import FrameOutput, ReprojectionOutput, tile_digest
+from boinc_project.reprojection_frame import tile_digest
+from boinc_project.reprojection_output import FrameOutput, ReprojectionOutput
 from boinc_project.unit import Unit
 from validator.verdict import Verdict, invalid, valid
 

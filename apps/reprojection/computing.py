@@ -19,13 +19,8 @@ from boinc_project.errors import UnitError
 from boinc_project.fits.cards import Card, card
 from boinc_project.fits.files import open_fits
 from boinc_project.fits.images import Image, image_cards
-from boinc_project.reprojection_output import (
-    FrameHead,
-    FramePixels,
-    FrameRecord,
-    Tiling,
-    write_reprojection_output,
-)
+from boinc_project.reprojection_frame import FrameHead, FramePixels, FrameRecord, Tiling
+from boinc_project.reprojection_output import write_reprojection_output
 from boinc_project.unit import Unit
 
 KERNEL_FILE = "kernel.fits"

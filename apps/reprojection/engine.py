@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from apps.reprojection.built import load_kernel
 from boinc_project.errors import ConfigError, FitsError
 from boinc_project.fits.images import Scale
-from boinc_project.reprojection_output import FAR_BLANK, NEAR_BLANK, VARIANCE_BLOCK
+from boinc_project.reprojection_frame import FAR_BLANK, NEAR_BLANK, VARIANCE_BLOCK
 
 _kernel = load_kernel()
 

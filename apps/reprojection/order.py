@@ -8,7 +8,7 @@ import numpy as np
 
 from apps.reprojection.engine import MARGIN_ROWS
 from apps.reprojection.frame import Frame
-from boinc_project.reprojection_output import Tiling
+from boinc_project.reprojection_frame import Tiling
 
 MAX_MAP_BYTES = 2**24
 """Largest map that is kept as a whole; of larger ones, dense maps, only the rows in use are."""

@@ -40,7 +40,7 @@ from typing import Any
 
 from boinc_project.errors import FitsError, UnitError
 from boinc_project.fits.cards import Header
-from boinc_project.reprojection_output import MAX_FRAMES, MAX_TILE, VARIANCE_BLOCK
+from boinc_project.reprojection_frame import MAX_FRAMES, MAX_TILE, VARIANCE_BLOCK
 
 METHODS = ("bilinear", "cubic", "lanczos3", "reproject")
 FLUXES = ("conserve", "surface_brightness")

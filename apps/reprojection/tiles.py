@@ -22,7 +22,7 @@ from apps.reprojection.frame import Frame
 from apps.reprojection.order import band_of, bands, capacity
 from apps.reprojection.rows import FrameRows
 from boinc_project.fits.writing import GZIP, RICE, encode_tile
-from boinc_project.reprojection_output import CANONICAL_NAN, Tiling, tile_digest
+from boinc_project.reprojection_frame import CANONICAL_NAN, Tiling, tile_digest
 
 Floats = NDArray[np.float32]
 

@@ -29,7 +29,7 @@ from apps.reprojection.engine import (
     resample,
 )
 from boinc_project.fits.images import Scale
-from boinc_project.reprojection_output import CANONICAL_NAN, NEAR_BLANK
+from boinc_project.reprojection_frame import CANONICAL_NAN, NEAR_BLANK
 from tests.integration.kernel.compilers import EXACT, WIDTHS, for_aarch64, need, needs_aarch64
 from tests.reprojection_units import bent, lanczos3, nodes, sky
 

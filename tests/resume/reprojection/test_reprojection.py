@@ -14,7 +14,8 @@ from apps.runtime.init_data import INIT_DATA_FILE
 from apps.runtime.runtime import open_runtime
 from boinc_project.errors import FitsError, UnitError
 from boinc_project.fits.writing import create_fits
-from boinc_project.reprojection_output import open_reprojection_output, tile_digest
+from boinc_project.reprojection_frame import tile_digest
+from boinc_project.reprojection_output import open_reprojection_output
 from boinc_project.unit import open_unit
 from tests.killing import run_killed
 from tests.reprojection_units import make_unit

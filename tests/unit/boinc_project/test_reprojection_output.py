@@ -11,17 +11,16 @@ import pytest
 from boinc_project.errors import OutputError
 from boinc_project.fits.cards import card
 from boinc_project.fits.writing import encode_tile
-from boinc_project.reprojection_output import (
+from boinc_project.reprojection_frame import (
     NEAR_BLANK,
     FrameHead,
     FramePixels,
     FrameRecord,
     Tiling,
     decode_variance,
-    open_reprojection_output,
     tile_digest,
-    write_reprojection_output,
 )
+from boinc_project.reprojection_output import open_reprojection_output, write_reprojection_output
 
 HEAD = FrameHead("night's \u00e9.fits", 5, 7, 70, 45, 12.5)
 TILE = 32

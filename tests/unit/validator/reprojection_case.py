@@ -16,13 +16,8 @@ from apps.reprojection.settings import ReprojectionSettings
 from apps.runtime.init_data import INIT_DATA_FILE
 from apps.runtime.runtime import open_runtime
 from boinc_project.fits.writing import encode_tile
-from boinc_project.reprojection_output import (
-    FramePixels,
-    FrameRecord,
-    open_reprojection_output,
-    tile_digest,
-    write_reprojection_output,
-)
+from boinc_project.reprojection_frame import FramePixels, FrameRecord, tile_digest
+from boinc_project.reprojection_output import open_reprojection_output, write_reprojection_output
 from tests.reprojection_units import make_unit
 from validator import reprojection
 

@@ -11,10 +11,8 @@ import pytest
 
 from apps.reprojection.built import load_kernel
 from apps.reprojection.operations import credit_flop
-from boinc_project.reprojection_output import (
-    CANONICAL_NAN,
-    open_reprojection_output,
-)
+from boinc_project.reprojection_frame import CANONICAL_NAN
+from boinc_project.reprojection_output import open_reprojection_output
 from boinc_project.unit import Unit
 from tests.unit.validator.reprojection_case import Case, Change
 from validator import registry, reprojection

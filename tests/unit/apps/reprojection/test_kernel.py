@@ -19,7 +19,7 @@ from apps.reprojection.tiles import compute_tile, compute_tiles
 from boinc_project.fits.files import open_fits
 from boinc_project.fits.images import Image
 from boinc_project.fits.writing import create_fits
-from boinc_project.reprojection_output import FAR_BLANK, NEAR_BLANK, decode_variance
+from boinc_project.reprojection_frame import FAR_BLANK, NEAR_BLANK, decode_variance
 from boinc_project.unit import Unit
 from tests.reprojection_units import (
     bent,
