@@ -15,7 +15,7 @@ from boinc_project.errors import UnitError
 from boinc_project.nested_output import NestedOutput, write_nested_output
 from tests.unit.validator import nested_case, ttv_case
 from tests.unit.validator.nested_case import NestedCase, case
-from validator import nested, registry
+from validator import nested, nested_comparison, registry
 from validator.credit import cobblestones
 from validator.verdict import Verdict
 
@@ -272,7 +272,7 @@ def test_a_shifted_posterior_disagrees(tmp_path: Path) -> None:
 def test_too_few_effective_draws_leave_it_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nested, "MIN_ESS", 1e6)
+    monkeypatch.setattr(nested_comparison, "MIN_ESS", 1e6)
     verdict = compare(tmp_path, case().output, nested_case.other_run())
     assert not verdict.is_valid
     assert not verdict.is_invalid
