@@ -27,6 +27,10 @@ DELTA = 50.0
 factor e^25 in density, more than the volumes of two modes of timing posteriors have been seen to
 differ by."""
 
+HOPELESS = 25.0
+"""Log evidence below the best mode's, by Laplace's approximation, at which a mode is not looked at
+any more: the approximation has been wrong by 10, not by 25."""
+
 # How far apart, in the norm of the better one's covariance, two fits are two modes.
 _SAME_MODE = 3.0
 _PHASES = Round(8, moving="timing")
@@ -142,34 +146,48 @@ def find_modes(
 def confirmed(
     problem: Problem, table: TransitTable, modes: Sequence[Mode], *, delta: float = DELTA
 ) -> list[Mode]:
-    """Return the modes that are no artefacts of the step of the search.
+    """Return the modes that are no artefacts of the step of the search, best first.
 
-    Where orbits are eccentric a step that is fine enough for the best mode may not be for another
-    one, and its errors can fit noise: a minimum of theirs goes away as the step gets finer. Every
-    mode but the first is fitted again with a step that is fine enough for itself.
+    Where orbits are eccentric a step that is fine enough for one mode may not be for another, and
+    its errors can fit noise: a minimum of theirs goes away as the step gets finer. So each is
+    fitted again with a step that is fine enough for itself. What then runs down to another one, or
+    lies more than `delta` above the best, is left out.
 
     Parameters
     ----------
     problem, table
         See `find_modes`.
     modes : sequence of Mode
-        Best first, at least one.
+        At least one.
     delta : float
         See `find_modes`.
     """
-    kept = [modes[0]]
-    for mode in modes[1:]:
-        pair = [modes[0], mode]
-        try:
-            step = choose_dt(problem, mode.params[np.newaxis], table)
-        except InputError:  # nothing can be said with any step
-            kept.append(mode)
-            continue
-        model = replace(problem.model, dt=step.dt, modified_kick=step.modified_kick)
-        fit = Fit(Posterior(replace(problem, model=model), table))
-        if len(_polished(fit, pair, delta)) == len(pair):
-            kept.append(mode)
+    if len(modes) == 1:
+        return list(modes)
+    fits = [_fine(problem, table, mode) for mode in modes]
+    ends = [
+        fit.refine(mode.params[np.newaxis], _POLISH) for fit, mode in zip(fits, modes, strict=True)
+    ]
+    costs = [float(fit.costs(end)[0]) for fit, end in zip(fits, ends, strict=True)]
+    stayed = np.flatnonzero(nearest(modes, np.concatenate(ends)) == np.arange(len(modes)))
+    best, *others = sorted(stayed.tolist() or [0], key=lambda place: costs[place])
+    kept = [modes[best]]
+    for place in others:
+        pair = [modes[best], modes[place]]
+        is_near = costs[place] <= costs[best] + delta
+        if is_near and len(_polished(fits[place], pair, delta)) == len(pair):
+            kept.append(modes[place])
     return kept
+
+
+def _fine(problem: Problem, table: TransitTable, mode: Mode) -> Fit:
+    """Return a fit whose step is fine enough for a mode; the search's if no step is."""
+    try:
+        step = choose_dt(problem, mode.params[np.newaxis], table)
+    except InputError:
+        return Fit(Posterior(problem, table))
+    model = replace(problem.model, dt=step.dt, modified_kick=step.modified_kick)
+    return Fit(Posterior(replace(problem, model=model), table))
 
 
 def _polished(fit: Fit, modes: Sequence[Mode], delta: float) -> list[Mode]:

@@ -30,7 +30,6 @@ from work_generator.estimate import Cost, measure
 from work_generator.importance import TRUSTED_EFFECTIVE, kish, log_mean
 from work_generator.modes import Mode, log_laplace
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
-from work_generator.nested_proposal import beginning_of_runs
 from work_generator.preparation import for_search, search, step_for
 from work_generator.ttv import (
     fpops_per_call,
@@ -40,7 +39,7 @@ from work_generator.ttv import (
     units,
 )
 from work_generator.ttv_file import posterior_of
-from work_generator.ttv_lines import describe_problem, step_line
+from work_generator.ttv_lines import artefact_lines, describe_problem, step_line
 
 __all__ = [
     "SECTIONS",
@@ -106,6 +105,7 @@ def preparation(campaign: Campaign) -> list[str]:
     n_transit = posterior_of(campaign.settings, campaign.inputs).table.n_transit
     return [
         step_line(campaign.settings),
+        *artefact_lines(campaign.settings),
         f"Best fit: chi2 {best['chi2']:.1f} for {n_transit} transits.",
         f"Expected length of a run: {best['e_folds'] - math.log(_dlogz(campaign)):.0f} times its "
         "live points.",
@@ -137,23 +137,25 @@ def prepare(
         return campaign
     first = posterior_of(campaign.settings, campaign.inputs)
     rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
-    modes, _ = search(campaign, rng, progress)
+    modes, n_artefact = search(campaign, rng, progress)
     step = step_for(campaign.settings["model"], first, modes)
     model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
     error = {"seconds": step.error, "sigma": step.error_sigma}
-    settings = {**campaign.settings, "model": model, "dt_error": error}
+    settings = {
+        **campaign.settings,
+        "model": model,
+        "dt_error": error,
+        "n_artefact": n_artefact,
+    }
     posterior = posterior_of(for_search(settings), campaign.inputs)
     e_folds = expected_e_folds(modes, first)
     flown = pilot.fly(posterior, modes, rng)
-    log_z, log_z_error = flown.log_z, flown.log_z_error
     share = _share(campaign.settings["sampler"])
     if share:
-        begin = beginning_of_runs(flown, modes, posterior, share, rng)
-        log_z, log_z_error = begin.log_z, begin.log_z_error
-        settings["proposal"] = begin.settings
-        e_folds = e_folds_from_cube(posterior, begin.settings, e_folds, rng)
+        settings["proposal"] = flown.proposal.for_cube(share)
+        e_folds = e_folds_from_cube(posterior, settings["proposal"], e_folds, rng)
     # Runs whose walks are too short agree with each other and are wrong: only another method tells.
-    settings["importance"] = {"log_z": log_z, "error": log_z_error}
+    settings["importance"] = {"log_z": flown.log_z, "error": flown.log_z_error}
     settings["best"] = {
         "params": modes[0].params.tolist(),
         "chi2": modes[0].chi2,

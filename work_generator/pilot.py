@@ -2,11 +2,10 @@
 
 Each mode by itself is annealed from the prior around it (`work_generator.anneal`), and a proposal
 is fitted to that population. Draws of the proposal, weighted by the posterior, are better than the
-population they came from, so that the fit is made again from them while that helps (population
-Monte Carlo: Cappe et al. 2004, J. Comput. Graph. Stat. 13, 907). While the weights are poor they
-are tempered, to the power that leaves a stated number of effective draws, so that a fit never
-follows two or three points of huge weight. The last draws, which nothing is fitted to, tell the
-mode's evidence and its error.
+population they came from, so that the fit is made again from them while that helps
+(`work_generator.population`). The last draws, which nothing is fitted to, tell the mode's evidence
+and its error. Then one proposal is fitted for all modes, and new draws of it are looked at. If they
+are worth next to nothing, the populations have missed a peak, and it is made again from the peaks.
 """
 
 from __future__ import annotations
@@ -25,17 +24,34 @@ from work_generator.anneal import HALF, anneal
 from work_generator.cores import cores_of
 from work_generator.importance import (
     TRUSTED_EFFECTIVE,
-    largest_power,
     log_mean,
     picked,
     relative_error,
 )
-from work_generator.modes import Mode, log_laplace
-from work_generator.population import improved, last_look
+from work_generator.modes import HOPELESS, Mode, log_laplace
+from work_generator.population import (
+    LAST,
+    RESAMPLED,
+    ROUND,
+    Rounds,
+    improved,
+    last_look,
+    look_at,
+    refit,
+)
 from work_generator.proposals import Proposal, fit_proposal
 from work_generator.region import Region
 from work_generator.shear import dependence_order
-from work_generator.weights import Look, Weighed, Weight, begin_at, one_by_one, parts_of, together
+from work_generator.weights import (
+    MATTERS,
+    Look,
+    Weighed,
+    Weight,
+    begin_at,
+    one_by_one,
+    parts_of,
+    together,
+)
 
 LEAST_PART = 0.02
 """Part of the proposals that every mode gets, however little of the posterior it holds: what a
@@ -44,19 +60,8 @@ pilot has misjudged stays reachable for the chains."""
 # Points of a population, per parameter and at least: the map that straightens it has 66 terms for
 # the last of 10 parameters, and 5 draws are wanted for each.
 _POPULATION, _LEAST_POPULATION = 100, 1000
-# Draws of each round and of the last look. A likelihood takes some 50 us: a round is half a second.
-_ROUND, _LAST = 8_000, 20_000
-_ROUNDS = 4
-# Rounds end when a draw of the proposal is worth so much of one of the posterior.
-_GOOD = 0.5
-# Or when so many rounds in a row were no better than the best one by this factor.
-_PATIENCE, _GAIN = 2, 1.1
-# Effective draws per parameter that a fit needs, and to which weights are tempered.
-_LEAST_EFFECTIVE = 30.0
-_RESAMPLED = 10_000
-# Modes of which Laplace's approximation says that they hold less than this share of the best one's
-# evidence are not looked at: it has been wrong by e^10, not by e^25.
-_HOPELESS = 25.0
+# A fit to a population is near already: a few rounds, and each must be worth its draws.
+_ROUNDS = Rounds(most=4, good=0.5, patience=2, gain=1.1)
 # Steps back to the peak: 0.7^60 of a standard deviation is nothing.
 _ATTEMPTS = 60
 
@@ -139,7 +144,7 @@ def fly(
     explored: list[_Explored] = []
     for place in range(len(modes)):
         told = _share_of(progress, place, len(modes))
-        hopeless = laplace[place] < max(laplace) - _HOPELESS
+        hopeless = laplace[place] < max(laplace) - HOPELESS
         explored.append(
             _as_normal(posterior, modes[place], rng)
             if hopeless
@@ -161,25 +166,30 @@ def fly(
     proposal = fit_proposal(draws, shares, order)
     cores = cores_of(posterior.problem, draws[int(shares.argmax())])
     joint = fit_proposal(draws, shares, order, cores) if cores else proposal
-    last = _draw(posterior, joint, _LAST, random)
+    last = look_at(posterior, joint, LAST, random)
     if last.effective >= TRUSTED_EFFECTIVE:
         weighed = one_by_one(logs, errors, looks)
         wide = tuple(one.wide for one in explored)
         settled = all(one.settled for one in explored)
         return _pilot(weighed, wide, proposal, settled=settled, last=last)
     # New draws have met what those before had missed: their sizes meant nothing.
-    weighed = one_by_one(laplace, [None] * len(modes), looks)
     better = improved(proposal, modes, posterior, rng)
-    again = Look(*last_look(better, posterior, rng))
-    found = [
+    again = last_look(better, posterior, rng)
+    begins = [
         begin_at(posterior, modes, place, again, len(one.wide), rng)
         for place, one in enumerate(explored)
     ]
-    wide = tuple(one.wide if at is None else at for at, one in zip(found, explored, strict=True))
+    wide = tuple(one.wide if at is None else at for at, one in zip(begins, explored, strict=True))
     if again.effective < TRUSTED_EFFECTIVE:
-        return _pilot(weighed, wide, proposal, settled=False, last=last)
+        weighed = one_by_one(laplace, [None] * len(modes), looks)
+        return _pilot(weighed, wide, better, settled=False, last=again)
     weighed = together(posterior, modes, again)
-    return _pilot(weighed, wide, better, settled=found[0] is not None, last=again)
+    settled = all(
+        at is not None
+        for at, one in zip(begins, weighed.weights, strict=True)
+        if one.weight > MATTERS
+    )
+    return _pilot(weighed, wide, better, settled=settled, last=again)
 
 
 def _pilot(
@@ -222,20 +232,17 @@ def _explore(
         return _as_normal(posterior, modes[place], rng)
     found = anneal(posterior.log_likelihoods, near.log_priors, points, order, rng, progress)
     cores = cores_of(posterior.problem, found.points)
-    draws, best, best_size = found.points, fit_proposal([found.points], [1.0], order, cores), 0.0
-    fit, idle = best, 0
-    for _ in range(_ROUNDS):
-        look = _of_region(_draw(posterior, fit, _ROUND, random), near)
-        idle = 0 if look.effective > _GAIN * best_size else idle + 1
-        if look.effective > best_size:
-            best, best_size = fit, look.effective
-        resampled = _resampled(look, rng)
-        if look.effective >= _GOOD * _ROUND or idle == _PATIENCE or resampled is None:
-            break
-        fit = fit_proposal([resampled], [1.0], order, cores)
-    last = _of_region(_draw(posterior, best, _LAST, random), near)
+
+    def draw(fit: Proposal) -> tuple[Array, Array]:
+        look = _of_region(look_at(posterior, fit, ROUND, random), near)
+        return look.points, look.logs
+
+    first = fit_proposal([found.points], [1.0], order, cores)
+    fit = refit(first, draw, order, _ROUNDS, rng)
+    last = _of_region(look_at(posterior, fit, LAST, random), near)
+    draws = found.points
     if last.effective > len(draws):
-        draws = picked(last.points, last.logs, _RESAMPLED, rng)
+        draws = picked(last.points, last.logs, RESAMPLED, rng)
     return _Explored(draws, found.wide, last, found.forgotten)
 
 
@@ -266,21 +273,7 @@ def _possible(posterior: Posterior, center: Array, offsets: Array) -> Array:
     raise InputError("A mode lies on the edge of the priors: widen them.")
 
 
-def _draw(posterior: Posterior, fit: Proposal, n: int, random: np.random.RandomState) -> Look:
-    points = fit.sample(n, random)
-    return Look(points, fit.log_weights(points, posterior.log_densities(points)))
-
-
 def _of_region(look: Look, near: Region) -> Look:
     """Leave out what belongs to other modes: nothing counts twice."""
-    return Look(look.points, np.where(near.contains(look.points), look.logs, -math.inf))
-
-
-def _resampled(look: Look, rng: np.random.Generator) -> Array | None:
-    """Return draws by the tempered weights, with repetitions; None if there are too few points."""
-    target = _LEAST_EFFECTIVE * look.points.shape[1]
-    if np.isfinite(look.logs).sum() < target:
-        return None
-    power = largest_power(look.logs, target)
-    logs = np.where(np.isfinite(look.logs), power * look.logs, -math.inf)
-    return picked(look.points, logs, _RESAMPLED, rng)
+    logs = np.where(near.contains(look.points), look.logs, -math.inf)
+    return Look(look.points, logs, look.densities)

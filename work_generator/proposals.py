@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.moves import log_mixture, sample_mixture
-from apps.ttv.sampler_settings import MAX_COMPONENTS, Mixture
+from apps.ttv.sampler_settings import COMPONENT_KEYS, MAX_COMPONENTS, Mixture
 from apps.ttv.shear import Shear
 from work_generator import gaussian_mixture
 from work_generator.cores import Core, narrow, widen
@@ -83,6 +83,18 @@ class Proposal:
             "degrees": self.mixture.degrees,
         }
         return {"shear": to_json(self.shear), "mixture": mixture}
+
+    def for_cube(self, share: float) -> dict[str, Any]:
+        """Return the ``proposal`` of nested units; the tails of its components are the app's own.
+
+        Parameters
+        ----------
+        share : float
+            See `apps.nested.proposal.Proposal`.
+        """
+        raw = self.to_json()
+        components = {key: raw["mixture"][key] for key in COMPONENT_KEYS}
+        return {"share": share, "shear": raw["shear"], **components}
 
 
 def fit_proposal(

@@ -37,10 +37,7 @@ def preparation(campaign: Campaign) -> list[str]:
         lines.append(
             f"These are all modes found within {DELTA:g} of the best one's -2 log(posterior)."
         )
-    n_artefact = settings.get("n_artefact", 0)
-    if n_artefact:
-        minima = "1 minimum" if n_artefact == 1 else f"{n_artefact} minima"
-        lines.append(f"Left out: {minima} that went away with a step that is fine enough there.")
+    lines += artefact_lines(settings)
     if "pilot" in settings:
         effective, n_call = settings["pilot"]["effective"], settings["pilot"]["n_call"]
         lines.append(
@@ -76,6 +73,15 @@ def step_line(settings: Mapping[str, Any]) -> str:
         f"Step: {model['dt']:g} days{kick}; it moves no transit by more than "
         f"{error['seconds']:.2g} s, {error['sigma']:.2g} of the smallest sigma."
     )
+
+
+def artefact_lines(settings: Mapping[str, Any]) -> list[str]:
+    """Say how many minima were left out as artefacts of the search's step; nothing if none was."""
+    n_artefact = settings.get("n_artefact", 0)
+    if not n_artefact:
+        return []
+    minima = "1 minimum" if n_artefact == 1 else f"{n_artefact} minima"
+    return [f"Left out: {minima} that went away with a step that is fine enough there."]
 
 
 def _mode_line(prepared: Prepared, mode: Mode, stored: Mapping[str, Any]) -> str:

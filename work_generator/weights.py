@@ -20,8 +20,9 @@ from work_generator.importance import (
 )
 from work_generator.modes import Mode, nearest
 
-# Part of the posterior from which on a mode's evidence decides about that of all modes.
-_MATTERS = 1e-2
+MATTERS = 1e-2
+"""Part of the posterior from which on what is known of a mode decides about all of them."""
+
 # A mode is a peak if no draw that belongs to it is better by more in log density.
 _NO_PEAK = 1.0
 # Part of a normal posterior, spread by sqrt(2), that the points to begin at are taken from.
@@ -54,10 +55,21 @@ class Weight:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """Importance draws of one mode: the points, and log weights that are -inf beyond the mode."""
+    """Importance draws of the posterior, or of one mode.
+
+    Attributes
+    ----------
+    points : ndarray
+        float64 (n, n_dim).
+    logs : ndarray
+        float64 (n,), log weights; -inf beyond the mode.
+    densities : ndarray
+        float64 (n,), log densities of the posterior.
+    """
 
     points: Array
     logs: Array
+    densities: Array
 
     @property
     def effective(self) -> float:
@@ -117,20 +129,19 @@ def together(posterior: Posterior, modes: Sequence[Mode], look: Look) -> Weighed
     places = nearest(modes, look.points)
     shares = np.exp(look.logs - look.logs.max())
     shares /= math.fsum(shares)
-    densities = posterior.log_densities(look.points)
     weights = []
     for place, mode in enumerate(modes):
         own = places == place
         part = float(shares[own].sum())
         effective = kish(np.where(own, look.logs, -math.inf))
         peak = posterior(mode.params.tolist())
-        is_peak = bool(own.any()) and float(densities[own].max()) < peak + _NO_PEAK
+        is_peak = bool(own.any()) and float(look.densities[own].max()) < peak + _NO_PEAK
         trusted = is_peak and effective >= TRUSTED_EFFECTIVE
         error = float(np.sqrt(np.sum((shares * (own - part)) ** 2))) if trusted else None
         weights.append(Weight(part, error, trusted, effective))
     # Of a mode that no draw has met nothing is known, least of all that it is negligible.
     doubtful = any(
-        not one.trusted and (one.weight > _MATTERS or one.effective == 0.0) for one in weights
+        not one.trusted and (one.weight > MATTERS or one.effective == 0.0) for one in weights
     )
     error = None if doubtful else relative_error(look.logs)
     return Weighed(tuple(weights), log_mean(look.logs), error)
@@ -150,11 +161,10 @@ def begin_at(
     of these would be if it were normal. Beyond that, a part of the prior that is large but explains
     the data badly may outweigh the peak at this power.
     """
-    densities = posterior.log_densities(look.points)
     peak = posterior(modes[place].params.tolist())
-    within = 2.0 * (peak - densities) < 2.0 * chi2(look.points.shape[1]).ppf(_BEGIN)
+    within = 2.0 * (peak - look.densities) < 2.0 * chi2(look.points.shape[1]).ppf(_BEGIN)
     within &= nearest(modes, look.points) == place
-    likelihoods = densities[within] - posterior.log_priors(look.points[within])
+    likelihoods = look.densities[within] - posterior.log_priors(look.points[within])
     logs = look.logs[within] - 0.5 * likelihoods
     if kish(logs) < TRUSTED_EFFECTIVE:
         return None
@@ -163,7 +173,7 @@ def begin_at(
 
 def _log_z_error(parts: Array, errors: Sequence[float | None]) -> float | None:
     """Return the relative error of the sum of all modes' evidences."""
-    if any(error is None and part > _MATTERS for part, error in zip(parts, errors, strict=True)):
+    if any(error is None and part > MATTERS for part, error in zip(parts, errors, strict=True)):
         return None
     known = np.array([error or 0.0 for error in errors])
     return float(np.sqrt(np.sum((parts * known) ** 2)))

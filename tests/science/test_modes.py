@@ -17,6 +17,7 @@ from apps.ttv.table import TransitTable, parse_table
 from boinc_project.errors import InputError
 from tests.science.simulated import PAIR, SIGMA, SPAN, TRUTH, settings, simulated_table
 from work_generator.campaign_file import load_campaign
+from work_generator.fit import Fit, Round
 from work_generator.modes import DELTA, Mode, confirmed, find_mode, find_modes
 from work_generator.steps import choose_dt
 from work_generator.ttv_file import posterior_of
@@ -177,6 +178,23 @@ def test_the_second_minimum_of_kepler_307_is_the_steps(seed: int) -> None:
     assert eccentricities == pytest.approx([0.037, 0.504], abs=0.01)
     assert second.chi2 - best.chi2 == pytest.approx(9.6, abs=0.5)
     assert confirmed(problem, table, [best, second]) == [best]
+    # Also where the artefact would be the best of all with the coarse step.
+    assert confirmed(problem, table, [second, best]) == [best]
+
+
+def test_fits_that_have_arrived_do_not_crowd_out_others(problem, table) -> None:
+    """Of 16 starts at one peak and 4 elsewhere a quarter goes on: five places, all at that peak."""
+    fit = Fit(Posterior(problem, table))
+    aside = np.repeat(TRUTH[np.newaxis], 4, axis=0)
+    aside[:, 0] *= [1.1, 1.2, 1.3, 1.4]
+    points, _ = fit.solve(
+        np.concatenate([np.repeat(TRUTH[np.newaxis], 16, axis=0), aside]),
+        (Round(0), Round(0, keep=0.25)),
+    )
+    assert len(points) == 20
+    assert np.array_equal(points[16:], aside[np.argsort(fit.costs(aside))])
+    points, _ = fit.solve(np.repeat(aside, 2, axis=0), (Round(0, keep=0.25),))
+    assert len(points) == 4  # two places, each of them twice
 
 
 def test_two_phases_of_an_unseen_planet_are_two_modes(problem, table) -> None:

@@ -19,11 +19,10 @@ from boinc_project.errors import InputError
 from tests.science.simulated import PAIR, SPAN, TRUTH, settings, simulated_table
 from work_generator import region
 from work_generator.campaign_file import load_campaign
-from work_generator.importance import kish
+from work_generator.importance import kish, log_mean, relative_error
 from work_generator.modes import Mode, find_mode
-from work_generator.nested_proposal import beginning_of_runs
 from work_generator.pilot import Pilot, fly
-from work_generator.population import proposal_settings
+from work_generator.population import improved, last_look
 from work_generator.starts import starting_points
 from work_generator.ttv_file import posterior_of
 
@@ -191,38 +190,25 @@ def test_a_hopeless_mode_at_the_edge_of_the_priors_stops_nobody(
 
 
 @pytest.mark.slow
-def test_nested_runs_begin_in_a_good_pilots_fit(
+def test_a_fit_that_is_elsewhere_is_made_again_from_the_peaks(
     flown: Pilot, posterior: Posterior, mode: Mode
 ) -> None:
-    begin = beginning_of_runs(flown, [mode], posterior, 0.8, np.random.default_rng(4))
-    assert begin.settings == proposal_settings(flown.proposal, 0.8)
-    assert (begin.log_z, begin.log_z_error) == (flown.log_z, flown.log_z_error)
+    """Its evidence is then the good pilot's, to within four errors, a false-alarm rate of 6e-5.
 
-
-@pytest.mark.slow
-def test_nested_runs_begin_at_the_peaks_where_a_pilot_was_lost(
-    flown: Pilot, posterior: Posterior, mode: Mode
-) -> None:
-    """A pilot whose population ended elsewhere, and whose evidence is that of there.
-
-    The evidence is the good pilot's, to within four of its errors, a false-alarm rate of 6e-5; and
-    random points of the runs' cube are worth most of a draw of the posterior.
+    Random points of nested runs' cube are worth most of a draw of the posterior.
     """
     shear = flown.proposal.shear
     away = replace(shear, center=shear.center + 8.0 * shear.scale)
-    lost = replace(
-        flown,
-        proposal=replace(flown.proposal, shear=away),
-        log_z=flown.log_z - 30.0,
-        log_z_error=None,
-        effective=3.0,
-    )
-    begin = beginning_of_runs(lost, [mode], posterior, 0.8, np.random.default_rng(5))
-    assert begin.log_z_error is not None
+    lost = replace(flown.proposal, shear=away)
+    points = lost.sample(4000, np.random.RandomState(4))
+    assert kish(lost.log_weights(points, posterior.log_densities(points))) < 10.0
+    rng = np.random.default_rng(5)
+    found = improved(lost, [mode], posterior, rng)
+    look = last_look(found, posterior, rng)
     assert flown.log_z_error is not None
-    error = math.hypot(begin.log_z_error, flown.log_z_error)
-    assert abs(begin.log_z - flown.log_z) < 4.0 * error
-    proposal = parse_proposal(begin.settings, posterior.problem.n_dim)
+    error = math.hypot(relative_error(look.logs), flown.log_z_error)
+    assert abs(log_mean(look.logs) - flown.log_z) < 4.0 * error
+    proposal = parse_proposal(found.for_cube(0.8), posterior.problem.n_dim)
     target = CubeLikelihood(posterior, proposal)
     logs = target.log_likelihoods(np.random.default_rng(6).random((4000, target.n_dim)))
     assert kish(logs) > 0.3 * 4000

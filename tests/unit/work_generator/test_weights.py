@@ -38,7 +38,8 @@ def draws(shares: tuple[float, float] = (0.5, 0.5), width: float = 1.5) -> Look:
     points = at[rng.choice(2, size=N, p=shares)] + width * rng.normal(size=(N, 2))
     squares = ((points[:, None] - at) ** 2).sum(axis=2) / width**2
     proposal = np.logaddexp(*(np.log(shares) - 0.5 * squares - math.log(2 * math.pi * width**2)).T)
-    return Look(points, POSTERIOR.log_densities(points) - proposal)
+    densities = POSTERIOR.log_densities(points)
+    return Look(points, densities - proposal, densities)
 
 
 def test_modes_have_the_parts_of_all_draws_that_are_theirs() -> None:
