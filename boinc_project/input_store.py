@@ -100,14 +100,15 @@ def describe(path: Path) -> StoredInput:
 def lay(source: Path, target: Path) -> None:
     """Put a file of a store where it is wanted: as another name of the same bytes if that can be.
 
-    The target appears whole or not at all, and replaces what was there.
+    The target appears whole or not at all, and replaces what was there. Several may do this with one
+    target at once.
     """
-    part = target.with_name(f".new-{target.name}")
-    part.unlink(missing_ok=True)
-    try:
-        os.link(source, part)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, part)
-        with part.open("rb") as stream:
-            os.fsync(stream.fileno())
-    part.replace(target)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent) as directory:
+        part = Path(directory) / target.name
+        try:
+            os.link(source, part)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(source, part)
+            with part.open("rb") as stream:
+                os.fsync(stream.fileno())
+        part.replace(target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def test_what_is_laid_out_outlives_the_store(tmp_path: Path) -> None:
     assert target.stat().st_ino == source.stat().st_ino  # the bytes are there once
     source.unlink()
     assert target.read_bytes() == DATA
+
+
+def test_many_may_lay_the_same_file_at_once(tmp_path: Path) -> None:
+    store = InputStore(tmp_path / "inputs")
+    source = store.find(store.add(writer(b"pixels")).sha256)
+    with ThreadPoolExecutor(8) as pool:
+        for round_ in range(25):
+            target = tmp_path / "download" / f"{round_}.fits"
+            target.parent.mkdir(exist_ok=True)
+            done = [pool.submit(lay, source, target) for _ in range(8)]
+            assert [one.result() for one in done] == [None] * 8
+            assert [path.name for path in target.parent.iterdir()] == [target.name]
+            target.unlink()
 
 
 def unit(digest: str) -> Unit:
