@@ -3,9 +3,8 @@
 Simulated fleets drive the real server (see `server.simulation`), each run with one setting that is
 not at its default: how long a host may take for a result, how many of the results that one host
 alone computed are audited, and of those that others confirmed, and how many results a processor
-gets a day. Each is repeated with
-other seeds; numbers are means, those of false accepts and rejects are sums. Progress goes to
-stderr, the last line is JSON.
+gets a day. Each is repeated with other seeds; numbers are means, those of false accepts and rejects
+are sums. Progress goes to stderr, the last line is JSON.
 """
 
 from __future__ import annotations

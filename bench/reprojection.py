@@ -27,9 +27,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
-import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,6 +35,9 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.programs import measured, program
 from boinc_project.fits.cards import card
 from boinc_project.fits.writing import create_fits
 from boinc_project.unit import Unit
@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--work", type=Path, help="where files are kept (default: thrown away)")
     options = parser.parse_args()
-    python, swarp = peer_python(), swarp_program()
+    python, swarp = peer_python(), program("swarp", "SWarp", "swarp")
     with tempfile.TemporaryDirectory() as temporary:
         work = options.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
@@ -107,49 +107,6 @@ def peer_python() -> str | None:
     return None
 
 
-def swarp_program() -> str | None:
-    """Return SWarp's program, installing it where that is possible."""
-    found = shutil.which("SWarp") or shutil.which("swarp")
-    if not found and shutil.which("apt-get") and os.geteuid() == 0:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update", "-qq"], ["install", "-y", "-qq", "swarp"]):
-            subprocess.run(["apt-get", *command], env=environment, capture_output=True, check=False)
-        found = shutil.which("SWarp") or shutil.which("swarp")
-    if not found:
-        print("SWarp cannot be had here (as root: apt-get install swarp): it is left out.")
-    return found
-
-
-def measured(command: list[str], **options: Any) -> tuple[float, float, str]:
-    """Run a program; return its CPU seconds, its peak memory in MB and what it printed.
-
-    The peak is that of the largest child so far: run small programs first.
-    """
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    wrapper = "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); " \
-        "sys.stderr.write(f'peak {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}\\n'); " \
-        "sys.exit(code)"  # fmt: skip
-    environment = {
-        **os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT),
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", wrapper, *command],
-        env=environment, capture_output=True, encoding="utf-8", check=False, **options,
-    )  # fmt: skip
-    if done.returncode:
-        raise SystemExit(f"{command[0]} failed: {done.stderr[-2000:]}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    peak = float(done.stderr.rsplit("peak ", 1)[1]) / 1024
-    return cpu - WRAPPER, peak, done.stdout
-
-
-def wrapper_seconds() -> float:
-    """Return what the wrapping process takes by itself."""
-    return measured(["true"])[0]
-
-
-WRAPPER = 0.0
 OURS = """
 import sys, time
 from apps import main, reprojection
@@ -168,12 +125,12 @@ def run_ours(slot: Path) -> tuple[float, float, float]:
     """Return CPU seconds of ``run`` and of the process, and its peak memory in MB."""
     for left in ("checkpoint", "checkpoint.previous", "tiles.spool", "boinc_finish_called"):
         (slot / left).unlink(missing_ok=True)
-    cpu, peak, said = measured([sys.executable, "-c", OURS, str(slot)], cwd=ROOT)
+    cpu, peak, said = measured([sys.executable, "-c", OURS, str(slot)], ROOT, PYTHONPATH=str(ROOT))
     return float(said.split()[-1]), cpu, peak
 
 
 def run_reproject(python: str, work: Path) -> tuple[float, float]:
-    _, peak, said = measured([python, str(PEER), "run", str(work)], cwd=work)
+    _, peak, said = measured([python, str(PEER), "run", str(work)], work)
     return float(said.split()[-1]), peak
 
 
@@ -185,7 +142,7 @@ def run_swarp(swarp: str, work: Path, size: int) -> tuple[float, float]:
         *("-CENTER_TYPE", "MANUAL", "-CENTER", "150.0,2.2", "-IMAGE_SIZE", f"{size},{size}"),
         *("-PIXELSCALE_TYPE", "MANUAL", "-PIXEL_SCALE", "1.0", "-CELESTIAL_TYPE", "EQUATORIAL"),
     ]
-    cpu, peak, _ = measured(command, cwd=work)
+    cpu, peak, _ = measured(command, work)
     return cpu, peak
 
 
@@ -271,5 +228,4 @@ def _unit(slot: Path, pixels: Any, nodes: Any, bad: Any, variance: Any) -> None:
 
 
 if __name__ == "__main__":
-    WRAPPER = wrapper_seconds()
     sys.exit(main())

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import sys
 import tempfile
@@ -29,14 +28,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import stacking_peers as peers
 from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from assimilator.coadd.clip import Stacked
 from assimilator.coadd.frames import Source
 from assimilator.coadd.measure import Grid
 from assimilator.coadd.options import Options
 from assimilator.coadd.stack import coadd
+from bench import stacking_peers as peers
+from bench.programs import measured, program
 
 SEED = 20261125
 CHUNK = 64
@@ -155,10 +157,8 @@ def differing(directory: Path, size: int, rows: int) -> float:
 
 def child(arguments: list[str]) -> dict[str, float]:
     """Run one side in a process of its own; ``process`` is the CPU seconds of all of it."""
-    root = str(Path(__file__).parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     command = [sys.executable, str(Path(__file__).resolve()), *arguments]
-    cpu, _, said = peers.measured(command, Path.cwd(), PYTHONPATH=path)
+    cpu, _, said = measured(command, Path.cwd())
     found: dict[str, float] = json.loads(said.splitlines()[-1])
     return {**found, "process": cpu}
 
@@ -175,8 +175,8 @@ def run_side(side: str, directory: Path, n_frame: int, size: int, rows: int) -> 
 def programs() -> dict[str, str]:
     """Return the programs that can be had, by the name of their ratio."""
     found = {
-        "siril": peers.program("siril", "siril-cli"),
-        "swarp": peers.program("swarp", "SWarp", "swarp"),
+        "siril": program("siril", "siril-cli"),
+        "swarp": program("swarp", "SWarp", "swarp"),
     }
     return {name: path for name, path in found.items() if path}
 

@@ -1,4 +1,4 @@
-"""Siril and SWarp for ``bench/stacking.py``: installed if that can be, and given the same frames.
+"""Siril and SWarp for ``bench/stacking.py``: given the same frames, and measured.
 
 What each is asked for is the nearest that it has to sigma-clipped weighted means:
 
@@ -11,11 +11,7 @@ What each is asked for is the nearest that it has to sigma-clipped weighted mean
 
 from __future__ import annotations
 
-import os
-import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +19,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bench.programs import measured
 
 LEVEL = 1000.0
 """Sky of the frames: what a stack must show."""
@@ -35,50 +33,7 @@ set32bits
 stack f_ rej s 3 3 -nonorm -out=stacked
 close
 """
-WRAPPER = (
-    "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); "
-    "sys.stderr.write(f'peak {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}\\n'); "
-    "sys.exit(code)"
-)
-
 Frames = Iterable[NDArray[np.float32]]
-
-
-def measured(command: list[str], directory: Path, **environment: str) -> tuple[float, float, str]:
-    """Run a program, one thread; return its CPU seconds, its peak in MB and what it printed."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", WRAPPER, *command],
-        cwd=directory,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **environment},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"{command[0]} failed: {done.stderr[-2000:]}{done.stdout[-2000:]}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return cpu, float(done.stderr.rsplit("peak ", 1)[1]) / 1024, done.stdout
-
-
-def program(package: str, *names: str) -> str | None:
-    """Return a program's path, installing its Debian package where that is possible."""
-
-    def find() -> str | None:
-        return next((path for name in names if (path := shutil.which(name))), None)
-
-    if not find() and shutil.which("apt-get") and os.geteuid() == 0:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (
-            ["update", "-qq"],
-            ["install", "-y", "-qq", "--no-install-recommends", package],
-        ):
-            subprocess.run(["apt-get", *command], env=environment, capture_output=True, check=False)
-    found = find()
-    if not found:
-        print(f"{package} cannot be had here (as root: apt-get install {package}): left out.")
-    return found
 
 
 def run_siril(siril: str, directory: Path, frames: Frames) -> tuple[float, float]:

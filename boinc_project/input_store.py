@@ -100,8 +100,8 @@ def describe(path: Path) -> StoredInput:
 def lay(source: Path, target: Path) -> None:
     """Put a file of a store where it is wanted: as another name of the same bytes if that can be.
 
-    The target appears whole or not at all, and replaces what was there. Several may do this with one
-    target at once.
+    The target appears whole or not at all, and replaces what was there. Several processes may do
+    this with one target at once.
     """
     with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent) as directory:
         part = Path(directory) / target.name

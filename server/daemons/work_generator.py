@@ -17,10 +17,11 @@ from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.states import AssimilateState, CampaignState, ErrorMask
 from server.daemons.items import run_each
-from server.models import CampaignRow, ProductRow, Workunit
+from server.models import CampaignRow, Workunit
 from server.project import Project
 from server.services.campaigns import complete, issue_generation, sweep
 from server.services.draws import read_draws
+from server.services.newest_product import newest_product
 from server.services.watching import watch
 from work_generator import registry
 from work_generator.definition import from_definition
@@ -108,12 +109,7 @@ def _situation(session: Session, campaign_id: int) -> _Situation | None:
     row = session.get(CampaignRow, campaign_id)
     if row is None or row.state != CampaignState.ACTIVE.value:
         return None
-    product = session.scalars(
-        select(ProductRow)
-        .where(ProductRow.campaign_id == campaign_id)
-        .order_by(ProductRow.version.desc())
-        .limit(1)
-    ).one_or_none()
+    product = newest_product(session, campaign_id)
     # A product with withdrawn outputs is no ground to end on: they are computed again.
     converged = product is not None and product.converged and not product.doubted
     waiting = row.merge_wanted or _is_open(session, row)

@@ -19,11 +19,12 @@ from boinc_project.campaign import EXTENDABLE_APPS, Campaign
 from boinc_project.errors import InputError, StateError
 from boinc_project.input_store import InputStore
 from boinc_project.states import CampaignState, FileDeleteState
-from server.models import CampaignRow, Event, ProductRow, Result, Workunit
+from server.models import CampaignRow, Event, Result, Workunit
 from server.project import Project
 from server.services.campaign_issue import add_workunits, stage
 from server.services.campaigns import enter, find
 from server.services.inputs import guard_inputs
+from server.services.newest_product import newest_product
 from work_generator import registry
 from work_generator.definition import from_definition, to_definition
 from work_generator.extension import Extension
@@ -132,7 +133,9 @@ def _add(
         _need_extendable(session, project, row)
         row.definition, row.source = to_definition(found.campaign), found.campaign.source
         add_workunits(project, session, row, found.campaign, found.units, store=store)
-        _not_all_of_it(session, row.id)
+        product = newest_product(session, row.id, to_change=True)
+        if product is not None:
+            product.converged = False  # it is not of all frames any more
         images, units = len(found.added), len(found.units)
         reason = (
             f"{images} image{'s' * (images != 1)} joined it, in {units} "
@@ -154,19 +157,6 @@ def _add(
             enter(session, row, CampaignState.ACTIVE, project.clock(), actor, reason)
             row.end_time = None
         return reopened
-
-
-def _not_all_of_it(session: Session, campaign_id: int) -> None:
-    """Note that the newest product is not of all frames any more."""
-    newest = session.scalars(
-        select(ProductRow)
-        .where(ProductRow.campaign_id == campaign_id)
-        .order_by(ProductRow.version.desc())
-        .limit(1)
-        .with_for_update()
-    ).one_or_none()
-    if newest is not None:
-        newest.converged = False
 
 
 def _need_extendable(session: Session, project: Project, row: CampaignRow) -> None:

@@ -14,11 +14,12 @@ from boinc_project.errors import InputError, StateError, TransientError
 from boinc_project.lifecycle.workunit import Cancelled
 from boinc_project.states import CampaignState, ErrorMask, Outcome, ServerState
 from server.db import Database
-from server.models import CampaignRow, Event, ProductRow, Result, Workunit
+from server.models import CampaignRow, Event, Result, Workunit
 from server.project import Project
 from server.services import campaign_view, lifecycle
 from server.services.campaign_issue import Issued, issue, issue_generation
 from server.services.campaign_view import CampaignView
+from server.services.newest_product import newest_product
 from work_generator.definition import from_definition
 
 __all__ = [
@@ -186,12 +187,8 @@ def status(project: Project, name: str) -> Status:
     """
     with project.database.read() as session:
         row = find(session, name)
-        summary = session.scalar(
-            select(ProductRow.summary)
-            .where(ProductRow.campaign_id == row.id)
-            .order_by(ProductRow.version.desc())
-            .limit(1)
-        )
+        product = newest_product(session, row.id)
+        summary = None if product is None else product.summary
         credit, computers = session.execute(
             select(
                 func.coalesce(func.sum(Result.granted_credit), 0.0),

@@ -17,6 +17,7 @@ from boinc_project.states import AssimilateState, CampaignState, ErrorMask, Vali
 from server.models import AppVersion, CampaignRow, Event, ProductRow, Result, Workunit
 from server.project import Project
 from server.services.image_view import is_image
+from server.services.newest_product import newest_product
 from server.services.validation import unit_of
 from work_generator.definition import from_definition
 
@@ -99,7 +100,7 @@ def harvest(session: Session, project: Project, campaign_id: int) -> Harvest | N
     ).all()
     if row is None or not ready:
         return None
-    newest = _newest(session, campaign_id)
+    newest = newest_product(session, campaign_id)
     rows = _canonical_rows(session, campaign_id)
     over = row.state in (CampaignState.COMPLETE.value, CampaignState.CANCELLED.value)
     # After a campaign's end its files are deleted in time: a product must not shrink by that.
@@ -128,7 +129,7 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
 
     A merge that was interrupted after its row was written is so found again, not counted twice.
     """
-    newest = _newest(session, campaign_id)
+    newest = newest_product(session, campaign_id)
     digest = product.digest
     summary = product.summary()
     # The same outputs may be less than all of a campaign that was extended.
@@ -162,7 +163,7 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
 
 
 def _is_due(session: Session, campaign_id: int, now: float) -> bool:
-    newest = _newest(session, campaign_id)
+    newest = newest_product(session, campaign_id)
     if newest is None:
         return True
     late = now - newest.create_time >= MERGE_INTERVAL
@@ -182,15 +183,6 @@ def _has_grown(session: Session, newest: ProductRow) -> bool:
         Workunit.campaign_id == newest.campaign_id, Workunit.canonical_resultid.is_not(None)
     )
     return (session.scalar(canonical) or 0) >= GROWTH * newest.n_unit
-
-
-def _newest(session: Session, campaign_id: int) -> ProductRow | None:
-    return session.scalars(
-        select(ProductRow)
-        .where(ProductRow.campaign_id == campaign_id)
-        .order_by(ProductRow.version.desc())
-        .limit(1)
-    ).one_or_none()
 
 
 def _canonical_rows(session: Session, campaign_id: int) -> Sequence[_CanonicalRow]:

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from boinc_project.errors import TransientError
 from boinc_project.lifecycle.workunit import Withdrawn
 from boinc_project.states import CampaignState
-from server.models import CampaignRow, Event, HostAppVersion, ProductRow, Result, Workunit
+from server.models import CampaignRow, Event, HostAppVersion, Result, Workunit
 from server.project import Project
 from server.services.lifecycle import LoadedWorkunit, apply, load
+from server.services.newest_product import newest_product
 
 Suspect = tuple[int, int]
 """A host and an app version."""
@@ -107,13 +108,7 @@ def withdraw_wrong(
             )
         )
         return False
-    event = Withdrawn(project.clock(), None, granted=row.received_time or 0.0, reason=why)
-    effects = apply(
-        session, project.database, loaded, event, actor=actor, settings=project.settings
-    )
-    if effects:
-        _tell_product(session, campaign.id)
-    return bool(effects)
+    return _withdraw(session, project, loaded, None, why, actor=actor)
 
 
 def _alone(suspect: Suspect) -> Select[int, int, str]:
@@ -132,29 +127,32 @@ def _reopen_one(project: Project, suspect: Suspect, workunit_id: int, *, actor: 
         loaded = load(session, project.database, workunit_id)
         if loaded is None or loaded.state.canonical is None:
             return False
-        row = loaded.results[loaded.state.canonical]
-        event = Withdrawn(
-            project.clock(), suspect[0], granted=row.received_time or 0.0, reason=REASON
-        )
-        effects = apply(
-            session, project.database, loaded, event, actor=actor, settings=project.settings
-        )
-        if effects:
-            _tell_product(session, loaded.row.campaign_id)
-        return bool(effects)
+        return _withdraw(session, project, loaded, suspect[0], REASON, actor=actor)
 
 
-def _tell_product(session: Session, campaign_id: int) -> None:
-    """Count one withdrawn output of the newest product: it is no ground to end a campaign on."""
-    newest = session.scalars(
-        select(ProductRow)
-        .where(ProductRow.campaign_id == campaign_id)
-        .order_by(ProductRow.version.desc())
-        .limit(1)
-        .with_for_update()
-    ).one_or_none()
-    if newest is not None:
-        newest.doubted += 1
+def _withdraw(
+    session: Session,
+    project: Project,
+    loaded: LoadedWorkunit,
+    host: int | None,
+    reason: str,
+    *,
+    actor: str,
+) -> bool:
+    """Withdraw a canonical result, see `Withdrawn`, and count it in the newest product.
+
+    A product with such outputs is no ground to end a campaign on.
+    """
+    assert loaded.state.canonical is not None
+    row = loaded.results[loaded.state.canonical]
+    event = Withdrawn(project.clock(), host, granted=row.received_time or 0.0, reason=reason)
+    effects = apply(
+        session, project.database, loaded, event, actor=actor, settings=project.settings
+    )
+    product = newest_product(session, loaded.row.campaign_id, to_change=True) if effects else None
+    if product is not None:
+        product.doubted += 1
+    return bool(effects)
 
 
 def _doubt(campaign_id: int, suspect: Suspect, count: int, now: float, actor: str) -> Event:
