@@ -15,7 +15,14 @@ import numpy as np
 
 from apps.nested import checkpoint
 from apps.nested.cube import CubeLikelihood
-from apps.nested.run import NestedRun, NestedSampler, Segment, is_complete, log_left
+from apps.nested.run import (
+    NestedRun,
+    NestedSampler,
+    Segment,
+    is_complete,
+    log_left,
+    output_of,
+)
 from apps.nested.settings import NestedSettings, NestedUnit
 from apps.runtime.checkpoint import CheckpointFile
 from apps.runtime.errors import QuitRequested
@@ -76,7 +83,15 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
         target.n_call = found.calls[-1]
         posterior.failures.update(found.failures)
     _compute(found, sampler, target, runtime, file)
-    write_nested_output(output, _output(unit, settings, found, runtime))
+    whole = output_of(
+        found,
+        settings.coordinates,
+        unit_digest=unit.digest,
+        app_version=APP_VERSION,
+        platform=runtime.platform,
+        app_digest=runtime.app_digest,
+    )
+    write_nested_output(output, whole)
 
 
 def nested_sampler(unit: Unit, settings: NestedSettings, target: CubeLikelihood) -> NestedSampler:
@@ -172,23 +187,3 @@ def _fraction(found: NestedRun, settings: NestedSettings) -> float:
     behind = found.n_segment * settings.segment / settings.n_live
     by_number = found.n_segment / settings.max_segments
     return max(by_number, behind / (behind + ahead))
-
-
-def _output(unit: Unit, settings: NestedUnit, found: NestedRun, runtime: Runtime) -> NestedOutput:
-    return NestedOutput(
-        unit_digest=unit.digest,
-        app_version=APP_VERSION,
-        platform=runtime.platform,
-        app_digest=runtime.app_digest,
-        parameter_names=settings.coordinates,
-        dead_u=np.concatenate(found.dead_u),
-        dead_logl=np.concatenate(found.dead_logl),
-        dead_slot=np.concatenate(found.dead_slot),
-        live_u=found.live_u,
-        live_logl=found.live_logl,
-        scales=np.array(found.scales),
-        calls=np.array(found.calls, dtype=np.int64),
-        n_drawn=found.n_drawn,
-        segment=settings.sampler.segment,
-        failures=dict(found.failures),
-    )

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from apps.nested.cube import CubeLikelihood
-from apps.nested.run import NestedSampler, is_complete
+from apps.nested.run import is_complete, output_of
 from apps.nested.settings import parse_sampler
+from apps.ttv_nested import nested_sampler
 from assimilator.nested import insertion_probability
 from assimilator.nested_errors import resample
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.nested_output import NestedOutput
 from boinc_project.nested_weights import Points, insertion_ranks, merge_points, weigh
-from boinc_project.seeds import Stream, stream_key
 from boinc_project.unit import Unit
 from work_generator import nested
 from work_generator.campaign_file import load_campaign
@@ -79,29 +79,13 @@ def _run(campaign: Campaign, unit: Unit) -> NestedOutput:
     posterior = posterior_of(campaign.settings, campaign.inputs)
     settings = parse_sampler(unit.settings["sampler"], posterior.problem.n_dim)
     target = CubeLikelihood(posterior, settings.proposal)
-    keys = stream_key(unit.seed, Stream.PRIOR), stream_key(unit.seed, Stream.CHAIN)
-    sampler = NestedSampler(settings, *keys, target)
+    sampler = nested_sampler(unit, settings, target)
     found = sampler.begin()
     found.calls.append(target.n_call)
     while not is_complete(found, settings):
         sampler.advance(found)
         found.calls.append(target.n_call)
-    return NestedOutput(
-        unit_digest=unit.digest,
-        app_version=0,
-        platform="",
-        app_digest="",
-        parameter_names=target.cube.names,
-        dead_u=np.concatenate(found.dead_u),
-        dead_logl=np.concatenate(found.dead_logl),
-        dead_slot=np.concatenate(found.dead_slot),
-        live_u=found.live_u,
-        live_logl=found.live_logl,
-        scales=np.array(found.scales),
-        calls=np.array(found.calls, dtype=np.int64),
-        n_drawn=found.n_drawn,
-        segment=settings.segment,
-    )
+    return output_of(found, target.cube.names, unit_digest=unit.digest)
 
 
 def _error(points: Points) -> float:

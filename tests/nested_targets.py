@@ -9,7 +9,7 @@ import numpy as np
 
 from apps.nested.cube import Target
 from apps.nested.proposal import Proposal, Superposition
-from apps.nested.run import NestedRun, NestedSampler, is_complete
+from apps.nested.run import NestedRun, NestedSampler, is_complete, output_of
 from apps.nested.settings import NestedSettings
 from apps.ttv.shear import Shear, n_feature
 from boinc_project.nested_output import NestedOutput
@@ -108,24 +108,15 @@ def run(
     while not is_complete(found, chosen):
         nested.advance(found)
         found.calls.append(target.n_call)
-    return output_of(found, chosen)
+    return written(found)
 
 
-def output_of(found: NestedRun, chosen: NestedSettings) -> NestedOutput:
-    return NestedOutput(
+def written(found: NestedRun) -> NestedOutput:
+    """Return what a run is written as, as if by the app on this platform."""
+    return output_of(
+        found,
+        tuple(f"p{k}" for k in range(found.live_u.shape[1])),
         unit_digest="ab" * 32,
         app_version=100,
         platform="x86_64-pc-linux-gnu",
-        app_digest="",
-        parameter_names=tuple(f"p{k}" for k in range(found.live_u.shape[1])),
-        dead_u=np.concatenate(found.dead_u),
-        dead_logl=np.concatenate(found.dead_logl),
-        dead_slot=np.concatenate(found.dead_slot),
-        live_u=found.live_u,
-        live_logl=found.live_logl,
-        scales=np.array(found.scales),
-        calls=np.array(found.calls, dtype=np.int64),
-        n_drawn=found.n_drawn,
-        segment=chosen.segment,
-        failures=dict(found.failures),
     )

@@ -27,6 +27,7 @@ from apps.nested.cube import Target
 from apps.nested.settings import NestedSettings
 from apps.nested.walk import TARGET_ACCEPTANCE, LockstepPool, LockstepWalk
 from boinc_project.errors import UnitError
+from boinc_project.nested_output import NestedOutput
 from boinc_project.seeds import step_bits
 
 Floats = NDArray[np.float64]
@@ -214,6 +215,47 @@ class NestedSampler:
             use_pool={"prior_transform": False, "loglikelihood": False, "update_bound": False},
             facc=TARGET_ACCEPTANCE,
         )
+
+
+def output_of(
+    run: NestedRun,
+    names: tuple[str, ...],
+    *,
+    unit_digest: str,
+    app_version: int = 0,
+    platform: str = "",
+    app_digest: str = "",
+) -> NestedOutput:
+    """Return what a run of at least one segment is written as.
+
+    Parameters
+    ----------
+    run : NestedRun
+        All of it.
+    names : tuple[str, ...]
+        Of the coordinates of the cube.
+    unit_digest : str
+        Of the unit.
+    app_version, platform, app_digest : int, str, str
+        By what, where, and by which files it was computed.
+    """
+    return NestedOutput(
+        unit_digest=unit_digest,
+        app_version=app_version,
+        platform=platform,
+        app_digest=app_digest,
+        parameter_names=names,
+        dead_u=np.concatenate(run.dead_u),
+        dead_logl=np.concatenate(run.dead_logl),
+        dead_slot=np.concatenate(run.dead_slot),
+        live_u=run.live_u,
+        live_logl=run.live_logl,
+        scales=np.array(run.scales),
+        calls=np.array(run.calls, dtype=np.int64),
+        n_drawn=run.n_drawn,
+        segment=len(run.dead_logl[0]),
+        failures=dict(run.failures),
+    )
 
 
 def is_complete(run: NestedRun, settings: NestedSettings) -> bool:

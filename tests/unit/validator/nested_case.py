@@ -102,7 +102,7 @@ def compute(unit: Unit, data: bytes | None = None, index: int | None = None) -> 
         found.calls.append(target.n_call)
     found.failures = target.posterior.failures
     return replace(
-        nested_targets.output_of(found, settings.sampler),
+        nested_targets.written(found),
         unit_digest=unit.digest,
         parameter_names=settings.coordinates,
     )

@@ -88,7 +88,7 @@ def nested_output(unit: Unit, seed: int = 0) -> NestedOutput:
         found.calls.append(target.n_call)
     found.failures = target.posterior.failures
     return replace(
-        nested_targets.output_of(found, settings.sampler),
+        nested_targets.written(found),
         unit_digest=unit.digest,
         platform="aarch64-unknown-linux-gnu",
         parameter_names=settings.coordinates,
