@@ -17,6 +17,7 @@ from boinc_project.nested_weights import (
     weigh,
 )
 from boinc_project.unit import Unit
+from validator.comparison import open_both
 from validator.nested_segments import LOGL_TOLERANCE, RELATIVE_TOLERANCE
 from validator.verdict import Verdict, inconclusive, invalid, valid
 
@@ -50,19 +51,17 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
     OutputError
         If one of them cannot be read.
     """
-    # In the order of their digests: the same numbers whichever comes first.
-    (digest_a, a), (digest_b, b) = sorted(
-        ((content_digest(one), one) for one in map(read_nested_output, (path_a, path_b))),
-        key=lambda pair: pair[0],
+    both = open_both(
+        unit,
+        (path_a, path_b),
+        read=read_nested_output,
+        digest=content_digest,
+        shape=lambda one: (one.live_u.shape, one.parameter_names),
+        is_finite=is_finite,
     )
-    if {a.unit_digest, b.unit_digest} != {unit.digest}:
-        return invalid("The outputs are not both of this unit.")
-    if digest_a == digest_b:
-        return valid("Its numbers equal those of the other result, bit for bit.")
-    if a.live_u.shape != b.live_u.shape or a.parameter_names != b.parameter_names:
-        return invalid("The two outputs have different shapes.")
-    if not (is_finite(a) and is_finite(b)):
-        return invalid("An output has numbers that are not finite.")
+    if isinstance(both, Verdict):
+        return both
+    a, b = both
     distance = _distance(a, b)
     if distance <= POINT_TOLERANCE:
         return valid("It follows the other result point by point.", distance=distance)

@@ -18,6 +18,7 @@ from boinc_project.errors import OutputError
 from boinc_project.ttv_output import TtvOutput, content_digest, read_ttv_output
 from boinc_project.unit import Unit
 from validator import ttv_audit
+from validator.comparison import open_both
 from validator.credit import cobblestones
 from validator.segments import AUDIT_SHARE, TOLERANCE, UNSURE, Fate, Purse
 from validator.statistics import MIN_EFFECTIVE, compare_runs
@@ -98,19 +99,17 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
     OutputError
         If one of them cannot be read.
     """
-    # In the order of their digests: the same numbers whichever comes first.
-    (digest_a, a), (digest_b, b) = sorted(
-        ((content_digest(one), one) for one in map(read_ttv_output, (path_a, path_b))),
-        key=lambda pair: pair[0],
+    both = open_both(
+        unit,
+        (path_a, path_b),
+        read=read_ttv_output,
+        digest=content_digest,
+        shape=lambda one: (one.draws.shape, one.parameter_names),
+        is_finite=_finite,
     )
-    if {a.unit_digest, b.unit_digest} != {unit.digest}:
-        return invalid("The outputs are not both of this unit.")
-    if digest_a == digest_b:
-        return valid("Its numbers equal those of the other result, bit for bit.")
-    if a.draws.shape != b.draws.shape or a.parameter_names != b.parameter_names:
-        return invalid("The two outputs have different shapes.")
-    if not (_finite(a) and _finite(b)):
-        return invalid("An output has numbers that are not finite.")
+    if isinstance(both, Verdict):
+        return both
+    a, b = both
     distance = _distance(a, b)
     if distance <= TOLERANCE:
         if a.n_likelihood != b.n_likelihood or (a.accepted != b.accepted).any():

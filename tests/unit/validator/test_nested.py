@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -255,7 +256,9 @@ def test_honest_runs_that_have_parted_agree(tmp_path: Path) -> None:
     assert "evidence and moments" in verdict.reason
 
 
-def test_a_wrong_posterior_disagrees(tmp_path: Path) -> None:
+def test_a_wrong_posterior_disagrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # On some processors the run branches so that its number of calls tells already.
+    monkeypatch.setattr(nested_comparison, "MAX_CALL_RATIO", math.inf)
     verdict = compare(tmp_path, case().output, nested_case.wrong_run())
     assert verdict.is_invalid
     assert "standard errors" in verdict.reason

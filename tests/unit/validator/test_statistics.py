@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import binom, rankdata
+from scipy.stats import binom
 
 from boinc_project.autocorrelation import autocorrelate
 from tests.unit.validator.ensembles import ar1, gaussian_log_prob
@@ -17,7 +17,6 @@ from validator.statistics import (
     Comparison,
     compare_ensembles,
     compare_runs,
-    rank,
 )
 
 Floats = NDArray[np.float64]
@@ -197,12 +196,3 @@ def test_replicas_share_their_evidence() -> None:
     one, all_six = autocorrelate(series[0]), autocorrelate(series)
     assert all_six.n == 3000
     assert (all_six.effective > 3 * one.effective).all()
-
-
-@pytest.mark.parametrize("n_value", [1, 2, 5, 1000])
-def test_ranks_are_those_of_scipy(n_value: int) -> None:
-    """Among 1, 2, ... 1000 draws of a few values nearly all are ties; of many, nearly none."""
-    rng = np.random.default_rng(n_value)
-    for values in (rng.integers(n_value, size=1000).astype(float), rng.standard_normal(n_value)):
-        assert np.array_equal(rank(values), rankdata(values))
-    assert np.isnan(rank(np.array([1.0, np.nan, 0.0]))).all()
