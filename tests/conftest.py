@@ -1,12 +1,14 @@
 """Fixtures that every test may use: databases, and what the machine has.
 
 Whether a part of the outside world is required is said by ``OPENASTRO_REQUIRE``, a comma-separated
-list of ``client``, ``postgres``, ``browser``, ``clang`` and ``fits``: a test that misses a required
-part fails, where it would otherwise be skipped.
+list of ``client``, ``postgres``, ``browser``, ``clang``, ``fits`` and ``kernel``: a test that
+misses a required part fails, where it would otherwise be skipped. Whole modules are skipped where a
+kernel was not compiled; so if that is required no test runs without them all.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -29,6 +31,21 @@ def missing(part: str, reason: str) -> None:
     if part in REQUIRED:
         pytest.fail(f"{part} is required here, but {reason}")
     pytest.skip(reason)
+
+
+KERNELS = (
+    "apps.ttv._kernel",
+    "apps.reprojection._kernel",
+    "assimilator.coadd._kernel",
+    "boinc_project.fits._rice",
+)
+
+
+def pytest_sessionstart() -> None:
+    """Run no test if a compiled kernel is required and missing."""
+    absent = [name for name in KERNELS if importlib.util.find_spec(name) is None]
+    if "kernel" in REQUIRED and absent:
+        pytest.exit(f"kernel is required here, but {', '.join(absent)} was not built", 1)
 
 
 @pytest.fixture(scope="session")
