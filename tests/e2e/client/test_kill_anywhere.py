@@ -42,6 +42,33 @@ def _undisturbed(project: LiveProject, apps: Path, slot: Path) -> bytes:
     return (slot / "output.h5").read_bytes()
 
 
+def test_a_killed_client_is_gone_whatever_its_clock(
+    new_client: Callable[..., StockClient],
+) -> None:
+    """Else none of the kills below is one: two clients would share a directory."""
+    for speed in (1, 8):
+        client = new_client(f"clock-{speed}", speed=speed)
+        client.start()
+        client.wait_ready()
+        client.kill()
+        assert not _processes_in(client.directory)
+        client.start()
+        client.wait_ready()
+        client.kill_all()
+        assert not _processes_in(client.directory)
+
+
+def _processes_in(directory: Path) -> list[str]:
+    """Return the command lines of living processes that name a directory."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_text().split("\0")
+            if str(directory) in words:
+                found.append(" ".join(words))
+    return found
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_kills_leave_no_trace_in_the_output(
     seed: int,
