@@ -124,13 +124,15 @@ class TrustSection(_Section):
         0.5,
         gt=0.0,
         le=1.0,
-        description="Least part of the tasks computed by one host alone that are audited.",
+        description="Least part of the units that are audited, computed by one host alone or by "
+        "several.",
     )
     quorum_audit_rate: float = Field(
         0.02,
         ge=0.0,
         le=1.0,
-        description="Part of the tasks confirmed by others that are audited nevertheless.",
+        description="The same for units confirmed by several hosts that have waited an hour for "
+        "the validator.",
     )
     canary_units: int = Field(
         5,

@@ -20,7 +20,7 @@ agree with becomes canonical, and stands for the workunit from then on. Where ou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -78,6 +78,7 @@ def decide(
     inputs: Mapping[str, Path],
     canonical: int | None = None,
     checks: Mapping[int, Verdict] | None = None,
+    wrong: Verdict | None = None,
 ) -> Decision:
     """Decide which outputs of a workunit are true.
 
@@ -98,6 +99,8 @@ def decide(
         compared with it, and it is neither checked nor reported again.
     checks : Mapping[int, Verdict], optional
         What `check_all` said of the other outputs, if it was asked before.
+    wrong : Verdict, optional
+        What is wrong with `canonical`, if that was found out since: nothing agrees with it then.
 
     Raises
     ------
@@ -121,6 +124,8 @@ def decide(
         for a, b in (sorted(pair) for pair in pairs)
     }
     settled = settle(unit, outputs, comparisons, app=app, inputs=inputs)
+    if canonical is not None and wrong is not None:
+        settled = replace(settled, refuted={**settled.refuted, canonical: wrong})
     standing = _Standing.of(good, settled, min_quorum)
     winner = canonical
     if canonical is None:
@@ -131,8 +136,8 @@ def decide(
         if one in settled.refuted:
             verdict = settled.refuted[one]
         elif verdict.is_valid:
-            wrong = None if canonical is None else settled.refuted.get(canonical)
-            verdict = _against(one, winner, standing) if wrong is None else _beside(wrong)
+            found = None if canonical is None else settled.refuted.get(canonical)
+            verdict = _against(one, winner, standing) if found is None else _beside(found)
         states[one], reasons[one] = _STATES[verdict.kind], verdict.reason
     return Decision(
         canonical=winner,

@@ -25,7 +25,7 @@ from boinc_project.reprojection_output import (
 from boinc_project.unit import Unit
 from validator.credit import cobblestones
 from validator.reprojection_referee import referee
-from validator.reprojection_tiles import apart, differing_tiles, recomputed
+from validator.reprojection_tiles import apart, differing_tiles, need_inputs, recomputed
 from validator.segments import Purse
 from validator.verdict import Verdict, inconclusive, invalid, valid
 
@@ -138,6 +138,7 @@ def audit(
             for number, frame in enumerate(output.frames)
             for tile in range(frame.tiling.n_tile)
         ]
+        need_inputs(unit, settings, inputs, frozenset(range(len(output.frames))))
         purse, done = Purse(budget, cpu), 0
         for index in rng.permutation(len(places)):
             if not purse.has_for(done):

@@ -9,14 +9,13 @@ import numpy as np
 
 from apps.reprojection.computing import recompute
 from apps.reprojection.settings import ReprojectionSettings
-from boinc_project.errors import UnitError
 from boinc_project.reprojection_output import (
     FrameOutput,
     ReprojectionOutput,
     open_reprojection_output,
 )
-from boinc_project.unit import Unit, file_digest
-from validator.reprojection_tiles import Place, apart, beside, differing_tiles
+from boinc_project.unit import Unit
+from validator.reprojection_tiles import Place, apart, beside, differing_tiles, need_inputs
 from validator.verdict import Verdict, inconclusive, valid
 
 MOST_RECOMPUTED = 16
@@ -44,7 +43,7 @@ def referee(
             return nothing, nothing
         disputed = _disputed(settings, a, b)
         chosen = _spread(disputed)
-        _need_inputs(unit, settings, inputs, {number for number, _ in chosen})
+        need_inputs(unit, settings, inputs, {number for number, _ in chosen})
         sides: tuple[list[Verdict], list[Verdict]] = ([], [])
         for number, tile in chosen:
             again = recompute(unit, inputs, number, tile)
@@ -79,16 +78,6 @@ def _spread(places: Sequence[Place]) -> list[Place]:
         return list(places)
     numbers = np.linspace(0, len(places) - 1, MOST_RECOMPUTED).round().astype(int)
     return [places[number] for number in numbers]
-
-
-def _need_inputs(
-    unit: Unit, settings: ReprojectionSettings, inputs: Mapping[str, Path], frames: set[int]
-) -> None:
-    """Refuse to recompute from files that are not what was sent: nobody is wrong by them."""
-    unused = {one.input for number, one in enumerate(settings.frames) if number not in frames}
-    for name, digest in unit.inputs.items():
-        if name not in unused and (name not in inputs or file_digest(inputs[name]) != digest):
-            raise UnitError(f"The input file {name} is not the one that was sent.", name=name)
 
 
 def _verdict(found: Sequence[Verdict], n_disputed: int) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from apps.reprojection.computing import recompute
 from apps.reprojection.settings import ReprojectionSettings
 from apps.reprojection.tiles import Tile
+from boinc_project.errors import UnitError
 from boinc_project.reprojection_frame import tile_digest
 from boinc_project.reprojection_output import FrameOutput, ReprojectionOutput
-from boinc_project.unit import Unit
+from boinc_project.unit import Unit, file_digest
 from validator.verdict import Verdict, invalid, valid
 
 SIGMA_TOLERANCE = 1e-3
@@ -26,6 +27,31 @@ VARIANCE_TOLERANCE = 1e-4
 
 Place = tuple[int, int]
 """A frame's number and the tile's in it."""
+
+
+def need_inputs(
+    unit: Unit, settings: ReprojectionSettings, inputs: Mapping[str, Path], frames: Set[int]
+) -> None:
+    """Refuse to recompute from files that are not what was sent: nobody is wrong by them.
+
+    Parameters
+    ----------
+    unit, settings
+        What was asked for.
+    inputs : Mapping[str, Path]
+        The unit's other input files, by logical name.
+    frames : Set[int]
+        Numbers of the frames that are to be computed; the images of others need not be there.
+
+    Raises
+    ------
+    UnitError
+        Naming the file that is missing or another.
+    """
+    unused = {one.input for number, one in enumerate(settings.frames) if number not in frames}
+    for name, digest in unit.inputs.items():
+        if name not in unused and (name not in inputs or file_digest(inputs[name]) != digest):
+            raise UnitError(f"The input file {name} is not the one that was sent.", name=name)
 
 
 def differing_tiles(a: ReprojectionOutput, b: ReprojectionOutput) -> Iterator[Place]:

@@ -34,6 +34,8 @@ class HostRecord:
         Whether the owner is still to be told of a failed audit.
     reopen : bool
         Whether what the host alone computed is still to be opened again.
+    looks : int
+        How many results of the host that others confirmed are still to be audited once more.
     """
 
     max_jobs_per_day: int = 0
@@ -47,7 +49,14 @@ class HostRecord:
     streak_lost: int = 0
     notice: bool = False
     reopen: bool = False
+    looks: int = 0
 
+
+LOOKS = 20
+"""Results of a host that failed an audit, confirmed by others before, that are audited once more.
+If it has let a fifth of them pass for one and the same accomplice, none is found with probability
+0.8**20 = 1 %. All together cost 0.4 of a unit. Each that is found wrong is a failed audit itself,
+with as many looks again, so that they end only where twenty in a row are right."""
 
 TURNAROUND_MEMORY = 20
 """Valid results over which the mean turnaround forgets: a few weeks of an ordinary host."""
@@ -119,6 +128,7 @@ def judge(
                 n_audit_failed=record.n_audit_failed + 1,
                 notice=True,
                 reopen=True,
+                looks=LOOKS,
             )
         case HostDeed.WITHDRAWN:
             return replace(record, n_valid=max(0, record.n_valid - 1))

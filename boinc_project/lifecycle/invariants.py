@@ -55,7 +55,13 @@ def _of_workunit(state: WorkunitState) -> Iterator[str]:
     if state.need_validate and (failed or not state.to_check):
         yield "a validation is due with nothing to validate"
     if state.assimilate_state is not AssimilateState.DONE:
-        gone = [one for one in state.results if one.file_delete_state is not FileDeleteState.INIT]
+        # A workunit that was opened again has lost what need not be judged any more.
+        gone = [
+            one
+            for one in state.results
+            if one.file_delete_state is not FileDeleteState.INIT
+            and (one.undecided or one.validate_state is ValidateState.VALID)
+        ]
         if gone or state.file_delete_state is not FileDeleteState.INIT:
             yield "files are on their way out before assimilation"
 

@@ -134,7 +134,7 @@ class ValidateError:
 
 @dataclass(frozen=True, slots=True)
 class Doubted:
-    """The result was found valid on its host's word, which is not believed any more."""
+    """The workunit's answer is withdrawn: the result's verdict is worth nothing any more."""
 
     now: float
     granted: float
@@ -174,6 +174,9 @@ ResultEvent = (
     | OutputsDeleted
 )
 """Any event of one result."""
+
+
+GONE = "Its output is not there any more, so that it cannot be judged again."
 
 
 def resend_deadline(now: float, *, delay_bound: float, sent_time: float, deadline: float) -> float:
@@ -419,14 +422,23 @@ def _validate_error(state: ResultState, event: ValidateError) -> Step:
 
 
 def _doubted(state: ResultState, event: Doubted) -> Step:
-    """Take a valid verdict back, and its credit. No-op unless it is VALID and its output is there.
+    """Take a valid verdict back, and its credit.
 
     The one way out of VALID: the result is INCONCLUSIVE again, and is judged with what others find.
+    If its output is on its way out, it cannot be, and is INVALID; so is one that was INCONCLUSIVE
+    before, which else stays as it is.
     """
     held = state.file_delete_state is FileDeleteState.INIT
-    if state.validate_state is not ValidateState.VALID or not held:
-        return state, ()
-    after = replace(state, validate_state=ValidateState.INCONCLUSIVE, granted_credit=0.0)
+    after = replace(
+        state,
+        validate_state=ValidateState.INCONCLUSIVE if held else ValidateState.INVALID,
+        granted_credit=0.0,
+    )
+    if state.validate_state is ValidateState.INCONCLUSIVE:
+        gone = RecordEvent(EventKind.INVALID, event.now, state.instance, {"reason": GONE})
+        return after, () if held else (gone,)
+    if state.validate_state is not ValidateState.VALID:
+        raise _refuse(state, event)
     detail: dict[str, str | int | float] = {"credit": state.granted_credit}
     if event.reason:
         detail["reason"] = event.reason

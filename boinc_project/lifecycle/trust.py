@@ -3,7 +3,8 @@
 A record belongs to a host *with one app version*: a new version, or a second app, begins anew. A
 host without a record is replicated; a proven one mostly computes alone, and what it computes alone
 is audited at a rate that never reaches zero. Replication stays, too, at a low rate: an audit looks
-at a part of an output, a second host at all of it.
+at a part of an output, a second host at all of it. What hosts confirm each other is audited, too:
+two that have agreed upon something false agree with each other, and no comparison tells.
 
 Three numbers decide; see each for its derivation. What they do together is measured by
 ``openastro simulate`` and written down in ``docs/admin/trust.md``. BOINC's rule
@@ -12,6 +13,8 @@ floors: there a host of 1000 good results is looked at once in a thousand.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from boinc_project.lifecycle.host_record import HostRecord
 
@@ -30,9 +33,9 @@ MOST_PROBATION = 100
 """Above this hurdle nothing is gained: it is two months of an ordinary host."""
 
 AUDITS_AT_FIRST = 10.0
-"""The audit rate is this over (this + audits passed): all of the first results that a proven host
-computes alone, and fewer with every audit that it passes, down to the floor. The default floor of
-0.5 is reached after ten. At 0.37 a host that turns bad would be caught by its tenth false result
+"""The audit rate is this over (this + audits passed): all of the first results that a host computes
+alone or confirms, and fewer with every audit that it passes, down to the floor. The default floor
+of 0.5 is reached after ten. At 0.37 a host that turns bad would be caught by its tenth false result
 with 1 - 0.63**10 = 0.99, if the audit finds each of them; half leaves room for results that are
 false in a part."""
 
@@ -58,10 +61,39 @@ def replication_rate(record: HostRecord, *, floor: float) -> float:
     return max(floor, 1.0 / record.consecutive_valid) if is_proven(record) else 1.0
 
 
+def on_probation(record: HostRecord) -> bool:
+    """Whether the host failed an audit and is not proven since."""
+    return record.n_audit_failed > 0 and not is_proven(record)
+
+
 def audit_rate(record: HostRecord, *, floor: float) -> float:
-    """Return the probability with which a result computed alone is audited; at least `floor`."""
+    """Return the probability with which a host's result is audited; at least `floor`.
+
+    On probation it always is.
+    """
+    if on_probation(record):
+        return 1.0
     passed = record.n_audited - record.n_audit_failed
     return max(floor, AUDITS_AT_FIRST / (AUDITS_AT_FIRST + passed))
+
+
+def confirmed_audit_rate(records: Collection[HostRecord], *, floor: float) -> float:
+    """Return the probability with which results that confirm each other are audited.
+
+    The host that has passed most audits speaks for the others: it is the one whose word the rest
+    is compared with. Hosts without a record that agree are always looked at. One host on probation
+    is enough for a look, whoever agrees with it.
+
+    Parameters
+    ----------
+    records : Collection[HostRecord]
+        Of the hosts whose results are judged together; at least one.
+    floor : float
+        The least rate.
+    """
+    if any(on_probation(record) for record in records):
+        return 1.0
+    return min(audit_rate(record, floor=floor) for record in records)
 
 
 def exposure(*, audit: float, replication: float, detection: float) -> float:

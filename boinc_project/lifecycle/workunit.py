@@ -240,28 +240,27 @@ def _replicated(state: WorkunitState, now: float) -> Step:
 def _withdrawn(state: WorkunitState, event: Withdrawn) -> Step:
     """Withdraw a canonical result that nobody but `host` found, or that is wrong, and ask others.
 
-    No-op if there is none, if others confirmed what `host` found, or if the files that the others
-    would need are on their way out.
+    No-op if there is none, if others confirmed what `host` found, or if the inputs that the others
+    would need are on their way out. Outputs that are cannot be judged again: they are out.
     """
-    if state.canonical is None:
+    if state.canonical is None or state.file_delete_state is not FileDeleteState.INIT:
         return state, ()
-    kept = [state.file_delete_state, *(one.file_delete_state for one in state.results)]
     by = {one.host for one in state.results if one.validate_state is ValidateState.VALID}
     is_wrong = event.host is None
     if not is_wrong and by != {event.host}:
         return state, ()
-    if any(one is not FileDeleteState.INIT for one in kept):
-        return state, ()
     doubted = result_level.Doubted(event.now, event.granted, event.reason)
     state, effects = on_results(
-        state, lambda one: one.validate_state is ValidateState.VALID, doubted
+        state,
+        lambda one: one.validate_state in (ValidateState.VALID, ValidateState.INCONCLUSIVE),
+        doubted,
     )
+    state = replace(state, canonical=None, canonical_credit=0.0)
+    judge_anew = is_wrong and bool(state.to_check)
     state = replace(
         state,
-        canonical=None,
-        canonical_credit=0.0,
-        need_validate=is_wrong,
-        validate_after=0.0 if is_wrong else state.validate_after,
+        need_validate=judge_anew,
+        validate_after=0.0 if judge_anew else state.validate_after,
         assimilate_state=AssimilateState.INIT,
         assimilate_time=0.0,
         limits=_room_for_quorum(state),

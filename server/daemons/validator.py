@@ -1,7 +1,8 @@
 """The validator: fetches rows and files, has the quorum decide, and writes the verdict.
 
-Some results, drawn in secret, are audited first. A host that fails an audit, or
-one of whose results others refute, loses its record, and what it alone computed is opened again.
+Some results, drawn in secret, are audited first. A host that fails an audit, or one of whose
+results others refute, loses its record, and what it alone computed is opened again. What others
+confirmed is audited once more, one unit a pass.
 
 The judging is done outside of any transaction: it takes seconds. If another result was reported in
 the meantime, the life cycle does not take the decision, and the workunit is judged again.
@@ -17,6 +18,7 @@ from server.models import Workunit
 from server.project import Project
 from server.services.lifecycle import apply, change, load
 from server.services.reopening import reopen_all, withdraw_wrong
+from server.services.second_looks import look_again
 from server.services.validation import (
     Case,
     draw_audits,
@@ -31,11 +33,11 @@ NAME = "validator"
 
 
 def one_pass(project: Project) -> int:
-    """Judge the workunits that are due; return how many there were."""
+    """Judge the workunits that are due, and look again at one; return how many there were."""
     with project.database.read() as session:
         items = due(session, project)
     try:
-        return run_each(
+        done = run_each(
             NAME,
             items,
             lambda item: validate(project, item),
@@ -44,6 +46,7 @@ def one_pass(project: Project) -> int:
     finally:
         # Also what a validator left that was killed between a verdict and this.
         reopen_all(project, actor=NAME)
+    return done + look_again(project, actor=NAME)
 
 
 def validate(project: Project, workunit_id: int) -> bool:

@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from boinc_project.states import CampaignState
 from server.models.base import Base, JsonType
 
+RUNNING = (CampaignState.ACTIVE.value, CampaignState.PAUSED.value)
+"""States of campaigns that are not over: their inputs and canonical outputs are kept."""
+
 
 class CampaignRow(Base):
     """One science goal. `boinc_project.campaign.Campaign` is the value; this is its row."""

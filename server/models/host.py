@@ -73,6 +73,8 @@ class HostAppVersion(Base):
     """Whether the owner is still to be told of a failed audit."""
     reopen: Mapped[bool] = mapped_column(default=False)
     """Whether what the host alone computed is still to be opened again."""
+    looks: Mapped[int] = mapped_column(default=0)
+    """How many of its results that others confirmed are still to be audited once more."""
 
     __table_args__ = (
         Index(
@@ -80,5 +82,11 @@ class HostAppVersion(Base):
             "host_id",
             sqlite_where=text("reopen = 1"),
             postgresql_where=text("reopen"),
+        ),
+        Index(
+            "ix_host_app_version_looks",
+            "host_id",
+            sqlite_where=text("looks > 0"),
+            postgresql_where=text("looks > 0"),
         ),
     )

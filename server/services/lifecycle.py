@@ -28,6 +28,7 @@ from boinc_project.settings import Settings
 from boinc_project.states import CampaignState
 from server.db import Database
 from server.models import App, CampaignRow, Event, Result, Workunit
+from server.models.campaign import RUNNING
 from server.services.effects import grant_credit, judge_hosts, story_rows
 from server.services.state_rows import (
     report_columns,
@@ -116,7 +117,7 @@ def transition_event(session: Session, settings: Settings, row: Workunit, now: f
     state, merge_wanted, end_time, app = session.execute(
         _CAMPAIGN, {"campaign": row.campaign_id}
     ).one()
-    running = state in (CampaignState.ACTIVE.value, CampaignState.PAUSED.value)
+    running = state in RUNNING
     if state == CampaignState.COMPLETE.value and app in EXTENDABLE_APPS:
         # What it is made of is needed again if it gets more units.
         running = end_time is None or now < end_time + settings.daemons.extend_delay

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from boinc_project.errors import TransientError
 from boinc_project.lifecycle.workunit import Withdrawn
-from boinc_project.states import CampaignState
 from server.models import CampaignRow, Event, HostAppVersion, Result, Workunit
+from server.models.campaign import RUNNING
 from server.project import Project
 from server.services.lifecycle import LoadedWorkunit, apply, load
 from server.services.newest_product import newest_product
@@ -25,8 +25,6 @@ Suspect = tuple[int, int]
 """A host and an app version."""
 
 REASON = "The computer that computed it alone was found wrong since, so others compute it again"
-
-_RUNNING = (CampaignState.ACTIVE.value, CampaignState.PAUSED.value)
 
 
 def reopen_all(project: Project, *, actor: str) -> int:
@@ -49,7 +47,7 @@ def reopen(project: Project, suspect: Suspect, *, actor: str) -> int:
     opened, busy = 0, False
     over: dict[int, int] = {}
     for workunit_id, campaign_id, state in rows:
-        if state not in _RUNNING:
+        if state not in RUNNING:
             over[campaign_id] = over.get(campaign_id, 0) + 1
             continue
         try:
@@ -94,7 +92,7 @@ def withdraw_wrong(
         return False
     campaign = session.get_one(CampaignRow, loaded.row.campaign_id)
     row = loaded.results[canonical]
-    if campaign.state not in _RUNNING:
+    if campaign.state not in RUNNING:
         session.add(
             Event(
                 time=project.clock(),

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from boinc_project.errors import OutputError, UnitError
 from boinc_project.lifecycle.host_record import HostRecord
-from boinc_project.lifecycle.trust import audit_rate, is_proven
+from boinc_project.lifecycle.trust import audit_rate, confirmed_audit_rate, is_proven
 from boinc_project.lifecycle.workunit import ValidationDone
+from boinc_project.settings import TrustSection
 from boinc_project.states import ValidateState
 from boinc_project.unit import UNIT_FILE, Unit, parse_unit
 from server.models import Event, HostAppVersion, Workunit
@@ -27,6 +28,7 @@ from validator.credit import cobblestones
 from validator.plausible import Pace
 from validator.quorum import Decision
 from validator.registry import AppValidator
+from validator.segments import AUDIT_SHARE
 from validator.verdict import Verdict
 from work_generator.reference import REFERENCE_FPOPS
 
@@ -35,10 +37,10 @@ MISSING_GRACE = 3600.0
 a restore that is under way). Later the result is invalid: an upload is acknowledged only once it is
 stored, so its loss is final."""
 
-AUDIT_SHARE = 0.02
-"""Part of a unit's own computing that an audit may cost. With half of the results audited, a server
-core keeps up with 100 cores of volunteers, and the whole of it costs 1 % instead of the 100 % of a
-second result. A larger fleet wants a lower floor, or more machines for the validator."""
+PATIENCE = 3600.0
+"""Seconds that results which confirm each other wait for the validator before it looks at most of
+them without an audit. So a validator that cannot keep up with its audits makes fewer, and nobody
+waits longer than that for credit because of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ class Case:
         Whether a second result is wanted whatever that says: the host that was to compute it alone
         has lost its record meanwhile.
     audit_rates : Mapping[int, float]
-        With which probability each new result is audited.
+        With which probability each new result is audited, if nobody else is to confirm it.
+    common_rate : float
+        With which probability they all are, if they are to confirm each other.
     audit_budget : float
         CPU seconds for an audit.
     credit_cap : float
@@ -89,6 +93,7 @@ class Case:
     min_quorum: int
     confirm: bool = False
     audit_rates: Mapping[int, float] = field(default_factory=dict)
+    common_rate: float = 0.0
     audit_budget: float = 0.0
     credit_cap: float = math.inf
     paces: Mapping[int, Pace] = field(default_factory=dict)
@@ -120,6 +125,8 @@ def gather(session: Session, project: Project, workunit_id: int) -> Case | None:
     until = {one: loaded.state.result(one).received_time + MISSING_GRACE for one in absent}
     now = project.clock()
     records = _records(session, loaded)
+    trust = project.settings.trust
+    single = loaded.state.limits.min_quorum == 1
     return Case(
         workunit=workunit_id,
         campaign=loaded.row.campaign_id,
@@ -131,13 +138,27 @@ def gather(session: Session, project: Project, workunit_id: int) -> Case | None:
         canonical=canonical,
         min_quorum=loaded.state.limits.min_quorum,
         confirm=_alone(loaded) and not all(is_proven(one) for one in records.values()),
-        audit_rates=_audit_rates(project, loaded, records),
-        audit_budget=AUDIT_SHARE * loaded.row.rsc_fpops_est / REFERENCE_FPOPS,
+        audit_rates={
+            one: audit_rate(record, floor=trust.audit_floor)
+            for one, record in records.items()
+            if single
+        },
+        common_rate=0.0 if single else _common_rate(trust, loaded, records, now),
+        audit_budget=audit_budget(loaded.row),
         credit_cap=project.settings.trust.max_credit_factor
         * cobblestones(loaded.row.rsc_fpops_est),
         paces=paces(session, loaded),
         operations=loaded.row.rsc_fpops_est,
     )
+
+
+def audit_budget(row: Workunit) -> float:
+    """Return the CPU seconds that an audit of one of a workunit's outputs may take.
+
+    With half of the units audited, a server core keeps up with 100 cores of volunteers that compute
+    alone, with 200 if two compute every unit.
+    """
+    return AUDIT_SHARE * row.rsc_fpops_est / REFERENCE_FPOPS
 
 
 def _alone(loaded: LoadedWorkunit) -> bool:
@@ -147,39 +168,58 @@ def _alone(loaded: LoadedWorkunit) -> bool:
 
 
 def _records(session: Session, loaded: LoadedWorkunit) -> dict[int, HostRecord]:
-    """Return the records of the hosts whose results nobody has looked at, by instance."""
+    """Return the records of the hosts whose results are to be judged, by instance."""
     records = {}
-    for one in loaded.state.results:
-        row = loaded.results[one.instance]
-        if one.unchecked:
-            key = (row.hostid, row.app_version_id)
-            kept = None if row.app_version_id is None else session.get(HostAppVersion, key)
-            records[one.instance] = HostRecord() if kept is None else record_of(kept)
+    for instance in loaded.state.to_check:
+        row = loaded.results[instance]
+        key = (row.hostid, row.app_version_id)
+        kept = None if row.app_version_id is None else session.get(HostAppVersion, key)
+        records[instance] = HostRecord() if kept is None else record_of(kept)
     return records
 
 
-def _audit_rates(
-    project: Project, loaded: LoadedWorkunit, records: Mapping[int, HostRecord]
-) -> dict[int, float]:
-    """Return how often new results are audited: those that nobody confirms by the host's record."""
-    trust = project.settings.trust
-    if loaded.state.limits.min_quorum > 1:
-        return dict.fromkeys(records, trust.quorum_audit_rate)
-    return {one: audit_rate(record, floor=trust.audit_floor) for one, record in records.items()}
+def _common_rate(
+    trust: TrustSection, loaded: LoadedWorkunit, records: Mapping[int, HostRecord], now: float
+) -> float:
+    """Return how often results are audited that are to confirm each other."""
+    waited = now - max((loaded.state.result(one).received_time for one in records), default=now)
+    # What comes after a canonical result changes nothing, unless it contradicts that.
+    is_late = loaded.state.canonical is not None
+    floor = trust.quorum_audit_rate if is_late or waited > PATIENCE else trust.audit_floor
+    return confirmed_audit_rate(records.values(), floor=floor) if records else 0.0
 
 
-def draw_audits(case: Case, app: AppValidator, secret: Callable[[], int]) -> dict[int, int]:
-    """Return the results to audit, and the seed of each audit.
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Which results are audited.
+
+    Attributes
+    ----------
+    seeds : Mapping[int, int]
+        The seed of each output's audit, should there be one.
+    drawn : frozenset[int]
+        Those that are audited in any case.
+    """
+
+    seeds: Mapping[int, int] = field(default_factory=dict)
+    drawn: frozenset[int] = frozenset()
+
+
+def draw_audits(case: Case, app: AppValidator, secret: Callable[[], int]) -> Draw:
+    """Draw the results to audit, and the seed of each audit.
 
     Both are drawn after the upload, from bits that nobody outside knows.
     """
     if app.audit is None:
-        return {}
-    return {
-        one: secret()
-        for one, rate in sorted(case.audit_rates.items())
-        if one in case.outputs and secret() < rate * 2.0**128
+        return Draw()
+    common = secret() < case.common_rate * 2.0**128
+    drawn = {
+        one
+        for one in case.outputs
+        if one != case.canonical
+        and (common or secret() < case.audit_rates.get(one, 0.0) * 2.0**128)
     }
+    return Draw({one: secret() for one in sorted(case.outputs)}, frozenset(drawn))
 
 
 def unit_of(project: Project, row: Workunit) -> tuple[Unit, dict[str, Path]]:
@@ -210,7 +250,7 @@ class Judgement:
         About every output.
     audits : Mapping[int, Verdict]
         What the audits said.
-    seeds : Mapping[int, int]
+    draw : Draw
         What they were drawn with.
     credit : float
         Cobblestones of a valid result.
@@ -220,12 +260,12 @@ class Judgement:
 
     decision: Decision
     audits: Mapping[int, Verdict]
-    seeds: Mapping[int, int]
+    draw: Draw
     credit: float = 0.0
     counted: float = 0.0
 
 
-def judge(case: Case, app: AppValidator, seeds: Mapping[int, int]) -> Judgement:
+def judge(case: Case, app: AppValidator, draw: Draw) -> Judgement:
     """Audit, check and compare the outputs of a case; takes seconds.
 
     What came sooner than it can have been computed is out before anything else, and takes no part.
@@ -238,17 +278,18 @@ def judge(case: Case, app: AppValidator, seeds: Mapping[int, int]) -> Judgement:
         app=app,
         inputs=case.inputs,
         canonical=case.canonical,
-        seeds={one: seed for one, seed in seeds.items() if one not in early},
+        seeds=draw.seeds,
+        drawn=draw.drawn - early.keys(),
         budget=case.audit_budget,
     )
     found = replace(found, decision=_without(found.decision, early))
     # Nobody is given credit as long as no output is canonical.
     if found.decision.canonical is None:
-        return Judgement(found.decision, found.audits, seeds)
+        return Judgement(found.decision, found.audits, draw)
     counted = app.credit(case.unit, case.outputs[found.decision.canonical])
     # The operations of some apps are counted in the output: no claim is worth more than the cap.
     credit = min(max(counted, 0.0), case.credit_cap)
-    return Judgement(found.decision, found.audits, seeds, credit, counted)
+    return Judgement(found.decision, found.audits, draw, credit, counted)
 
 
 def _without(decision: Decision, early: Mapping[int, Verdict]) -> Decision:
@@ -275,7 +316,7 @@ def validation_done(case: Case, judgement: Judgement, now: float) -> ValidationD
         audits={
             one: verdict.is_valid
             for one, verdict in audits.items()
-            if verdict.is_valid or verdict.is_invalid
+            if one in decision.states and (verdict.is_valid or verdict.is_invalid)
         }
         # A part of them was computed again, too, and is another.
         | dict.fromkeys(decision.states.keys() & decision.settled.refuted.keys(), False),
@@ -311,7 +352,7 @@ def evidence(case: Case, judgement: Judgement, loaded: LoadedWorkunit, now: floa
                 for (a, b), verdicts in decision.settled.pairs.items()
             ],
             "audits": {
-                names[one]: {"seed": f"{judgement.seeds[one]:032x}", **_plain(verdict)}
+                names[one]: {"seed": f"{judgement.draw.seeds[one]:032x}", **_plain(verdict)}
                 for one, verdict in judgement.audits.items()
             },
             "credit_counted": judgement.counted,

@@ -44,13 +44,13 @@ class Images(Trusting):
         return number
 
     def send(self, workunit: int, data: bytes) -> Host:
-        host = self.host(streak=3)
+        host = self.host(streak=3, n_audited=200)
         self.deliver(workunit, host, data)
         return host
 
     def late(self, workunit: int) -> Host:
         """Let a third computer begin, two others agree on a wrong image, and the third report."""
-        self.colluders = [self.host(streak=3) for _ in range(2)]
+        self.colluders = [self.host(streak=3, n_audited=200) for _ in range(2)]
         honest = self.shop.send(workunit, 2)
         false = wrong_tile(self.case).read_bytes()
         for host in self.colluders:
@@ -90,7 +90,7 @@ def test_the_wrong_one_is_found_and_the_right_one_is_canonical(images: Images, w
     assert images.record(hosts[wrong]).n_audit_failed == 1
     assert images.record(hosts[wrong]).consecutive_valid == 0
     assert images.record(hosts[1 - wrong]).consecutive_valid == 3
-    assert images.record(hosts[1 - wrong]).n_audited == 0
+    assert images.record(hosts[1 - wrong]).n_audited == 200
     assert EventKind.AUDIT_FAILED in images.kinds(unit)
     (settled,) = images.evidence(unit).data["settled"]
     assert [one["verdict"] for one in settled["verdicts"]] == (
@@ -171,7 +171,7 @@ def test_of_a_campaign_that_is_over_the_product_is_doubted(images: Images) -> No
     assert f"tile {TILE} has other values" in told.reason
 
 
-def test_once_the_others_outputs_are_gone_the_canonical_one_stays(images: Images) -> None:
+def test_a_wrong_canonical_one_goes_though_the_others_outputs_are_gone(images: Images) -> None:
     unit = images.unit(copies=3)
     images.late(unit)
     images.shop.change(unit, Assimilated(images.shop.clock.now), "assimilator")
@@ -179,6 +179,8 @@ def test_once_the_others_outputs_are_gone_the_canonical_one_stays(images: Images
     images.shop.settle()
     images.shop.delete()
     images.report(unit)
+    images.validate()
+    assert EventKind.REOPENED in images.kinds(unit)
     state = images.shop.state(unit)
-    assert state.canonical == 0
-    assert EventKind.REOPENED not in images.kinds(unit)
+    assert [one.validate_state for one in state.results[:2]] == [ValidateState.INVALID] * 2
+    assert state.canonical == 2

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from boinc_project.lifecycle.effects import EventKind
+from boinc_project.lifecycle.host_record import LOOKS
 from boinc_project.states import AssimilateState, CampaignState, ValidateState
 from server.models import (
     CampaignRow,
@@ -14,6 +15,7 @@ from server.models import (
     ProductRow,
 )
 from server.services.reopening import reopen_all
+from server.services.second_looks import KIND, look_again
 from server.simulation import app
 from tests.integration.daemons.conftest import Shop
 from tests.integration.daemons.trust_shop import ALWAYS, NEVER, Trusting
@@ -110,9 +112,35 @@ def test_a_failed_audit_opens_again_what_the_host_alone_computed(trusting: Trust
     assert trusting.record(host).n_valid == 2
 
 
-def test_a_result_that_others_refute_opens_again_what_the_host_alone_computed(
+def test_two_that_contradict_each_other_are_audited_before_a_third_is_asked(
     trusting: Trusting,
 ) -> None:
+    host, other = (trusting.host(streak=50, n_audited=200) for _ in range(2))
+    alone, shared = trusting.issue(), trusting.issue(alone=False)
+    trusting.compute(alone, host)
+    trusting.validate()
+    trusting.compute(shared, host, wrong=app.SEGMENTS)
+    trusting.compute(shared, other)
+    trusting.validate()
+    state = trusting.shop.state(shared)
+    assert state.canonical is None, "the other's word is not enough for a quorum of two"
+    assert [one.validate_state for one in state.results[:2]] == [
+        ValidateState.INVALID,
+        ValidateState.INCONCLUSIVE,
+    ]
+    assert trusting.record(host).n_audit_failed == 1
+    assert (trusting.record(other).n_audited, trusting.record(other).n_audit_failed) == (201, 0)
+    assert trusting.shop.state(alone).canonical is None
+
+
+def test_a_result_that_others_refute_opens_again_what_the_host_alone_computed(
+    trusting: Trusting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where audits cannot decide."""
+
+    def broken(*arguments: object, **options: object) -> None:
+        raise RuntimeError("no memory")
+
     host, *others = (trusting.host(streak=50, n_audited=200) for _ in range(3))
     alone, of_other = trusting.issue(), trusting.issue()
     trusting.compute(alone, host)
@@ -120,6 +148,7 @@ def test_a_result_that_others_refute_opens_again_what_the_host_alone_computed(
     shared = trusting.issue(alone=False)
     trusting.validate()
     assert trusting.shop.state(alone).canonical == 0
+    monkeypatch.setattr(app, "audit", broken)
     trusting.compute(shared, host, wrong=app.SEGMENTS)
     trusting.compute(shared, others[0])
     trusting.validate()
@@ -175,10 +204,9 @@ def test_an_undecided_audit_asks_for_a_second_opinion(
     assert trusting.shop.state(workunit).canonical == 0, "two hosts agree, whatever the audits say"
 
 
-def test_colluders_agree_and_an_audit_throws_them_both_out(trusting: Trusting) -> None:
+def test_newcomers_who_collude_are_audited_whatever_the_lottery_says(trusting: Trusting) -> None:
     pair = trusting.host(), trusting.host()
     workunit = trusting.issue(alone=False)
-    trusting.bits.lottery = ALWAYS
     for host in pair:
         trusting.compute(workunit, host, wrong=app.SEGMENTS, forger="the pair")
     trusting.validate()
@@ -186,6 +214,102 @@ def test_colluders_agree_and_an_audit_throws_them_both_out(trusting: Trusting) -
     assert state.canonical is None
     assert [one.validate_state for one in state.results[:2]] == [ValidateState.INVALID] * 2
     assert len([one for one in state.results if one.waiting]) == 2
+    # Both are found wrong, though one audit of the bytes that they share was enough.
+    assert [trusting.record(host).n_audit_failed for host in pair] == [1, 1]
+    (audits,) = [one["audits"] for one in [trusting.evidence(workunit).data] if one]
+    assert len(audits) == 2
+
+
+def test_what_has_waited_is_audited_at_the_least_rate(trusting: Trusting) -> None:
+    trusting.bits.lottery = int(0.3 * 2**128)
+    records = []
+    for waits in (0.0, 2 * 3600.0):
+        pair = trusting.host(n_audited=200), trusting.host(n_audited=200)
+        workunit = trusting.issue(alone=False)
+        for host in pair:
+            trusting.compute(workunit, host)
+        trusting.shop.clock.now += waits
+        trusting.validate()
+        records += [trusting.record(host).n_audited for host in pair]
+    assert records == [201, 201, 200, 200], "0.3 is below 0.5 and above 0.02"
+
+
+def test_what_colluders_let_pass_before_is_found_when_one_of_them_is(trusting: Trusting) -> None:
+    """Two that have earned their records by honest work, and the lottery never draws them."""
+    pair = [trusting.host(streak=50, n_audited=200) for _ in range(2)]
+    honest = [trusting.host(streak=50, n_audited=200) for _ in range(2)]
+    false, true = trusting.issue(alone=False), trusting.issue(alone=False)
+    for host in pair:
+        trusting.compute(false, host, wrong=app.SEGMENTS, forger="the pair")
+    for host in (pair[0], honest[0]):
+        trusting.compute(true, host)
+    trusting.validate()
+    assert trusting.shop.state(false).canonical == 0
+    assert trusting.shop.state(true).canonical == 0
+    earned = trusting.credit(pair[1])[0]
+    assert earned > 0
+
+    caught = trusting.issue(alone=False)
+    trusting.compute(caught, pair[0], wrong=app.SEGMENTS)
+    trusting.compute(caught, honest[1])
+    trusting.validate()
+    for one in range(2 * LOOKS + 5):
+        trusting.bits.lottery = NEVER - one  # which of them is looked at
+        trusting.validate()
+    state = trusting.shop.state(false)
+    assert state.canonical is None
+    assert [one.validate_state for one in state.results[:2]] == [ValidateState.INVALID] * 2
+    assert [trusting.record(host).n_audit_failed for host in pair] == [2, 1]
+    assert [trusting.record(host).looks for host in pair] == [0, 0]
+    assert trusting.credit(pair[1])[0] == 0
+    # What an honest computer confirmed stands, however often it is looked at.
+    assert trusting.shop.state(true).canonical == 0
+    assert trusting.record(honest[0]).n_audit_failed == 0
+    looks = [one.reason for one in trusting.shop.events(true) if one.kind == KIND]
+    assert looks
+    assert "was audited once more: All segments looked at" in looks[0]
+
+
+def test_a_look_whose_files_are_gone_is_spent(trusting: Trusting) -> None:
+    host, other = (trusting.host(streak=50, n_audited=200) for _ in range(2))
+    workunit = trusting.issue(alone=False)
+    for one in (host, other):
+        trusting.compute(workunit, one)
+    trusting.validate()
+    (path,) = {trusting.project.uploads.path(trusting.shop.result(workunit, 0).output_name)}
+    path.unlink()
+    with trusting.project.database.write() as session:
+        session.get_one(HostAppVersion, (host.id, 1)).looks = 1
+    assert look_again(trusting.project, actor="test")
+    assert trusting.record(host).looks == 0
+    assert trusting.shop.state(workunit).canonical == 0
+    assert not look_again(trusting.project, actor="test")
+
+
+def test_a_late_result_that_contradicts_a_wrong_canonical_one_has_it_withdrawn(
+    trusting: Trusting,
+) -> None:
+    pair = [trusting.host(streak=50, n_audited=200) for _ in range(2)]
+    workunit = trusting.issue(alone=False, copies=3)
+    trusting.shop.send(workunit, 2)
+    for host in pair:
+        trusting.compute(workunit, host, wrong=app.SEGMENTS, forger="the pair")
+    trusting.validate()
+    assert trusting.shop.state(workunit).canonical == 0
+    right = app.output_bytes(trusting.units[workunit].digest, forger="nobody")
+    trusting.shop.succeed(workunit, 2).write_bytes(right)
+    trusting.shop.settle()
+    trusting.validate()
+    trusting.validate()
+    state = trusting.shop.state(workunit)
+    assert [one.validate_state for one in state.results[:3]] == [
+        ValidateState.INVALID,
+        ValidateState.INVALID,
+        ValidateState.INCONCLUSIVE,
+    ]
+    trusting.compute(workunit, trusting.host())
+    trusting.validate()
+    assert trusting.shop.state(workunit).canonical == 2
 
 
 def test_a_host_that_lost_its_record_on_the_way_does_not_stand_alone(trusting: Trusting) -> None:

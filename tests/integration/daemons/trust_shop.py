@@ -52,21 +52,27 @@ class Trusting:
         shop.project = self.project
         self.units: dict[int, Unit] = {}
 
-    def issue(self, *, alone: bool = True, fpops: float = 1e12) -> int:
+    def issue(self, *, alone: bool = True, fpops: float = 1e12, copies: int = 0) -> int:
         """Issue a unit; `alone` is what the scheduler makes of a host it believes."""
         unit = Unit(app.APP, 100, "kepler-9", 1, 0, len(self.units), {"fpops": fpops})
-        return self.add(unit, alone=alone, fpops=fpops)
+        return self.add(unit, alone=alone, fpops=fpops, copies=copies)
 
     def add(
-        self, unit: Unit, inputs: dict[str, bytes] | None = None, *, alone: bool, fpops: float
+        self,
+        unit: Unit,
+        inputs: dict[str, bytes] | None = None,
+        *,
+        alone: bool,
+        fpops: float,
+        copies: int = 0,
     ) -> int:
-        """Issue a unit that is given, as an adaptive campaign does."""
+        """Issue a unit that is given, as an adaptive campaign does; `copies` may be more."""
         quorum = 1 if alone else 2
         number = self.shop.add_workunit(
             unit.name,
             inputs={"unit.json": unit.to_bytes(), **(inputs or {})},
             min_quorum=quorum,
-            target_nresults=quorum,
+            target_nresults=max(copies, quorum),
             full_quorum=2,
         )
         with self.project.database.write() as session:

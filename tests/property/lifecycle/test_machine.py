@@ -340,12 +340,16 @@ class Life(RuleBasedStateMachine):
         before = self.state
         valid = {r.host for r in before.results if r.validate_state is ValidateState.VALID}
         host = data.draw(st.sampled_from([None, *sorted(valid | {99})]))
-        files = [before.file_delete_state, *(r.file_delete_state for r in before.results)]
-        held = all(one is FileDeleteState.INIT for one in files)
+        held = before.file_delete_state is FileDeleteState.INIT
         self.happens_twice(Withdrawn(self.now, host, self.now - 10.0, "it failed an audit"))
         if held and (valid == {host} or host is None):
             assert self.state.canonical is None
-            assert self.state.need_validate == (host is None)
+            assert self.state.need_validate == (host is None and bool(self.state.to_check))
+            for was, now in zip(before.results, self.state.results, strict=True):
+                if was.validate_state is ValidateState.VALID:
+                    kept = was.file_delete_state is FileDeleteState.INIT
+                    undecided, out = ValidateState.INCONCLUSIVE, ValidateState.INVALID
+                    assert now.validate_state is (undecided if kept else out)
             assert self.state.assimilate_state is AssimilateState.INIT
             assert self.state.limits.min_quorum >= 2
             assert self.state.transition_time <= self.now

@@ -167,8 +167,8 @@ def test_runs_with_a_proposal_say_the_same(product: NestedProduct, proposed: Nes
     for name in product.problem.parameter_names:
         a, b = product.marginals[name].mean, proposed.marginals[name].mean
         assert abs(a.value - b.value) < 4 * math.hypot(a.mcse, b.mcse), name
-    # The same answer after a third of the way.
-    assert other.n_likelihood < one.n_likelihood / 3
+    # The same answer after less than half of the way.
+    assert other.n_likelihood < one.n_likelihood / 2
 
 
 def test_likelihoods_are_the_models_whatever_runs_were_ordered_by(
@@ -286,14 +286,19 @@ def two_peaks(far: float, share: float) -> Likely:
 
 
 def test_modes_have_their_shares_of_the_evidence() -> None:
-    """A share of 20 %, to within five standard errors, whatever the number of runs that saw it."""
+    """A share of 20 %, to within five standard errors, whatever the number of runs that saw it.
+
+    800 live points are divided between the modes as by lot. The error that is told is that of the
+    scatter of four runs, and good to a factor of four.
+    """
+    error = math.sqrt(0.2 * 0.8 / 800)
     chosen = nested_targets.settings(n_live=200, segment=100, batch=16)
     points = merge_points([nested_targets.run(two_peaks(0.4, 0.2), chosen, k) for k in range(4)])
     weighted, again = weigh(points), resample(points)
     large, small = find_modes(points.cube, points.logl, weighted, again)
     assert large.share + small.share == pytest.approx(1.0)
-    assert 0.01 < small.share_error < 0.08
-    assert abs(small.share - 0.2) < 5 * small.share_error
+    assert error / 4 < small.share_error < 4 * error
+    assert abs(small.share - 0.2) < 5 * error
     np.testing.assert_allclose(small.centre, [0.7] * 3, atol=0.01)
     assert large.logz - small.logz == pytest.approx(math.log(large.share / small.share))
 

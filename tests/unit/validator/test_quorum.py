@@ -3,71 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from boinc_project.errors import TransientError, UnitError
-from boinc_project.states import ValidateState
 from boinc_project.unit import Unit
 from tests.unit.validator import ttv_case
+from tests.unit.validator.letters import INCONCLUSIVE, INVALID, VALID, Letters, states
 from validator import registry, ttv
-from validator.audited import AuditedDecision, decide_audited
 from validator.quorum import Decision, decide
-from validator.registry import Audit, Referee
 from validator.verdict import Verdict, inconclusive, invalid, valid
-
-VALID, INVALID, INCONCLUSIVE = (
-    ValidateState.VALID,
-    ValidateState.INVALID,
-    ValidateState.INCONCLUSIVE,
-)
-
-
-@dataclass
-class Letters:
-    """An app whose outputs are texts: they agree by their first letter.
-
-    ``!`` fails its check, ``?`` cannot be judged, ``*`` breaks the validator, ``-`` can be compared
-    with nothing.
-    """
-
-    audit: Audit | None = None
-    referee: Referee | None = None
-    n_check: int = 0
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-    def check(self, unit: Unit, path: Path, inputs: Mapping[str, Path], /) -> Verdict:
-        self.n_check += 1
-        text = path.read_text()
-        if text.startswith("!"):
-            return invalid("It is bad.")
-        if text.startswith("?"):
-            return inconclusive("Nobody knows.")
-        if text.startswith("*"):
-            raise RuntimeError("broken\nvalidator")
-        return valid("It is good.")
-
-    def compare(self, unit: Unit, path_a: Path, path_b: Path, /) -> Verdict:
-        a, b = path_a.read_text(), path_b.read_text()
-        self.asked.append((a, b))
-        if "-" in (a[0], b[0]):
-            return inconclusive("Too little evidence.")
-        if "~" in (a[0], b[0]):
-            raise ZeroDivisionError("division")
-        return valid("They agree.") if a[0] == b[0] else invalid("They disagree.")
-
-    def can_be_canonical(self, output: Path, /) -> bool:
-        """Texts that end in a comma are digests only; a semicolon breaks the validator."""
-        if output.read_text().endswith(";"):
-            raise RuntimeError("broken")
-        return not output.read_text().endswith(",")
-
-    def credit(self, unit: Unit, output: Path) -> float:
-        return 1.0
-
 
 Judge = Callable[..., Decision]
 
@@ -91,10 +37,6 @@ def judge(tmp_path: Path) -> Judge:
         )
 
     return run
-
-
-def states(decision: Decision) -> list[ValidateState]:
-    return [decision.states[one] for one in sorted(decision.states)]
 
 
 def test_two_that_agree_are_valid(judge: Judge) -> None:
@@ -301,69 +243,3 @@ def test_an_unknown_app_has_no_validator() -> None:
     assert registry.get("ttv_mcmc") is ttv
     with pytest.raises(UnitError, match="no validator for the app 'nonsense'"):
         registry.get("nonsense")
-
-
-def by_letter(
-    unit: Unit,
-    path: Path,
-    inputs: Mapping[str, Path],
-    /,
-    *,
-    rng: np.random.Generator,
-    budget: float,
-) -> Verdict:
-    """Audit a text: ``x`` was made up, ``y`` breaks the audit."""
-    text = path.read_text()
-    if "y" in text:
-        raise MemoryError("no memory")
-    return invalid("It was made up.") if "x" in text else valid("It was computed.")
-
-
-def audited(
-    tmp_path: Path, *texts: str, app: Letters, seeds: Mapping[int, int], min_quorum: int = 1
-) -> AuditedDecision:
-    outputs = {number: tmp_path / str(number) for number in range(len(texts))}
-    for number, text in enumerate(texts):
-        outputs[number].write_text(text)
-    return decide_audited(
-        ttv_case.make_unit(),
-        outputs,
-        min_quorum=min_quorum,
-        app=app,
-        inputs={},
-        seeds=seeds,
-        budget=1.0,
-    )
-
-
-def test_an_audited_output_is_checked_once(tmp_path: Path) -> None:
-    app = Letters(audit=by_letter)
-    found = audited(tmp_path, "a1", "a2", "!", "?", app=app, seeds={0: 1, 2: 2, 3: 3})
-    assert app.n_check == 4
-    # What does not pass its check is not opened by an audit.
-    assert found.audits.keys() == {0}
-    assert found.decision.canonical == 0
-    assert states(found.decision) == [VALID, VALID, INVALID, INCONCLUSIVE]
-    assert found.decision.failed == {2}
-    assert found.decision.checks.keys() == {0, 1, 2, 3}
-
-
-def test_what_an_audit_refuses_is_out_and_so_are_its_equals(tmp_path: Path) -> None:
-    app = Letters(audit=by_letter)
-    found = audited(tmp_path, "ax", "ax", "a", app=app, seeds={0: 1})
-    assert found.decision.canonical == 2
-    assert states(found.decision) == [INVALID, INVALID, VALID]
-    assert found.decision.failed == {0, 1}
-    assert found.decision.reasons[1] == "Its audit failed: It was made up."
-    assert app.asked == []
-
-
-@pytest.mark.parametrize("audit", [None, by_letter])
-def test_an_audit_that_does_not_decide_asks_for_another_output(
-    tmp_path: Path, audit: Audit | None
-) -> None:
-    found = audited(tmp_path, "ay", app=Letters(audit=audit), seeds={0: 1})
-    assert found.audits[0].kind == "inconclusive"
-    assert found.decision.canonical is None
-    assert states(found.decision) == [INCONCLUSIVE]
-    assert found.decision.reasons[0].startswith("Its audit did not decide: ")

@@ -11,6 +11,7 @@ import pytest
 
 from apps.reprojection.built import load_kernel
 from apps.reprojection.operations import credit_flop
+from boinc_project.errors import UnitError
 from boinc_project.reprojection_frame import CANONICAL_NAN
 from boinc_project.reprojection_output import open_reprojection_output
 from boinc_project.unit import Unit
@@ -192,6 +193,17 @@ def test_a_difference_from_digests_alone_needs_another_result(case: Case) -> Non
     verdict = reprojection.compare(case.unit, digests, case.forged(shift(0.01)))
     assert verdict.kind == "inconclusive"
     assert "pixels are needed" in verdict.reason
+
+
+def test_an_audit_finds_nobody_wrong_by_a_damaged_frame(case: Case, tmp_path: Path) -> None:
+    """The server's disk may be at fault, and no other output is there to tell."""
+    frame = next(name for name in case.inputs if "frame" in name)
+    damaged = tmp_path / "damaged.fits"
+    damaged.write_bytes(case.inputs[frame].read_bytes()[:-1] + b"x")
+    inputs = {**case.inputs, frame: damaged}
+    rng = np.random.default_rng(3)
+    with pytest.raises(UnitError, match=f"{frame} is not the one that was sent"):
+        reprojection.audit(case.unit, case.output, inputs, rng=rng, budget=1e9)
 
 
 def test_an_audit_keeps_to_its_budget_and_sees_false_digests(case: Case) -> None:

@@ -12,7 +12,7 @@ from boinc_project.errors import TransientError
 from boinc_project.states import ValidateState
 from boinc_project.unit import Unit
 from tests.unit.validator import ttv_case
-from tests.unit.validator.test_quorum import Letters
+from tests.unit.validator.letters import Letters
 from validator.quorum import Decision, decide
 from validator.verdict import Verdict, inconclusive, invalid, valid
 

@@ -368,6 +368,31 @@ def test_a_canonical_result_that_is_wrong_is_withdrawn_whoever_confirmed_it(stor
     assert [one.granted_credit for one in story.state.results] == [0.0, 0.0]
 
 
+def test_an_answer_is_withdrawn_though_the_other_output_is_gone(story: Story) -> None:
+    """The campaign keeps the canonical output and the inputs: enough to know, and to ask others."""
+    two_successes(story)
+    story.judge(4.0, 0, r0=VALID, r1=VALID)
+    story.happens(Assimilated(5.0))
+    story.look(5.0, hold=True)
+    assert story.state.result(1).file_delete_state is FileDeleteState.READY
+    story.happens(Withdrawn(6.0, None, 4.0, "Segment 2 is another."))
+    assert story.state.canonical is None
+    assert story.state.need_validate
+    assert story.state.to_check == {0}
+    assert story.state.result(1).validate_state is ValidateState.INVALID
+    assert [one.granted_credit for one in story.state.results] == [0.0, 0.0]
+
+
+def test_without_inputs_nothing_is_withdrawn(story: Story) -> None:
+    two_successes(story)
+    story.judge(4.0, 0, r0=VALID, r1=VALID)
+    story.happens(Assimilated(5.0))
+    story.look(5.0, hold=False)
+    assert story.state.file_delete_state is FileDeleteState.READY
+    story.happens(Withdrawn(6.0, None, 4.0, "Segment 2 is another."))
+    assert story.state.canonical == 0
+
+
 def test_campaign_holds_the_canonical_output(story: Story) -> None:
     two_successes(story)
     story.judge(4.0, 0, r0=VALID, r1=VALID)
