@@ -18,6 +18,7 @@ results are refused: by check and audit on an unlike platform, and by the compar
   ``false_rejection_upper``, the upper end of its interval;
 - ``audit_cost``: CPU of an audit over that of a unit of the planner's size; ``audit_cost_small``
   for units of seconds;
+- ``honest``: what check and audit say of honest results, by app;
 - ``kinds``, ``missed_kinds``, ``missed_subtle_biases``: how many, and which are not caught by ours.
 """
 
@@ -29,6 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for tests.adv
 from bench import trust_cost, trust_pairs
 from bench.tables import show
 from bench.trust_cost import Cost, inputs_of
-from bench.trust_policies import N_FALSE, POLICIES, Falsehood, Rate, Seen, simulate
+from bench.trust_policies import (
+    N_FALSE,
+    POLICIES,
+    Falsehood,
+    Rate,
+    Seen,
+    interval,
+    simulate,
+)
 from boinc_project.errors import OutputError
 from boinc_project.nested_output import read_nested_output
 from boinc_project.reprojection_output import open_reprojection_output
@@ -52,6 +62,7 @@ from tests.unit.validator import nested_case, unlike
 from tests.unit.validator.reprojection_case import Case
 from validator import nested, registry, reprojection, ttv
 from validator.registry import AppValidator
+from validator.verdict import Verdict
 
 ENOUGH = 0.99
 SUBTLE = 0.5
@@ -137,38 +148,56 @@ def _name(forge: Callable[..., Path]) -> str:
     return forge.__name__.replace("_", " ")
 
 
-def refused(n_unit: int, n_audit: int, directory: Path) -> dict[str, int]:
-    """Count what check and audit say of honest results: chains of an unlike platform, and others.
+@dataclass(slots=True)
+class Honestly:
+    """What check and audit say of honest outputs of an app."""
 
-    Returns
-    -------
-    dict[str, int]
-        How many were judged, refused, and left in doubt.
+    judged: int = 0
+    refused: int = 0
+    doubted: int = 0
+
+    def add(self, verdict: Verdict) -> None:
+        """Count one more."""
+        self.judged += 1
+        self.refused += verdict.is_invalid
+        self.doubted += not (verdict.is_valid or verdict.is_invalid)
+
+    @property
+    def upper(self) -> float:
+        """The upper end of the interval of the rate of refusals."""
+        return interval(self.refused, self.judged)[1]
+
+
+def refused(n_unit: int, n_audit: int, directory: Path) -> dict[str, Honestly]:
+    """Count what check and audit say of honest results, by app.
+
+    Chains and nested runs are those of an unlike platform; images are the same on all. `n_audit`
+    are made of each chain, of runs and images a tenth of it: their audits take longer.
     """
-    verdicts = []
+    found = {name: Honestly() for name in ("ttv_mcmc", "ttv_nested", "reprojection")}
 
-    def judge(app: AppValidator, unit: Unit, path: Path, inputs: dict[str, Path]) -> None:
+    def judge(name: str, unit: Unit, path: Path, inputs: dict[str, Path], n: int) -> None:
+        app = registry.get(name)
         assert app.audit is not None
-        verdicts.append(app.check(unit, path, inputs))
-        verdicts.extend(
-            app.audit(unit, path, inputs, rng=np.random.default_rng([seed, 6]), budget=ALL_SECONDS)
-            for seed in range(n_audit)
-        )
+        found[name].add(app.check(unit, path, inputs))
+        for seed in range(n):
+            rng, budget = np.random.default_rng([seed, 6]), ALL_SECONDS
+            found[name].add(app.audit(unit, path, inputs, rng=rng, budget=budget))
 
+    few = -(-n_audit // 10)
     for index in range(n_unit):
         unit = honest(index).unit
         other = Honest(unit, unlike.ttv_output(unit, index, campaign.table()))
-        judge(ttv, unit, other.write(directory / "else.h5"), inputs_of(unit, directory))
-    case = nested_case.case()
-    judge(nested, case.unit, case.write(directory), case.inputs(directory))
+        path = other.write(directory / "else.h5")
+        judge("ttv_mcmc", unit, path, inputs_of(unit, directory), n_audit)
+        nested_unit = nested_case.make_unit(index)
+        run = nested_case.NestedCase(nested_unit, unlike.nested_output(nested_unit, index))
+        path = run.write(directory, name=f"run {index}.h5")
+        judge("ttv_nested", nested_unit, path, run.inputs(directory), few)
     for one in IMAGES:
         image = Case(directory / f"honest {one['kind']}", output=one)
-        judge(reprojection, image.unit, image.output, image.inputs)
-    return {
-        "judged": len(verdicts),
-        "refused": sum(one.is_invalid for one in verdicts),
-        "doubted": sum(not (one.is_valid or one.is_invalid) for one in verdicts),
-    }
+        judge("reprojection", image.unit, image.output, image.inputs, few)
+    return found
 
 
 def main() -> int:
@@ -176,6 +205,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--units", type=int, default=2, help="honest chains to forge")
     parser.add_argument("--audits", type=int, default=20, help="secret seeds for each output")
+    parser.add_argument("--honest", type=int, default=200, help="audits of each honest output")
     parser.add_argument("--hosts", type=int, default=1000, help="simulated hosts of each kind")
     parser.add_argument("--pairs", type=int, default=10_000, help="honest pairs; 0: none")
     parser.add_argument("--seed", type=int, default=1)
@@ -207,7 +237,7 @@ def main() -> int:
                 biases[kind.name] = kind.bias
                 say(f"{len(rates)} {kind.name}: {rates[kind.name]['ours']}")
         say("honest results")
-        honestly = refused(options.units, options.audits, directory)
+        honestly = refused(options.units, options.honest, directory)
     show(
         f"Hosts caught within {N_FALSE} false results, and extra compute a result",
         ("kind", *POLICIES),
@@ -220,15 +250,25 @@ def main() -> int:
         cost_rows(small, long),
         markdown=options.markdown,
     )
-    print(
-        "\nHonest results, chains among them of an unlike platform: {refused} refused and "
-        "{doubted} in doubt of {judged} checks and audits.".format(**honestly)
+    show(
+        "Checks and audits of honest results, of unlike platforms",
+        ("app", "judged", "refused", "95 % up to", "in doubt"),
+        [
+            [name, str(one.judged), str(one.refused), f"{one.upper:.1e}", str(one.doubted)]
+            for name, one in honestly.items()
+        ],
+        markdown=options.markdown,
     )
     pairs: dict[str, Any] = {}
     if options.pairs:
         pairs = trust_pairs.measure(options.pairs, say=say, markdown=options.markdown)
     say("done")
-    print(json.dumps(_summary(rates, biases, small, long, pairs) | {"honest": honestly}))
+    print(
+        json.dumps(
+            _summary(rates, biases, small, long, pairs)
+            | {"honest": {name: asdict(one) for name, one in honestly.items()}}
+        )
+    )
     return 0
 
 

@@ -4,9 +4,10 @@
 - *BOINC adaptive*: as BOINC's adaptive replication (``sched/sched_send.cpp``): a host with ten
   valid replicated results in a row computes alone, but for one in ``consecutive_valid`` units;
 - *ours*: the rules of `boinc_project.lifecycle.trust` with the default settings: check of every
-  output, time between sending and report, replication as BOINC's with a floor, audits of what is
-  not replicated at a rate that falls with the audits passed but not below a floor, and of a small
-  part of what is. An app whose outputs one host's word is not enough for is always replicated.
+  output, time between sending and report, replication as BOINC's with a floor, audits at a rate
+  that falls with the audits passed but not below a floor, and of all that contradicts each other.
+  An app whose outputs one host's word is not enough for is always replicated. The validator keeps
+  up with its audits.
 
 What check, audit and comparison say of an output is not simulated: it is passed in, as `Seen`.
 """
@@ -88,21 +89,32 @@ Policy = Callable[[Falsehood, Seen, np.random.Generator], tuple[bool, float]]
 """From a false result to whether it is found out, and the extra compute."""
 
 
+FRIENDS = {Host.PAIR, Host.MAJORITY, Host.NEWCOMERS, Host.SLEEPERS}
+"""Hosts whose wingmen send the same."""
+
+
+def _agrees(kind: Falsehood, seen: Seen) -> bool:
+    """Whether the wingman's result agrees."""
+    return seen.reads and (kind.host in FRIENDS or seen.agrees)
+
+
 def _wingman(kind: Falsehood, seen: Seen) -> tuple[bool, float]:
     """Compare with a second result; a third is computed if they do not agree."""
-    friend = kind.host in {Host.PAIR, Host.MAJORITY}
-    agree = seen.reads and (friend or seen.agrees)
+    agree = _agrees(kind, seen)
     return not agree, 1.0 if agree else 2.0
+
+
+def _old_record() -> HostRecord:
+    """Return that of a thousand good results: as many were audited as the floor asks for."""
+    return HostRecord(consecutive_valid=OLD_RECORD, n_audited=int(TRUST.audit_floor * OLD_RECORD))
 
 
 def _record(kind: Falsehood) -> HostRecord:
     """Return the record with which a host's false results begin: just proven, if not said else."""
-    if kind.host is Host.NEW:
+    if kind.host in {Host.NEW, Host.NEWCOMERS}:
         return HostRecord()
-    if kind.host is Host.OLD:
-        # All but the replicated results of an old record may have been audited, at the floor.
-        alone = OLD_RECORD - trust.PROVEN_AFTER
-        return HostRecord(consecutive_valid=OLD_RECORD, n_audited=int(TRUST.audit_floor * alone))
+    if kind.host in {Host.OLD, Host.SLEEPERS}:
+        return _old_record()
     return HostRecord(consecutive_valid=trust.PROVEN_AFTER)
 
 
@@ -122,23 +134,36 @@ def boinc_adaptive(kind: Falsehood, seen: Seen, rng: np.random.Generator) -> tup
 
 def ours(kind: Falsehood, seen: Seen, rng: np.random.Generator) -> tuple[bool, float]:
     """Check, time, audit, and now and then a wingman."""
+    if not seen.passes or is_too_fast(UNIT_SECONDS, Pace(kind.elapsed * UNIT_SECONDS)):
+        return True, 1.0
     record = _record(kind)
     replication = trust.replication_rate(record, floor=TRUST.replication_floor)
-    replicated = not kind.alone or rng.random() < replication
-    audit = (
-        TRUST.quorum_audit_rate if replicated else trust.audit_rate(record, floor=TRUST.audit_floor)
-    )
-    extra = 0.0
-    found = not seen.passes or is_too_fast(UNIT_SECONDS, Pace(kind.elapsed * UNIT_SECONDS))
-    if not found and rng.random() < audit:
-        extra += AUDIT_SHARE
-        found = not seen.audits[int(rng.integers(len(seen.audits)))]
-    if found:
-        return True, extra + 1.0
-    if replicated:
-        found, more = _wingman(kind, seen)
-        extra += more
-    return found, extra
+    if kind.alone and rng.random() >= replication:
+        found = rng.random() < trust.audit_rate(record, floor=TRUST.audit_floor)
+        caught = found and not _audited(seen, rng)
+        return caught, AUDIT_SHARE * found + caught
+    return _confirmed(kind, seen, record, rng)
+
+
+def _confirmed(
+    kind: Falsehood, seen: Seen, record: HostRecord, rng: np.random.Generator
+) -> tuple[bool, float]:
+    """Compare with a wingman, and audit: always where anybody contradicts."""
+    # Whoever is honest has an old record: the worst case for the lottery.
+    other = record if kind.host in FRIENDS else _old_record()
+    contradicted = not _agrees(kind, seen) or kind.host is Host.MAJORITY
+    rate = trust.confirmed_audit_rate((record, other), floor=TRUST.audit_floor)
+    looked = contradicted or rng.random() < rate
+    caught = looked and not _audited(seen, rng)
+    found, more = _wingman(kind, seen)
+    # Who fails an audit is out: another result is computed for it, and no third for the quorum.
+    extra = more if found or not caught else more + 1.0
+    return found or caught, extra + AUDIT_SHARE * looked * (1 + contradicted)
+
+
+def _audited(seen: Seen, rng: np.random.Generator) -> bool:
+    """Whether an audit with a fresh seed passes the output."""
+    return seen.audits[int(rng.integers(len(seen.audits)))]
 
 
 POLICIES: dict[str, Policy] = {

@@ -40,11 +40,15 @@ def tree_of(program: Path) -> Path:
 
 
 def start(program: Path, slot: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end in a slot, without the tests' environment."""
+    """Run a program to its end in a slot, without the tests' environment.
+
+    But for what chooses OpenBLAS's arithmetic: the numbers would be those of another machine.
+    """
+    kept = {key: value for key, value in os.environ.items() if key.startswith("OPENBLAS_")}
     return subprocess.run(
         [program],
         cwd=slot,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], **kept},
         capture_output=True,
         encoding="utf-8",
         check=False,

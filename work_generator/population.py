@@ -2,8 +2,8 @@
 
 A pilot anneals a population from the prior to the posterior. Where a part of the prior explains the
 data badly but is large, all of the population may end there, far from a peak that holds nearly all
-of the posterior. The peaks are known from the search for modes: so the fit gets a normal component
-for each of them, and is then made again from draws weighted by the posterior while that helps
+of the posterior. The peaks are known from the search for modes: a fit to their normal
+approximations is made again from its draws, weighted by the posterior, while that helps
 (population Monte Carlo: Cappe et al. 2004, J. Comput. Graph. Stat. 13, 907). These draws are those
 of the cube of nested runs: a part of them comes from the prior.
 """
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from apps.nested.cube import CubeLikelihood
 from apps.nested.proposal import parse_proposal
 from apps.ttv.likelihood import Posterior
-from apps.ttv.sampler_settings import MAX_COMPONENTS, Mixture
+from apps.ttv.sampler_settings import MAX_COMPONENTS
 from work_generator.cores import cores_of
 from work_generator.importance import TRUSTED_EFFECTIVE, kish, largest_power, picked
 from work_generator.modes import HOPELESS, Mode, log_laplace
-from work_generator.proposals import WIDENING, Proposal, fit_proposal
+from work_generator.proposals import Proposal, fit_proposal
 from work_generator.shear import dependence_order
 from work_generator.weights import Look
 
@@ -37,9 +37,10 @@ RESAMPLED = 10_000
 
 # Effective draws per parameter that a fit needs, and to which weights are tempered.
 _LEAST_EFFECTIVE = 30.0
-# Draws of a peak's normal approximation that its component is fitted to, and the part of the
-# mixture that all peaks have together.
-_PEAK_DRAWS, _PEAK_PART = 1_000, 0.5
+# Draws of a peak's normal approximation that the first fit is made of, and by how much they are
+# widened: twice as wide as the curvature at its top, as bent posteriors are (of 8,000 such draws 32
+# are worth something for Kepler-307, 39 for Kepler-9; of draws as wide as the curvature 1 and 200).
+_PEAK_DRAWS, _PEAK_WIDTH = 3_000, 2.0
 # Part of the draws that are not the prior's.
 _SHARE = 0.8
 
@@ -70,7 +71,9 @@ class Rounds:
     gain: float = 1.0
 
 
-_FROM_PEAKS = Rounds(most=40, good=0.4, patience=5)
+# The first rounds tell by a few draws of huge weight: their sizes scatter from 1 to 100 until the
+# fit is where the posterior is, and grow tenfold in three rounds then (Kepler-307: after 5 to 13).
+_FROM_PEAKS = Rounds(most=40, good=0.4, patience=12)
 
 
 def refit(
@@ -112,15 +115,11 @@ def refit(
     return best
 
 
-def improved(
-    fit: Proposal, modes: Sequence[Mode], posterior: Posterior, rng: np.random.Generator
-) -> Proposal:
-    """Return a fit that knows all peaks, made again while its draws become worth more.
+def from_peaks(modes: Sequence[Mode], posterior: Posterior, rng: np.random.Generator) -> Proposal:
+    """Return a fit that begins at all peaks, made again while its draws become worth more.
 
     Parameters
     ----------
-    fit : Proposal
-        To begin with.
     modes : sequence of Mode
         All that were kept.
     posterior : Posterior
@@ -136,7 +135,7 @@ def improved(
         return target.transform(cube), target.log_likelihoods(cube)
 
     order = dependence_order(posterior.problem.parameter_names)
-    return refit(_with_peaks(fit, modes, posterior, rng), draw, order, _FROM_PEAKS, rng)
+    return refit(_of_peaks(modes, posterior, rng), draw, order, _FROM_PEAKS, rng)
 
 
 def look_at(posterior: Posterior, fit: Proposal, n: int, random: np.random.RandomState) -> Look:
@@ -160,26 +159,18 @@ def last_look(fit: Proposal, posterior: Posterior, rng: np.random.Generator) -> 
     return look_at(posterior, fit_proposal([draws], [1.0], order, cores), LAST, random)
 
 
-def _with_peaks(
-    fit: Proposal, modes: Sequence[Mode], posterior: Posterior, rng: np.random.Generator
-) -> Proposal:
-    """Return the fit with a component more for each peak, in its own coordinates."""
+def _of_peaks(modes: Sequence[Mode], posterior: Posterior, rng: np.random.Generator) -> Proposal:
+    """Return a fit to the normal approximations of all modes that may matter, widened."""
     laplace = np.array([log_laplace(mode, posterior) for mode in modes])
-    chosen = np.flatnonzero(laplace > laplace.max() - HOPELESS)
-    mixture = fit.mixture
-    chosen = chosen[: MAX_COMPONENTS - len(mixture.weights)]
-    means, factors = [mixture.means], [mixture.choleskys]
-    for place in chosen.tolist():
-        mode = modes[place]
-        normal = rng.normal(size=(_PEAK_DRAWS, len(mode.params)))
-        draws = mode.params + normal @ np.linalg.cholesky(mode.covariance).T
-        straight = fit.shear.straighten(draws)
-        means.append(straight.mean(axis=0)[None])
-        factors.append(np.asarray(WIDENING * np.linalg.cholesky(np.cov(straight.T)))[None])
-    parts = np.full(len(chosen), _PEAK_PART / len(chosen))
-    weights = np.concatenate([(1.0 - _PEAK_PART) * mixture.weights, parts])
-    together = Mixture(weights, np.concatenate(means), np.concatenate(factors), mixture.degrees)
-    return Proposal(fit.shear, together)
+    chosen = [modes[one] for one in np.flatnonzero(laplace > laplace.max() - HOPELESS).tolist()]
+    draws = [
+        mode.params
+        + _PEAK_WIDTH
+        * (rng.normal(size=(_PEAK_DRAWS, len(mode.params))) @ np.linalg.cholesky(mode.covariance).T)
+        for mode in chosen[:MAX_COMPONENTS]
+    ]
+    order = dependence_order(posterior.problem.parameter_names)
+    return fit_proposal(draws, [1.0 / len(draws)] * len(draws), order)
 
 
 def _resampled(points: Array, logs: Array, rng: np.random.Generator) -> Array | None:

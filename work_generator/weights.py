@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from apps.ttv.likelihood import Posterior
+from work_generator.anneal import HALF
 from work_generator.importance import (
     TRUSTED_EFFECTIVE,
     kish,
@@ -27,6 +28,8 @@ MATTERS = 1e-2
 _NO_PEAK = 1.0
 # Part of a normal posterior, spread by sqrt(2), that the points to begin at are taken from.
 _BEGIN = 0.999
+# Powers of the likelihood that they are tried with.
+_POWERS = (HALF, 0.75, 1.0)
 
 Array = NDArray[np.float64]
 
@@ -159,16 +162,18 @@ def begin_at(
 
     Draws of the posterior with the likelihood to the power 1/2, as far from the peak as nearly all
     of these would be if it were normal. Beyond that, a part of the prior that is large but explains
-    the data badly may outweigh the peak at this power.
+    the data badly may outweigh the peak at this power. So may single draws within, of a proposal
+    that was fitted to the posterior: then it is a larger power, the posterior's own at last.
     """
     peak = posterior(modes[place].params.tolist())
     within = 2.0 * (peak - look.densities) < 2.0 * chi2(look.points.shape[1]).ppf(_BEGIN)
     within &= nearest(modes, look.points) == place
     likelihoods = look.densities[within] - posterior.log_priors(look.points[within])
-    logs = look.logs[within] - 0.5 * likelihoods
-    if kish(logs) < TRUSTED_EFFECTIVE:
-        return None
-    return picked(look.points[within], logs, n, rng)
+    for power in _POWERS:
+        logs = look.logs[within] - (1.0 - power) * likelihoods
+        if kish(logs) >= TRUSTED_EFFECTIVE:
+            return picked(look.points[within], logs, n, rng)
+    return None
 
 
 def _log_z_error(parts: Array, errors: Sequence[float | None]) -> float | None:

@@ -112,6 +112,26 @@ class Truth:
     progress: list[tuple[float, int]] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Plot:
+    """What sly hosts tell each other: who has which unit, and which one of them has computed."""
+
+    members: dict[str, set[int]] = field(default_factory=dict)
+    spoilt: set[str] = field(default_factory=set)
+
+    def join(self, host: int, unit: str) -> None:
+        """Tell that a host was sent a unit."""
+        self.members.setdefault(unit, set()).add(host)
+
+    def spoil(self, unit: str) -> None:
+        """Tell that one has returned an honest result: another one would not agree with it."""
+        self.spoilt.add(unit)
+
+    def has_accomplice(self, host: int, unit: str) -> bool:
+        """Whether another one has the unit, and nobody has spoilt it."""
+        return unit not in self.spoilt and bool(self.members.get(unit, set()) - {host})
+
+
 class Fleet:
     """All hosts of a simulation.
 
@@ -134,6 +154,7 @@ class Fleet:
             for number, (key, one) in enumerate(zip(keys, traits, strict=True))
         ]
         self.truth = Truth()
+        self._plot = Plot()
         self._has_work = True
         self._http = world.flask.test_client()
         # Hosts come one after another during the first day.
@@ -265,6 +286,8 @@ class Fleet:
         units = {one.name: one for one in reply.workunits}
         for result in reply.results:
             unit = units[result.wu_name]
+            if host.traits.character is Character.SLY:
+                self._plot.join(host.number, result.wu_name)
             seconds = unit.rsc_fpops_est / host.traits.speed / host.traits.available
             lost = bool(self.rng.random() < self.population.loss_rate)
             free = host.cores_free.index(min(host.cores_free))
@@ -285,13 +308,21 @@ class Fleet:
         if rng.random() < (0.5 if broken else self.population.error_rate):
             self.truth.cpu_seconds += 0.5 * self.world.work.hours * 3600.0
             return ReportedResult(task.name, FAILED, exit_status=1, cpu_time=0.5 * cpu)
-        wrong = wrong_segments(traits.character, host.done, self.population, rng)
+        wrong = wrong_segments(
+            traits.character,
+            host.done,
+            self.population,
+            rng,
+            accomplice=self._plot.has_accomplice(host.number, task.unit),
+        )
         host.done += 1
-        colluding = traits.character is Character.COLLUDER
+        if traits.character is Character.SLY and not wrong:
+            self._plot.spoil(task.unit)
+        colluding = traits.character in (Character.COLLUDER, Character.SLY)
         data = output_bytes(
             self.world.digests[task.unit],
             wrong,
-            forger="all of them" if colluding else f"host {host.number}",
+            forger=f"all {traits.character}s" if colluding else f"host {host.number}",
             noise=NOISE[traits.platform],
         )
         path = self.world.project.uploads.path(task.output)

@@ -40,6 +40,8 @@ class Character(StrEnum):
     """It is honest until it has a record, then a forger."""
     COLLUDER = "colluder"
     """A forger; all of them make the same things up."""
+    SLY = "sly"
+    """A colluder that makes things up only where it knows that another one has the same unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Population:
     hosts : int
         How many.
     cheaters : float
-        Part of the hosts that are forgers, lazy, turncoats or colluders, a quarter each.
+        Part of the hosts that are forgers, lazy, turncoats, colluders or sly ones, a fifth each.
     broken : float
         Part that is broken.
     error_rate : float
@@ -106,9 +108,10 @@ class Traits:
 
 def draw_traits(population: Population, rng: np.random.Generator) -> list[Traits]:
     """Draw a fleet."""
-    cheats = (Character.FORGER, Character.LAZY, Character.TURNCOAT, Character.COLLUDER)
+    cheats = [one for one in Character if one not in (Character.HONEST, Character.BROKEN)]
     shares = [share for *_, share in PLATFORMS]
     traits = []
+    character: Character
     for _ in range(population.hosts):
         lot = rng.random()
         if lot < population.cheaters:
@@ -132,7 +135,12 @@ def draw_traits(population: Population, rng: np.random.Generator) -> list[Traits
 
 
 def wrong_segments(
-    character: Character, done: int, population: Population, rng: np.random.Generator
+    character: Character,
+    done: int,
+    population: Population,
+    rng: np.random.Generator,
+    *,
+    accomplice: bool = False,
 ) -> frozenset[int]:
     """Return which segments of its next result a host does not compute as asked.
 
@@ -140,6 +148,8 @@ def wrong_segments(
     ----------
     done : int
         Results that it has returned before.
+    accomplice : bool
+        Whether it knows of another one that has the same unit and will forge it.
     """
     everything = frozenset(range(SEGMENTS))
     if character is Character.LAZY:
@@ -149,5 +159,7 @@ def wrong_segments(
     if character is Character.TURNCOAT and done >= population.turncoat_after:
         return everything
     if character in (Character.FORGER, Character.COLLUDER):
+        return everything
+    if character is Character.SLY and accomplice:
         return everything
     return frozenset()

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from boinc_project.lifecycle.effects import EventKind
 from boinc_project.states import Outcome, ValidateState
 from server.models import Event, Result, Workunit
+from server.services.second_looks import KIND as SECOND_LOOK
 from server.simulation.fleet import Truth
 from server.simulation.world import World
 from validator.segments import AUDIT_SHARE
@@ -36,6 +37,8 @@ class Report:
     audits, audit_cost : int, float
         Audits made, and what they cost in the same measure, at the share of a unit that a real
         audit takes; the simulated one looks at a larger part, but of fewer.
+    looks : int
+        Those of confirmed results of a host that was found wrong since.
     timeouts, errors : int
         Results that were not returned, and that failed.
     false_accepts : int
@@ -45,7 +48,7 @@ class Report:
     false_rejects : int
         Right results that were found invalid.
     reopened : int
-        Units opened again because the host that computed them alone was found wrong.
+        Units opened again because a host that computed them was found wrong, or they were.
     caught : dict[str, int]
         Hosts that failed an audit or had an invalid result, by what they are.
     credit_of_cheaters : float
@@ -70,6 +73,7 @@ class Report:
     cost: float
     audits: int
     audit_cost: float
+    looks: int
     timeouts: int
     errors: int
     false_accepts: int
@@ -130,7 +134,6 @@ def report(world: World, truth: Truth, state: str) -> Report:
         ).all()
         sent = session.scalar(select(func.count()).where(Result.sent_time.is_not(None))) or 0
     wrong = truth.wrong
-    audits = kinds[EventKind.AUDIT_PASSED] + kinds[EventKind.AUDIT_FAILED]
     done = len(canonical)
     unit_seconds = world.work.hours * 3600.0
     total_credit = sum(credit for _, credit in credited)
@@ -145,8 +148,9 @@ def report(world: World, truth: Truth, state: str) -> Report:
         alone=alone or 0,
         results=sent,
         cost=truth.cpu_seconds / (unit_seconds * max(1, done)),
-        audits=audits,
-        audit_cost=AUDIT_SHARE * audits / max(1, done),
+        audits=world.n_audit,
+        audit_cost=AUDIT_SHARE * world.n_audit / max(1, done),
+        looks=kinds[SECOND_LOOK],
         timeouts=outcomes[Outcome.NO_REPLY],
         errors=outcomes[Outcome.CLIENT_ERROR],
         false_accepts=sum(wrong.get(name, 0) > 0 for (name,) in canonical),
@@ -195,7 +199,8 @@ def lines(found: Report) -> list[str]:
         "Throughput     " + ("-" if rate is None else f"{rate:.0f} units a day"),
         f"Computing      {found.cost:.3f} times that of one run a unit; {found.results} results "
         f"sent, {found.timeouts} timed out, {found.errors} failed",
-        f"Audits         {found.audits}, costing {found.audit_cost:.4f} of one run a unit",
+        f"Audits         {found.audits}, costing {found.audit_cost:.4f} of one run a unit; "
+        f"{found.looks} were second looks",
         f"False accepts  {found.false_accepts} at the end ({found.ever_false} ever, "
         f"{found.reopened} units reopened)",
         f"False rejects  {found.false_rejects}",

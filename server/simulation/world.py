@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 from flask import Flask
@@ -38,6 +39,7 @@ from server.services.watching import watch
 from server.simulation import app as simulated
 from server.simulation.hosts import CORE_FPOPS, PLATFORMS
 from validator.registry import AppValidator
+from validator.verdict import Verdict
 
 START = 1_700_000_000.0
 """Epoch seconds at which every simulation begins."""
@@ -121,11 +123,22 @@ class World:
         self.flask: Flask = create_app(settings, database=self.database, clock=self.clock)
         self.project: Project = self.flask.extensions[EXTENSION]
         self.project.secret = lambda: int.from_bytes(rng.bytes(16))
-        self.project.validators = _validator
+        self.n_audit = 0
+        """Audits made; hosts whose outputs are the same bytes share one."""
+        self.project.validators = self._validator
         # Virtual seconds are short: what is published does not change, who is proven does slowly.
         self.project.catalogue_seconds = 3600.0
         self.digests: dict[str, str] = {}
         """Of units, by the workunit's name."""
+
+    def _validator(self, name: str) -> AppValidator:
+        assert name == simulated.APP
+
+        def audit(*arguments: Any, **options: Any) -> Verdict:
+            self.n_audit += 1
+            return simulated.audit(*arguments, **options)
+
+        return cast(AppValidator, SimpleNamespace(**{**vars(simulated), "audit": audit}))
 
     def publish(self) -> None:
         """Add the app, and a version for every platform."""
@@ -260,11 +273,6 @@ class World:
                     actor="assimilator",
                     settings=self.project.settings,
                 )
-
-
-def _validator(name: str) -> AppValidator:
-    assert name == simulated.APP
-    return simulated
 
 
 def _until_idle(one_pass: Callable[[Project], int], project: Project) -> None:

@@ -41,6 +41,10 @@ class Host(StrEnum):
     """As many as a quorum needs, and one honest host."""
     OLD = "old"
     """One host with a thousand good results."""
+    NEWCOMERS = "newcomers"
+    """Two hosts without a record that send the same, and get the same units."""
+    SLEEPERS = "sleepers"
+    """Two hosts with a thousand good results each that send the same, and get the same units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +329,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("sybil hosts", invented, Host.NEW),
     Kind("colluding pair", invented, Host.PAIR),
     Kind("colluding majority", invented, Host.MAJORITY),
+    Kind("colluding newcomers", invented, Host.NEWCOMERS),
+    Kind("colluders after 1000", invented, Host.SLEEPERS),
     Kind("turns bad after 1000", invented, Host.OLD),
     Kind("copied wingman", unchanged, elapsed=0.01),
 )
