@@ -270,6 +270,43 @@ def test_what_colluders_let_pass_before_is_found_when_one_of_them_is(trusting: T
     assert "was audited once more: All segments looked at" in looks[0]
 
 
+def test_every_other_look_is_for_what_another_host_confirmed_that_was_found_wrong(
+    trusting: Trusting,
+) -> None:
+    host, honest, caught = (trusting.host(streak=50, n_audited=200) for _ in range(3))
+    units = [trusting.issue(alone=False) for _ in range(2)]
+    for unit, partner in zip(units, (honest, caught), strict=True):
+        trusting.compute(unit, host)
+        trusting.compute(unit, partner)
+    trusting.validate()
+    with trusting.project.database.write() as session:
+        session.get_one(HostAppVersion, (host.id, 1)).looks = 2
+        session.get_one(HostAppVersion, (caught.id, 1)).n_audit_failed = 1
+    trusting.bits.lottery = 0  # the first of those that may be drawn
+    looked = []
+    for _ in range(2):
+        assert look_again(trusting.project, actor="test")
+        looked.append([trusting.kinds(unit).count(KIND) for unit in units])
+    assert looked == [[0, 1], [1, 1]]
+
+
+def test_a_late_result_that_agrees_is_audited_at_the_least_rate(trusting: Trusting) -> None:
+    trusting.bits.lottery = int(0.3 * 2**128)
+    workunit = trusting.issue(alone=False, copies=3)
+    late = trusting.shop.send(workunit, 2)
+    for _ in range(2):
+        trusting.compute(workunit, trusting.host(streak=50, n_audited=200))
+    trusting.validate()
+    right = app.output_bytes(trusting.units[workunit].digest, forger="nobody")
+    trusting.shop.succeed(workunit, 2).write_bytes(right)
+    with trusting.project.database.write() as session:
+        session.get_one(HostAppVersion, (late.id, 1)).n_audited = 200
+    trusting.shop.settle()
+    trusting.validate()
+    assert trusting.shop.state(workunit).result(2).validate_state is ValidateState.VALID
+    assert trusting.record(late).n_audited == 200
+
+
 def test_a_look_whose_files_are_gone_is_spent(trusting: Trusting) -> None:
     host, other = (trusting.host(streak=50, n_audited=200) for _ in range(2))
     workunit = trusting.issue(alone=False)

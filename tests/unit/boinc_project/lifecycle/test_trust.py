@@ -9,10 +9,11 @@ import pytest
 
 from boinc_project.lifecycle.credit import Account, grant, revoke
 from boinc_project.lifecycle.effects import HostDeed
-from boinc_project.lifecycle.host_record import HostRecord, judge, pardoned
+from boinc_project.lifecycle.host_record import LOOKS, HostRecord, judge, pardoned
 from boinc_project.lifecycle.trust import (
     MOST_PROBATION,
     audit_rate,
+    confirmed_audit_rate,
     exposure,
     is_proven,
     replication_rate,
@@ -66,6 +67,31 @@ def test_rates_have_floors_however_long_the_record() -> None:
     assert audit_rate(PROVEN, floor=FLOOR) == 1.0
     assert audit_rate(replace(PROVEN, n_audited=10), floor=0.1) == 0.5
     assert replication_rate(PROVEN, floor=0.02) == 0.1
+
+
+OLD = HostRecord(consecutive_valid=500, n_audited=90)
+CAUGHT = HostRecord(consecutive_valid=29, n_audited=91, n_audit_failed=1)
+
+
+def test_a_host_that_failed_an_audit_is_always_audited_until_it_is_proven_again() -> None:
+    assert audit_rate(CAUGHT, floor=FLOOR) == 1.0
+    assert audit_rate(replace(CAUGHT, consecutive_valid=30), floor=0.0) == pytest.approx(0.1)
+    assert confirmed_audit_rate((OLD, CAUGHT), floor=0.02) == 1.0
+
+
+def test_of_hosts_that_confirm_each_other_the_one_with_most_audits_passed_counts() -> None:
+    new = HostRecord()
+    assert confirmed_audit_rate((new, new), floor=0.02) == 1.0
+    assert confirmed_audit_rate((new, OLD), floor=0.02) == pytest.approx(0.1)
+    assert confirmed_audit_rate((new, OLD), floor=FLOOR) == FLOOR
+    assert confirmed_audit_rate((replace(new, n_audited=10), new), floor=0.02) == 0.5
+
+
+def test_a_failed_audit_orders_second_looks() -> None:
+    assert after(OLD, HostDeed.AUDIT_FAILED).looks == LOOKS
+    assert after(OLD, HostDeed.REFUTED).looks == 0
+    # One accomplice in five of those who confirmed it is met all but once in a hundred times.
+    assert 0.008 < 0.8**LOOKS < 0.012
 
 
 def test_exposure_is_what_a_host_that_turns_bad_really_gets_in() -> None:
