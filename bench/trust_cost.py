@@ -25,7 +25,7 @@ from boinc_project.unit import Unit, seal
 from tests.adversarial import campaign
 from tests.adversarial.kinds import Honest, honest
 from validator import ttv, ttv_audit
-from validator.segments import AUDIT_SHARE
+from validator.segments import AUDIT_SHARE, PLANNED_SHARE
 from validator.ttv_segments import Retrace
 from work_generator import sizing
 from work_generator.reference import REFERENCE_FPOPS
@@ -136,7 +136,7 @@ def _output(unit: Unit, settings: TtvSettings, rng: np.random.Generator) -> Any:
         thin=sampler.thin,
         n_likelihood=likelihood_calls(n_walker=sampler.n_walker, n_step=sampler.n_step),
     )
-    todo = ttv_audit.plan(settings, AUDIT_SHARE, with_start=False)
+    todo = ttv_audit.plan(settings, PLANNED_SHARE, with_start=False)
     posterior = Posterior(settings.problem, parse_table(campaign.table()))
     retrace = Retrace(unit, settings, posterior, output)
     counted = np.zeros(sampler.n_walker, dtype=np.int64)
@@ -161,6 +161,6 @@ def _judge(one: Honest, unit: float, directory: Path, rng: np.random.Generator) 
     audited = time.process_time()
     assert verdict.is_valid, verdict.reason
     settings = TtvSettings.from_mapping(one.unit.settings)
-    todo = ttv_audit.plan(settings, AUDIT_SHARE, with_start=False)
+    todo = ttv_audit.plan(settings, PLANNED_SHARE, with_start=False)
     done = int(verdict.statistics["segments"])
     return Cost(unit, checked - began, audited - checked, done, todo.n_segment, todo.share)

@@ -28,7 +28,7 @@ from validator import nested_audit, nested_comparison
 from validator.credit import cobblestones
 from validator.nested_comparison import is_finite
 from validator.nested_segments import LOGL_TOLERANCE, RELATIVE_TOLERANCE, Retrace
-from validator.segments import AUDIT_SHARE, UNSURE, Fate, Purse
+from validator.segments import PLANNED_SHARE, UNSURE, Fate, Purse
 from validator.tables import transit_table
 from validator.ttv_reference import Opinion, second_opinion
 from validator.verdict import Verdict, closed, inconclusive, invalid, valid
@@ -106,7 +106,7 @@ def audit(
     *,
     rng: np.random.Generator,
     budget: float,
-    share: float = AUDIT_SHARE,
+    share: float = PLANNED_SHARE,
     cpu: Callable[[], float] = time.process_time,
 ) -> Verdict:
     """Compute random segments of an output again; see `validator.registry.Audit`.

@@ -20,7 +20,7 @@ from boinc_project.unit import Unit
 from validator import ttv_audit
 from validator.comparison import open_both
 from validator.credit import cobblestones
-from validator.segments import AUDIT_SHARE, TOLERANCE, UNSURE, Fate, Purse
+from validator.segments import PLANNED_SHARE, TOLERANCE, UNSURE, Fate, Purse
 from validator.statistics import MIN_EFFECTIVE, compare_runs
 from validator.tables import transit_table
 from validator.ttv_reference import Opinion, second_opinion
@@ -138,7 +138,7 @@ def audit(
     *,
     rng: np.random.Generator,
     budget: float,
-    share: float = AUDIT_SHARE,
+    share: float = PLANNED_SHARE,
     cpu: Callable[[], float] = time.process_time,
 ) -> Verdict:
     """Compute random segments of an output again; see `validator.registry.Audit`.
