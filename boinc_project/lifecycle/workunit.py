@@ -66,7 +66,8 @@ class ValidationDone:
         Cobblestones of a VALID result; ignored when there was a canonical result before, whose
         credit holds for all.
     failed : frozenset[int]
-        INVALID instances that failed their own check, before any comparison. They count as errors.
+        INVALID instances that failed their own check or audit, before any comparison. Those that
+        failed their check count as errors.
     reasons : Mapping[int, str]
         Plain words for the story.
     audits : Mapping[int, bool]
@@ -324,8 +325,10 @@ def _write_verdicts(state: WorkunitState, event: ValidationDone, credit: float) 
     effects: list[Effect] = []
     for instance, verdict in sorted(event.states.items()):
         reason = event.reasons.get(instance, "")
-        # Without a canonical result there was nothing to disagree with but its own unit.
-        unreadable = instance in event.failed or not has_canonical
+        # A false output says nothing against the workunit: it is no error, as garbage is. Without
+        # a canonical result there was else nothing to disagree with but its own unit.
+        is_false = event.audits.get(instance) is False
+        unreadable = not is_false and (instance in event.failed or not has_canonical)
         happening: result_level.ResultEvent
         if verdict is ValidateState.INVALID and unreadable:
             happening = result_level.ValidateError(event.now, reason)

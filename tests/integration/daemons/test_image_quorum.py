@@ -10,7 +10,7 @@ from sqlalchemy import select
 from apps.reprojection.built import load_kernel
 from boinc_project.lifecycle.effects import EventKind
 from boinc_project.lifecycle.workunit import Assimilated
-from boinc_project.states import CampaignState, Outcome, ServerState, ValidateState
+from boinc_project.states import CampaignState, ServerState, ValidateState
 from boinc_project.unit import UNIT_FILE
 from server.models import CampaignRow, Event, Host, Workunit
 from tests.adversarial.images import TILE, cheaper_kernel, wrong_tile
@@ -81,7 +81,8 @@ def test_the_wrong_one_is_found_and_the_right_one_is_canonical(images: Images, w
     state = images.shop.state(unit)
     assert state.canonical == 1 - wrong
     assert [one.server_state for one in state.results] == [ServerState.OVER] * 2
-    assert state.result(wrong).outcome is Outcome.VALIDATE_ERROR
+    assert state.result(wrong).validate_state is ValidateState.INVALID
+    assert not state.result(wrong).error
     assert state.result(1 - wrong).validate_state is ValidateState.VALID
     reason = images.shop.result(unit, wrong).validate_reason
     assert reason == f"Computed again, of night0.fits tile {TILE} has other values."
@@ -151,7 +152,7 @@ def test_one_honest_latecomer_brings_two_colluders_down(images: Images) -> None:
     images.validate()
     state = images.shop.state(unit)
     assert state.canonical == 2
-    assert [state.result(one).outcome for one in (0, 1)] == [Outcome.VALIDATE_ERROR] * 2
+    assert [state.result(one).validate_state for one in (0, 1)] == [ValidateState.INVALID] * 2
     assert [images.credit(one)[0] for one in colluders] == pytest.approx([0.0, 0.0], abs=1e-9)
     assert [images.record(one).n_audit_failed for one in colluders] == [1, 1]
     assert images.credit(honest)[0] > 0

@@ -331,6 +331,20 @@ def test_failed_check_beside_a_quorum_is_an_error_of_its_own(story: Story) -> No
     assert story.state.result(3).validate_state is INVALID
 
 
+def test_false_outputs_are_no_errors_of_the_workunit(story: Story) -> None:
+    """Else a few liars could end it: LIMITS allow for two errors."""
+    two_successes(story)
+    false = {0: False, 1: False}
+    story.happens(
+        ValidationDone(4.0, dict.fromkeys(false, INVALID), failed=frozenset({0, 1}), audits=false)
+    )
+    assert [one.validate_state for one in story.state.results] == [INVALID, INVALID]
+    assert [one.error or one.success for one in story.state.results] == [False, False]
+    story.look(4.0)
+    assert not story.state.finished
+    assert len([one for one in story.state.results if one.waiting]) == 2
+
+
 def test_the_servers_own_computing_is_worth_one_more_result(story: Story) -> None:
     two_successes(story)
     event = ValidationDone(
@@ -344,7 +358,7 @@ def test_the_servers_own_computing_is_worth_one_more_result(story: Story) -> Non
     )
     story.happens(event)
     assert story.state.canonical == 1
-    assert story.state.result(0).outcome is Outcome.VALIDATE_ERROR
+    assert story.state.result(0).validate_state is INVALID
     assert not [one for one in story.state.results if not one.over]
     # Should the host be found wrong later, others compute it.
     assert (story.state.limits.min_quorum, story.state.limits.full_quorum) == (1, 2)
