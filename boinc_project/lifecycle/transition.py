@@ -26,13 +26,13 @@ from boinc_project.lifecycle.effects import (
     RequireQuorum,
     ScheduleTransition,
 )
-from boinc_project.lifecycle.result import (
+from boinc_project.lifecycle.result import handle
+from boinc_project.lifecycle.result_events import (
     NotNeeded,
     OutputsDeletable,
     ResultEvent,
     TimedOut,
     Validated,
-    handle,
 )
 from boinc_project.lifecycle.state import NEVER, ResultState, WorkunitState
 from boinc_project.states import (
@@ -117,6 +117,11 @@ def on_result(state: WorkunitState, instance: int, event: ResultEvent) -> Step:
     """
     state.result(instance)
     return on_results(state, lambda result: result.instance == instance, event)
+
+
+def look_by(state: WorkunitState, time: float) -> WorkunitState:
+    """Have the transitioner look at `time`, or earlier if it was to look earlier."""
+    return replace(state, transition_time=min(state.transition_time, time))
 
 
 def transition(state: WorkunitState, event: Transition) -> Step:

@@ -12,7 +12,7 @@ from itertools import chain
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from boinc_project.lifecycle.result import OutputsDeleted
+from boinc_project.lifecycle.result_events import OutputsDeleted
 from boinc_project.lifecycle.workunit import FilesDeleted, OnResult, WorkunitEvent
 from boinc_project.states import FileDeleteState
 from server.daemons.items import run_each

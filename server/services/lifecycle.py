@@ -20,7 +20,7 @@ from boinc_project.campaign import EXTENDABLE_APPS
 from boinc_project.errors import StateError, TransientError
 from boinc_project.lifecycle.effects import CreateResults, Effect, EventKind, RecordEvent
 from boinc_project.lifecycle.invariants import validate_state
-from boinc_project.lifecycle.result import Reported
+from boinc_project.lifecycle.result_events import Reported
 from boinc_project.lifecycle.state import WorkunitState
 from boinc_project.lifecycle.transition import Transition
 from boinc_project.lifecycle.workunit import OnResult, WorkunitEvent, handle

@@ -14,7 +14,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from boinc_project.errors import TransientError
-from boinc_project.lifecycle.workunit import Withdrawn
+from boinc_project.lifecycle.withdrawal import Withdrawn
 from server.models import CampaignRow, Event, HostAppVersion, Result, Workunit
 from server.models.campaign import RUNNING
 from server.project import Project

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from boinc_project.campaign import Quorum
-from boinc_project.lifecycle.result import Reported
+from boinc_project.lifecycle.result_events import Reported
 from boinc_project.lifecycle.state import ResultState, WorkunitState
 from boinc_project.states import Outcome, ValidateState
 from server.models import Result, Workunit

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from boinc_project.errors import OutputError, UnitError
+from boinc_project.lifecycle.decision import ValidationDone
 from boinc_project.lifecycle.host_record import HostRecord
 from boinc_project.lifecycle.trust import audit_rate, confirmed_audit_rate, is_proven
-from boinc_project.lifecycle.workunit import ValidationDone
 from boinc_project.settings import TrustSection
 from boinc_project.states import ValidateState
 from boinc_project.unit import UNIT_FILE, Unit, parse_unit

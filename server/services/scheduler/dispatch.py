@@ -15,7 +15,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from boinc_project.lifecycle.result import Sent, handle
+from boinc_project.lifecycle.result import handle
+from boinc_project.lifecycle.result_events import Sent
 from boinc_project.lifecycle.state import ResultState
 from boinc_project.lifecycle.trust import is_proven, replication_rate
 from boinc_project.protocol.request import SchedulerRequest

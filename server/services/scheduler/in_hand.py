@@ -13,14 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from boinc_project.lifecycle.result import (
-    Detached,
-    GivenUp,
-    Resent,
-    ResultEvent,
-    handle,
-    resend_deadline,
-)
+from boinc_project.lifecycle.result import handle, resend_deadline
+from boinc_project.lifecycle.result_events import Detached, GivenUp, Resent, ResultEvent
 from boinc_project.states import AssimilateState, ErrorMask, ServerState
 from server.services.scheduler import statements
 from server.services.scheduler.books import Books

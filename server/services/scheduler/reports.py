@@ -14,7 +14,8 @@ import structlog
 from sqlalchemy import Connection
 
 from boinc_project.errors import StateError
-from boinc_project.lifecycle.result import Reported, handle
+from boinc_project.lifecycle.result import handle
+from boinc_project.lifecycle.result_events import Reported
 from boinc_project.protocol.request import ReportedResult
 from boinc_project.states import ServerState
 from server.services.scheduler import statements

@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import func, select
 
 from boinc_project import signing
-from boinc_project.lifecycle.result import Reported, Sent
+from boinc_project.lifecycle.decision import ValidationDone
+from boinc_project.lifecycle.result_events import Reported, Sent
 from boinc_project.lifecycle.state import WorkunitState
-from boinc_project.lifecycle.workunit import OnResult, OwnEvent, ValidationDone, WorkunitEvent
+from boinc_project.lifecycle.workunit import OnResult, OwnEvent, WorkunitEvent
 from boinc_project.settings import Settings
 from boinc_project.states import CampaignState, ClientState, ServerState, ValidateState
 from server.daemons import file_deleter, transitioner

@@ -9,7 +9,7 @@ import pytest
 
 from boinc_project.errors import InputError
 from boinc_project.lifecycle.effects import EventKind
-from boinc_project.lifecycle.result import Resent
+from boinc_project.lifecycle.result_events import Resent
 from boinc_project.lifecycle.workunit import Assimilated, Cancelled, ValidationDeferred
 from server.models import Event
 from server.services.story import _SENTENCES, sentence, story

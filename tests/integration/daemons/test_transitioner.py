@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
-from boinc_project.lifecycle.result import Detached, GivenUp
-from boinc_project.lifecycle.workunit import Assimilated, Cancelled, ValidationDone
+from boinc_project.lifecycle.decision import ValidationDone
+from boinc_project.lifecycle.result_events import Detached, GivenUp
+from boinc_project.lifecycle.workunit import Assimilated, Cancelled
 from boinc_project.states import (
     AssimilateState,
     ErrorMask,

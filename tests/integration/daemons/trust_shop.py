@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from boinc_project.lifecycle.result import Reported, Sent
+from boinc_project.lifecycle.result_events import Reported, Sent
 from boinc_project.states import ClientState
 from boinc_project.unit import Unit
 from server.daemons import validator

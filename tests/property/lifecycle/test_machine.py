@@ -18,7 +18,8 @@ from hypothesis.stateful import (
 
 from boinc_project.campaign import Quorum
 from boinc_project.errors import StateError
-from boinc_project.lifecycle import result as one
+from boinc_project.lifecycle import result_events as one
+from boinc_project.lifecycle.decision import ValidationDone
 from boinc_project.lifecycle.effects import (
     CreateResults,
     GrantCredit,
@@ -27,8 +28,10 @@ from boinc_project.lifecycle.effects import (
     ScheduleTransition,
 )
 from boinc_project.lifecycle.invariants import validate_state
+from boinc_project.lifecycle.result import DELETE_RETRY
 from boinc_project.lifecycle.state import NEVER, ResultState, WorkunitState, new_workunit
 from boinc_project.lifecycle.transition import Transition
+from boinc_project.lifecycle.withdrawal import Withdrawn
 from boinc_project.lifecycle.workunit import (
     Assimilated,
     Cancelled,
@@ -36,8 +39,6 @@ from boinc_project.lifecycle.workunit import (
     OnResult,
     OwnEvent,
     ValidationDeferred,
-    ValidationDone,
-    Withdrawn,
     WorkunitEvent,
     handle,
 )
@@ -386,7 +387,7 @@ class Life(RuleBasedStateMachine):
             if was.file_delete_state is FileDeleteState.READY:
                 expected = FileDeleteState.DONE if ok else FileDeleteState.ERROR
                 assert now.file_delete_state is expected
-                assert ok or after.transition_time <= self.now + one.DELETE_RETRY
+                assert ok or after.transition_time <= self.now + DELETE_RETRY
             else:
                 assert now.file_delete_state is was.file_delete_state
 

@@ -10,7 +10,7 @@ import pytest
 
 from boinc_project.campaign import Quorum
 from boinc_project.lifecycle.effects import Effect, EventKind
-from boinc_project.lifecycle.result import ResultEvent
+from boinc_project.lifecycle.result_events import ResultEvent
 from boinc_project.lifecycle.workunit import WorkunitEvent
 
 PAGE = Path(__file__).parents[4] / "docs" / "developer" / "lifecycle.md"

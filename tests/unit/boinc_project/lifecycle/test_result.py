@@ -8,7 +8,8 @@ import pytest
 
 from boinc_project.errors import StateError
 from boinc_project.lifecycle.effects import HostDeed, JudgeHost, ScheduleTransition
-from boinc_project.lifecycle.result import (
+from boinc_project.lifecycle.result import handle, resend_deadline
+from boinc_project.lifecycle.result_events import (
     CouldntSend,
     Detached,
     GivenUp,
@@ -22,8 +23,6 @@ from boinc_project.lifecycle.result import (
     TimedOut,
     Validated,
     ValidateError,
-    handle,
-    resend_deadline,
 )
 from boinc_project.lifecycle.state import ResultState
 from boinc_project.states import (

@@ -8,11 +8,14 @@ import pytest
 
 from boinc_project.campaign import Quorum
 from boinc_project.errors import StateError
+from boinc_project.lifecycle.decision import ValidationDone
 from boinc_project.lifecycle.effects import CreateResults, EventKind, GrantCredit, RecordEvent
 from boinc_project.lifecycle.invariants import validate_state
-from boinc_project.lifecycle.result import DELETE_RETRY, Detached, GivenUp, Reported, Sent
+from boinc_project.lifecycle.result import DELETE_RETRY
+from boinc_project.lifecycle.result_events import Detached, GivenUp, Reported, Sent
 from boinc_project.lifecycle.state import NEVER, WorkunitState, new_workunit
 from boinc_project.lifecycle.transition import DAY, Transition
+from boinc_project.lifecycle.withdrawal import Withdrawn
 from boinc_project.lifecycle.workunit import (
     Assimilated,
     Cancelled,
@@ -20,8 +23,6 @@ from boinc_project.lifecycle.workunit import (
     OnResult,
     OwnEvent,
     ValidationDeferred,
-    ValidationDone,
-    Withdrawn,
     WorkunitEvent,
     handle,
 )
