@@ -14,7 +14,12 @@ from sqlalchemy.orm import Session
 from boinc_project.errors import OutputError, UnitError
 from boinc_project.lifecycle.decision import ValidationDone
 from boinc_project.lifecycle.host_record import HostRecord
-from boinc_project.lifecycle.trust import audit_rate, confirmed_audit_rate, is_proven
+from boinc_project.lifecycle.trust import (
+    audit_rate,
+    confirmed_audit_rate,
+    is_proven,
+    on_probation,
+)
 from boinc_project.settings import TrustSection
 from boinc_project.states import ValidateState
 from boinc_project.unit import UNIT_FILE, Unit, parse_unit
@@ -185,8 +190,10 @@ def _common_rate(
     waited = now - max((loaded.state.result(one).received_time for one in records), default=now)
     # What comes after a canonical result changes nothing, unless it contradicts that.
     is_late = loaded.state.canonical is not None
-    floor = trust.quorum_audit_rate if is_late or waited > PATIENCE else trust.audit_floor
-    return confirmed_audit_rate(records.values(), floor=floor) if records else 0.0
+    trusted = not any(on_probation(record) for record in records.values())
+    if trusted and (is_late or waited > PATIENCE):
+        return trust.quorum_audit_rate
+    return confirmed_audit_rate(records.values(), floor=trust.audit_floor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,15 +223,22 @@ def test_newcomers_who_collude_are_audited_whatever_the_lottery_says(trusting: T
 def test_what_has_waited_is_audited_at_the_least_rate(trusting: Trusting) -> None:
     trusting.bits.lottery = int(0.3 * 2**128)
     records = []
-    for waits in (0.0, 2 * 3600.0):
-        pair = trusting.host(n_audited=200), trusting.host(n_audited=200)
+    for waits, n_audited in ((0.0, 200), (7200.0, 200), (7200.0, 0)):
+        pair = trusting.host(n_audited=n_audited), trusting.host(n_audited=n_audited)
         workunit = trusting.issue(alone=False)
         for host in pair:
             trusting.compute(workunit, host)
         trusting.shop.clock.now += waits
         trusting.validate()
         records += [trusting.record(host).n_audited for host in pair]
-    assert records == [201, 201, 200, 200], "0.3 is below 0.5 and above 0.02"
+    assert records == [201, 201, 200, 200, 0, 0], "0.3 is below 0.5 and above 0.02"
+    on_probation = trusting.host(n_audited=200, n_audit_failed=1)
+    workunit = trusting.issue(alone=False)
+    for host in (on_probation, trusting.host(n_audited=200)):
+        trusting.compute(workunit, host)
+    trusting.shop.clock.now += 7200.0
+    trusting.validate()
+    assert trusting.record(on_probation).n_audited == 201
 
 
 def test_what_colluders_let_pass_before_is_found_when_one_of_them_is(trusting: Trusting) -> None:
