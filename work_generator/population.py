@@ -38,8 +38,7 @@ RESAMPLED = 10_000
 # Effective draws per parameter that a fit needs, and to which weights are tempered.
 _LEAST_EFFECTIVE = 30.0
 # Draws of a peak's normal approximation that the first fit is made of, and by how much they are
-# widened: twice as wide as the curvature at its top, as bent posteriors are (of 8,000 such draws 32
-# are worth something for Kepler-307, 39 for Kepler-9; of draws as wide as the curvature 1 and 200).
+# widened: bent posteriors reach farther than the curvature at their top says.
 _PEAK_DRAWS, _PEAK_WIDTH = 3_000, 2.0
 # Part of the draws that are not the prior's.
 _SHARE = 0.8

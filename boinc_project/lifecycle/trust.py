@@ -77,7 +77,9 @@ def audit_rate(record: HostRecord, *, floor: float) -> float:
     return max(floor, AUDITS_AT_FIRST / (AUDITS_AT_FIRST + passed))
 
 
-def confirmed_audit_rate(records: Collection[HostRecord], *, floor: float) -> float:
+def confirmed_audit_rate(
+    records: Collection[HostRecord], *, floor: float, spared: float | None = None
+) -> float:
     """Return the probability with which results that confirm each other are audited.
 
     The host that has passed most audits speaks for the others: it is the one whose word the rest
@@ -90,9 +92,13 @@ def confirmed_audit_rate(records: Collection[HostRecord], *, floor: float) -> fl
         Of the hosts whose results are judged together; at least one.
     floor : float
         The least rate.
+    spared : float, optional
+        The rate for all but hosts on probation, where the validator has no time for more.
     """
     if any(on_probation(record) for record in records):
         return 1.0
+    if spared is not None:
+        return spared
     return min(audit_rate(record, floor=floor) for record in records)
 
 

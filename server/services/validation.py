@@ -18,7 +18,6 @@ from boinc_project.lifecycle.trust import (
     audit_rate,
     confirmed_audit_rate,
     is_proven,
-    on_probation,
 )
 from boinc_project.settings import TrustSection
 from boinc_project.states import ValidateState
@@ -190,10 +189,8 @@ def _common_rate(
     waited = now - max((loaded.state.result(one).received_time for one in records), default=now)
     # What comes after a canonical result changes nothing, unless it contradicts that.
     is_late = loaded.state.canonical is not None
-    trusted = not any(on_probation(record) for record in records.values())
-    if trusted and (is_late or waited > PATIENCE):
-        return trust.quorum_audit_rate
-    return confirmed_audit_rate(records.values(), floor=trust.audit_floor)
+    spared = trust.quorum_audit_rate if is_late or waited > PATIENCE else None
+    return confirmed_audit_rate(records.values(), floor=trust.audit_floor, spared=spared)
 
 
 @dataclass(frozen=True, slots=True)

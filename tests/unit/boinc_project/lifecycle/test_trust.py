@@ -87,6 +87,12 @@ def test_of_hosts_that_confirm_each_other_the_one_with_most_audits_passed_counts
     assert confirmed_audit_rate((replace(new, n_audited=10), new), floor=0.02) == 0.5
 
 
+def test_a_validator_without_time_spares_all_but_hosts_on_probation() -> None:
+    new = HostRecord()
+    assert confirmed_audit_rate((new, OLD), floor=FLOOR, spared=0.02) == 0.02
+    assert confirmed_audit_rate((new, CAUGHT), floor=FLOOR, spared=0.02) == 1.0
+
+
 def test_a_failed_audit_orders_second_looks() -> None:
     assert after(OLD, HostDeed.AUDIT_FAILED).looks == LOOKS
     assert after(OLD, HostDeed.REFUTED).looks == 0
