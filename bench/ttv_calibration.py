@@ -183,7 +183,11 @@ def main() -> int:
     options = parser.parse_args()
     with ProcessPoolExecutor(options.processes) as pool:
         ranked = pool.map(partial(rank_system, seed=options.seed), range(options.systems))
-        found = list(track(ranked, total=options.systems, console=Console(stderr=True)))
+        found, told = [], Console(stderr=True)
+        for one in track(ranked, total=options.systems, console=told):
+            found.append(one)
+            if not told.is_terminal:
+                told.print(f"{len(found)} of {options.systems} systems")
     ranks = np.array([one[0] for one in found if one is not None])
     acceptance = [one[1] for one in found if one is not None]
     names = Problem.from_mapping(settings()).parameter_names
