@@ -48,7 +48,7 @@ def decide_audited(
     app: AppValidator,
     inputs: Mapping[str, Path],
     canonical: int | None = None,
-    seeds: Mapping[int, int],
+    seed: int,
     drawn: Set[int],
     budget: float,
 ) -> AuditedDecision:
@@ -58,8 +58,8 @@ def decide_audited(
     ----------
     unit, outputs, min_quorum, app, inputs, canonical
         See `validator.quorum.decide`.
-    seeds : Mapping[int, int]
-        The secret seed of each output's audit, should there be one; none of those without one.
+    seed : int
+        Of all audits, secret and fresh.
     drawn : Set[int]
         New outputs to audit in any case. One that does not pass its own check is not audited.
     budget : float
@@ -73,11 +73,11 @@ def decide_audited(
     new = {one: path for one, path in outputs.items() if one != canonical}
     checks = check_all(unit, new, app=app, inputs=inputs)
     quorum = _Quorum(unit, outputs, min_quorum, app, inputs, canonical, checks)
-    auditor = _Auditor(unit, outputs, app, inputs, seeds, budget)
+    auditor = _Auditor(unit, outputs, app, inputs, seed, budget)
     audits = auditor.audit({one for one in drawn if checks[one].is_valid})
     found = quorum.decide(audits)
     contradicting = _contradicting(found) - audits.keys()
-    if contradicting:
+    if contradicting and app.audit is not None:
         audits |= auditor.audit(contradicting)
         found = quorum.decide(audits)
     return AuditedDecision(found, audits)
@@ -120,19 +120,19 @@ class _Auditor:
     outputs: Mapping[int, Path]
     app: AppValidator
     inputs: Mapping[str, Path]
-    seeds: Mapping[int, int]
+    seed: int
     budget: float
     by_content: dict[str, Verdict] = field(default_factory=dict)
 
     def audit(self, chosen: Set[int]) -> dict[int, Verdict]:
         """Return the verdicts on some outputs, and on all others of the same bytes."""
         contents = {one: _digest(path) for one, path in self.outputs.items()}
-        for one in sorted(chosen & self.seeds.keys()):
+        for one in sorted(chosen):
             content = contents[one]
             if content is not None and content not in self.by_content:
                 self.by_content[content] = audit_one(
                     *(self.app, self.unit, self.outputs[one], self.inputs),
-                    seed=self.seeds[one],
+                    seed=self.seed,
                     budget=self.budget,
                 )
         return {

@@ -199,23 +199,24 @@ class Draw:
 
     Attributes
     ----------
-    seeds : Mapping[int, int]
-        The seed of each output's audit, should there be one.
+    seed : int
+        Of every audit of the workunit's outputs: those of the same bytes share one.
     drawn : frozenset[int]
         Those that are audited in any case.
     """
 
-    seeds: Mapping[int, int] = field(default_factory=dict)
-    drawn: frozenset[int] = frozenset()
+    seed: int
+    drawn: frozenset[int]
 
 
 def draw_audits(case: Case, app: AppValidator, secret: Callable[[], int]) -> Draw:
-    """Draw the results to audit, and the seed of each audit.
+    """Draw the results to audit, and the audits' seed.
 
     Both are drawn after the upload, from bits that nobody outside knows.
     """
+    seed = secret()
     if app.audit is None:
-        return Draw()
+        return Draw(seed, frozenset())
     common = secret() < case.common_rate * 2.0**128
     drawn = {
         one
@@ -223,7 +224,7 @@ def draw_audits(case: Case, app: AppValidator, secret: Callable[[], int]) -> Dra
         if one != case.canonical
         and (common or secret() < case.audit_rates.get(one, 0.0) * 2.0**128)
     }
-    return Draw({one: secret() for one in sorted(case.outputs)}, frozenset(drawn))
+    return Draw(seed, frozenset(drawn))
 
 
 def unit_of(project: Project, row: Workunit) -> tuple[Unit, dict[str, Path]]:
@@ -282,7 +283,7 @@ def judge(case: Case, app: AppValidator, draw: Draw) -> Judgement:
         app=app,
         inputs=case.inputs,
         canonical=case.canonical,
-        seeds=draw.seeds,
+        seed=draw.seed,
         drawn=draw.drawn - early.keys(),
         budget=case.audit_budget,
     )
@@ -356,7 +357,7 @@ def evidence(case: Case, judgement: Judgement, loaded: LoadedWorkunit, now: floa
                 for (a, b), verdicts in decision.settled.pairs.items()
             ],
             "audits": {
-                names[one]: {"seed": f"{judgement.draw.seeds[one]:032x}", **_plain(verdict)}
+                names[one]: {"seed": f"{judgement.draw.seed:032x}", **_plain(verdict)}
                 for one, verdict in judgement.audits.items()
             },
             "credit_counted": judgement.counted,

@@ -216,8 +216,9 @@ def test_newcomers_who_collude_are_audited_whatever_the_lottery_says(trusting: T
     assert len([one for one in state.results if one.waiting]) == 2
     # Both are found wrong, though one audit of the bytes that they share was enough.
     assert [trusting.record(host).n_audit_failed for host in pair] == [1, 1]
-    (audits,) = [one["audits"] for one in [trusting.evidence(workunit).data] if one]
-    assert len(audits) == 2
+    data = trusting.evidence(workunit).data
+    assert data is not None
+    assert len(data["audits"]) == 2
 
 
 def test_what_has_waited_is_audited_at_the_least_rate(trusting: Trusting) -> None:

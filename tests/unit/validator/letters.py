@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +60,14 @@ class Letters:
 
     def credit(self, unit: Unit, output: Path) -> float:
         return 1.0
+
+
+def written(directory: Path, texts: Sequence[str]) -> dict[int, Path]:
+    """Write outputs, numbered from 0."""
+    outputs = {number: directory / str(number) for number in range(len(texts))}
+    for number, text in enumerate(texts):
+        outputs[number].write_text(text)
+    return outputs
 
 
 def states(decision: Decision) -> list[ValidateState]:

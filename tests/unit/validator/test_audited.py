@@ -10,7 +10,7 @@ import pytest
 
 from boinc_project.unit import Unit
 from tests.unit.validator import ttv_case
-from tests.unit.validator.letters import INCONCLUSIVE, INVALID, VALID, Letters, states
+from tests.unit.validator.letters import INCONCLUSIVE, INVALID, VALID, Letters, states, written
 from validator.audited import AuditedDecision, decide_audited
 from validator.registry import Audit
 from validator.verdict import Verdict, invalid, valid
@@ -47,17 +47,14 @@ def audited(
     min_quorum: int = 1,
     canonical: int | None = None,
 ) -> AuditedDecision:
-    outputs = {number: tmp_path / str(number) for number in range(len(texts))}
-    for number, text in enumerate(texts):
-        outputs[number].write_text(text)
     return decide_audited(
         ttv_case.make_unit(),
-        outputs,
+        written(tmp_path, texts),
         min_quorum=min_quorum,
         app=app,
         inputs={},
         canonical=canonical,
-        seeds={one: one for one in outputs},
+        seed=1,
         drawn=drawn,
         budget=1.0,
     )

@@ -10,7 +10,7 @@ import pytest
 from boinc_project.errors import TransientError, UnitError
 from boinc_project.unit import Unit
 from tests.unit.validator import ttv_case
-from tests.unit.validator.letters import INCONCLUSIVE, INVALID, VALID, Letters, states
+from tests.unit.validator.letters import INCONCLUSIVE, INVALID, VALID, Letters, states, written
 from validator import registry, ttv
 from validator.quorum import Decision, decide
 from validator.verdict import Verdict, inconclusive, invalid, valid
@@ -23,13 +23,9 @@ def judge(tmp_path: Path) -> Judge:
     def run(
         *texts: str, min_quorum: int = 2, canonical: int | None = None, app: Letters | None = None
     ) -> Decision:
-        outputs = {}
-        for number, text in enumerate(texts):
-            outputs[number] = tmp_path / str(number)
-            outputs[number].write_text(text)
         return decide(
             ttv_case.make_unit(),
-            outputs,
+            written(tmp_path, texts),
             min_quorum=min_quorum,
             app=app or Letters(),
             inputs={},

@@ -12,7 +12,7 @@ from boinc_project.errors import TransientError
 from boinc_project.states import ValidateState
 from boinc_project.unit import Unit
 from tests.unit.validator import ttv_case
-from tests.unit.validator.letters import Letters
+from tests.unit.validator.letters import Letters, written
 from validator.quorum import Decision, decide
 from validator.verdict import Verdict, inconclusive, invalid, valid
 
@@ -49,7 +49,7 @@ def judge(tmp_path: Path) -> Judge:
             outputs[number].write_text(text)
         return decide(
             ttv_case.make_unit(),
-            outputs,
+            written(tmp_path, texts),
             min_quorum=min_quorum,
             app=app or Letters(referee=by_truth),
             inputs={},
