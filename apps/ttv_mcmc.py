@@ -17,7 +17,10 @@ from apps.runtime.checkpoint import CheckpointFile
 from apps.runtime.errors import QuitRequested
 from apps.runtime.runtime import Runtime
 from apps.ttv import checkpoint
+from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
+from apps.ttv.population import unit as populations
+from apps.ttv.population.settings import is_population
 from apps.ttv.sampler import Chain, Sampler
 from apps.ttv.settings import TtvSettings
 from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
@@ -27,10 +30,7 @@ from boinc_project.ttv_output import TtvOutput, write_ttv_output
 from boinc_project.unit import Unit
 
 APP_NAME = "ttv_mcmc"
-APP_VERSION = 210
-
-CHECKPOINT_PERIOD = 60.0
-"""CPU seconds after which a checkpoint is written, whatever the volunteer's preference."""
+APP_VERSION = 220
 
 
 def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) -> None:
@@ -39,7 +39,8 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
     Parameters
     ----------
     unit : Unit
-        What to compute; see `apps.ttv.settings`.
+        What to compute: a chain, see `apps.ttv.settings`, or populations, see
+        `apps.ttv.population.settings`.
     inputs : Mapping[str, Path]
         Where the input files are, by logical name; ``transits.csv`` is needed.
     output : Path
@@ -54,6 +55,9 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
     """
     if TABLE_FILE not in inputs:
         raise UnitError(f"The input file {TABLE_FILE} is missing.", name=TABLE_FILE)
+    if is_population(unit.settings):
+        populations.run(unit, inputs, output, runtime, app_version=APP_VERSION)
+        return
     settings = TtvSettings.from_mapping(unit.settings)
     posterior = Posterior(settings.problem, parse_table(inputs[TABLE_FILE].read_bytes()))
     sampler = chain_sampler(unit, settings, posterior, runtime.poll)
@@ -95,7 +99,13 @@ def chain_sampler(
 ) -> Sampler:
     """Return the sampler of a unit, with the unit's own random stream."""
     key = stream_key(unit.seed, Stream.CHAIN)
-    return Sampler(settings.sampler, key, posterior.log_densities, poll)
+    corrections = settings.sampler.corrections
+    coordinates = None
+    if corrections is not None:
+        coordinates = Coordinates(
+            settings.problem, posterior.engine, posterior.observations, corrections
+        )
+    return Sampler(settings.sampler, key, posterior.log_densities, poll, coordinates)
 
 
 def replay(
@@ -159,7 +169,7 @@ def _compute(
             sampler.advance(chain)
             # Counted at the end of a step only: an interrupted step will be done again.
             chain.failures = posterior.failures.copy()
-            is_late = runtime.cpu_time() - saved_at >= CHECKPOINT_PERIOD
+            is_late = runtime.cpu_time() - saved_at >= checkpoint.PERIOD
             if is_late or runtime.time_to_checkpoint() or chain.step == n_step:
                 file.save(checkpoint.to_bytes(chain))
                 runtime.checkpoint_completed()

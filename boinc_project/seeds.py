@@ -21,6 +21,8 @@ class Stream(IntEnum):
     """Proposals and acceptances (by the app)."""
     PRIOR = 2
     """A nested run's first points (by the app)."""
+    POPULATION = 3
+    """A population on its way to the posterior (by the app)."""
 
 
 def unit_seed(campaign_seed: int, *, generation: int, index: int) -> np.random.SeedSequence:

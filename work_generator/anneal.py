@@ -2,7 +2,7 @@
 
 Sequential Monte Carlo (Del Moral, Doucet & Jasra 2006, J. R. Stat. Soc. B 68, 411): the likelihood
 enters with a power that grows from 0 to 1, each time by as much as leaves half of the population
-effective. After each step the population is resampled, straightened (`work_generator.shear`), and
+effective. After each step the population is resampled, straightened (`apps.ttv.population.straightening`), and
 moved until it has forgotten where it was. It begins wider than the posterior and never narrower, so
 that a ridge is filled from end to end: chains that begin around a peak fill it only slowly, and
 look alike long before.
@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.moves import log_mixture, sample_mixture
+from apps.ttv.population.importance import largest_power
+from apps.ttv.population.straightening import fit_shear
 from apps.ttv.sampler_settings import Mixture
 from apps.ttv.shear import Shear
-from work_generator.importance import largest_power
-from work_generator.proposals import fit_mixture
-from work_generator.shear import fit_shear
+from apps.ttv.population.fitting import fit_mixture
 
 # Share of the population that a step leaves effective (Kish).
 _EFFECTIVE = 0.5
@@ -156,7 +156,7 @@ def anneal(
     points : ndarray
         float64 (n, n_dim), draws of the prior that have a likelihood.
     order : sequence of int
-        In which the parameters depend on each other; see `work_generator.shear`.
+        In which the parameters depend on each other; see `apps.ttv.population.straightening`.
     rng : Generator
         Decides the result.
     progress : Callable, optional

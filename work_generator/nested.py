@@ -21,13 +21,13 @@ from apps.nested.cube import CubeLikelihood
 from apps.nested.proposal import parse_proposal
 from apps.nested.settings import MAX_DEAD, MAX_LIVE, least_live, parse_sampler
 from apps.ttv.likelihood import Posterior
+from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish, log_mean
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit
 from work_generator import pilot, sizing
 from work_generator.estimate import Cost, measure
-from work_generator.importance import TRUSTED_EFFECTIVE, kish, log_mean
 from work_generator.modes import Mode, log_laplace
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
 from work_generator.preparation import for_search, search, step_for

@@ -18,16 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
-from boinc_project.errors import InputError
-from work_generator import region
-from work_generator.anneal import HALF, anneal
-from work_generator.cores import cores_of
-from work_generator.importance import (
+from apps.ttv.population.importance import (
     TRUSTED_EFFECTIVE,
     log_mean,
     picked,
     relative_error,
 )
+from apps.ttv.population.straightening import dependence_order
+from boinc_project.errors import InputError
+from work_generator import region
+from work_generator.anneal import HALF, anneal
+from work_generator.cores import cores_of
 from work_generator.modes import HOPELESS, Mode, log_laplace
 from work_generator.population import (
     LAST,
@@ -41,7 +42,6 @@ from work_generator.population import (
 )
 from work_generator.proposals import Proposal, fit_proposal
 from work_generator.region import Region
-from work_generator.shear import dependence_order
 from work_generator.weights import (
     MATTERS,
     Look,

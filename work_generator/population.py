@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from apps.nested.cube import CubeLikelihood
 from apps.nested.proposal import parse_proposal
 from apps.ttv.likelihood import Posterior
+from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish, largest_power, picked
+from apps.ttv.population.straightening import dependence_order
 from apps.ttv.sampler_settings import MAX_COMPONENTS
 from work_generator.cores import cores_of
-from work_generator.importance import TRUSTED_EFFECTIVE, kish, largest_power, picked
 from work_generator.modes import HOPELESS, Mode, log_laplace
 from work_generator.proposals import Proposal, fit_proposal
-from work_generator.shear import dependence_order
 from work_generator.weights import Look
 
 ROUND = 8_000

@@ -11,17 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.moves import log_mixture, sample_mixture
+from apps.ttv.population import gaussian_mixture
+from apps.ttv.population.fitting import with_tails
+from apps.ttv.population.gaussian_mixture import Components
+from apps.ttv.population.straightening import fit_shear, to_json
 from apps.ttv.sampler_settings import COMPONENT_KEYS, MAX_COMPONENTS, Mixture
 from apps.ttv.shear import Shear
-from work_generator import gaussian_mixture
 from work_generator.cores import Core, narrow, widen
-from work_generator.gaussian_mixture import Components
-from work_generator.shear import fit_shear, to_json
-
-# Tails of the proposals: Student's t. Too light and walkers stick in the posterior's tail, too
-# heavy and likelihoods are wasted; and the fits are widened by this factor for the same reason.
-DEGREES = 30.0
-WIDENING = 1.05
 
 # Normal distributions for each mode, and the draws that each of them needs for each parameter.
 _COMPONENTS = 4
@@ -112,7 +108,7 @@ def fit_proposal(
     weights : sequence of float
         The modes' parts of the posterior, not all zero.
     order : sequence of int
-        In which the parameters depend on each other; see `work_generator.shear`.
+        In which the parameters depend on each other; see `apps.ttv.population.straightening`.
     cores : tuple[Core, ...], optional
         See `Proposal`.
     """
@@ -135,17 +131,7 @@ def fit_proposal(
         np.concatenate([fit.means for fit in fits]),
         np.concatenate([fit.covariances for fit in fits]),
     )
-    return Proposal(shear, _with_tails(together), cores)
-
-
-def fit_mixture(u: Array, n_component: int) -> Mixture:
-    """Fit a mixture to straightened draws, float64 (n_draw, n_dim), a little wider than they."""
-    return _with_tails(gaussian_mixture.fit(u, n_component))
-
-
-def _with_tails(parts: Components) -> Mixture:
-    factors = np.asarray(WIDENING * np.linalg.cholesky(parts.covariances))
-    return Mixture(parts.weights, parts.means, factors, DEGREES)
+    return Proposal(shear, with_tails(together), cores)
 
 
 def _thinned(draws: Array) -> Array:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
+from apps.ttv.population.importance import picked
 from apps.ttv.priors import EccentricityPrior, Prior
-from work_generator.importance import picked
 from work_generator.modes import Mode, nearest
 
 # Half the box's width in the mode's own standard deviations. Along a bent ridge the curvature at

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
 from apps.ttv.operations import RUN_TIME, likelihood_calls, planet_steps
+from apps.ttv.population.straightening import dependence_order
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
@@ -28,7 +29,6 @@ from work_generator.modes import nearest
 from work_generator.preparation import Prepared, find, has_modes, prepared_of
 from work_generator.proposals import Proposal, fit_proposal
 from work_generator.reference import speed
-from work_generator.shear import dependence_order
 from work_generator.starts import starting_points
 from work_generator.ttv_file import MAX_STEPS, SECTIONS, posterior_of, read_sections, read_stop
 from work_generator.ttv_lines import describe_problem, preparation

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from apps.ttv.population.importance import TRUSTED_EFFECTIVE
 from boinc_project.campaign import Campaign
-from work_generator.importance import TRUSTED_EFFECTIVE
 from work_generator.modes import DELTA, Mode
 from work_generator.preparation import Prepared, prepared_of
 from work_generator.ttv_file import posterior_of

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from apps.ttv.likelihood import Posterior
-from work_generator.anneal import HALF
-from work_generator.importance import (
+from apps.ttv.population.importance import (
     TRUSTED_EFFECTIVE,
     kish,
     log_mean,
     picked,
     relative_error,
 )
+from work_generator.anneal import HALF
 from work_generator.modes import Mode, nearest
 
 MATTERS = 1e-2

@@ -18,8 +18,10 @@ from emcee.model import Model
 from emcee.state import State
 from numpy.typing import NDArray
 
+from apps.ttv.coordinates import Coordinates
 from apps.ttv.moves import make_moves
 from apps.ttv.sampler_settings import SamplerSettings
+from apps.ttv.shear import Shear
 from boinc_project.errors import UnitError
 from boinc_project.seeds import step_bits
 
@@ -77,6 +79,8 @@ class Sampler:
         Log densities of points; -inf outside the support, never NaN.
     poll : Callable
         Called before every `CHUNK` points; may raise to leave the step, which then has no effect.
+    coordinates : Coordinates, optional
+        In which the moves are made; the parameters if there are none.
     """
 
     def __init__(
@@ -85,7 +89,9 @@ class Sampler:
         key: tuple[int, int],
         log_probability: LogProbability,
         poll: Callable[[], None] = lambda: None,
+        coordinates: Coordinates | None = None,
     ) -> None:
+        self._coordinates = coordinates
         self.settings = settings
         self._key = key
         self._log_probability = log_probability
@@ -135,18 +141,13 @@ class Sampler:
         random = np.random.RandomState(step_bits(self._key, step))
         last = len(self._moves) - 1
         move = self._moves[min(int(np.searchsorted(self._edges, random.rand())), last)]
-        shear = self.settings.shear
-        if shear is None:
-            return self._propose(move, coords, log_prob, random, self._evaluate)
-        moved, log_prob, accepted = self._propose(
-            move,
-            shear.straighten(coords),
-            log_prob,
-            random,
-            lambda u: self._evaluate(shear.bend(u)),
-        )
-        # Who stays keeps every bit: to straighten and to bend again would round.
-        coords = np.where(accepted[:, None], shear.bend(moved), coords)
+        frame = _Frame(self._coordinates, self.settings.shear, self._evaluate)
+        u, density = frame.enter(coords, log_prob)
+        moved, _, accepted = self._propose(move, u, density, random, frame.evaluate)
+        # Who stays keeps every bit: to leave the parameters and to come back would round.
+        coords, log_prob = coords.copy(), log_prob.copy()
+        for walker in np.flatnonzero(accepted).tolist():
+            coords[walker], log_prob[walker] = frame.seen[moved[walker].tobytes()]
         return coords, log_prob, accepted
 
     def _propose(
@@ -169,3 +170,57 @@ class Sampler:
             chunk = slice(begin, begin + CHUNK)
             log_prob[chunk] = self._log_probability(points[chunk])
         return log_prob
+
+
+class _Frame:
+    """The coordinates that one step is made in: of the settings, and straightened.
+
+    Parameters
+    ----------
+    coordinates : Coordinates | None
+        None: the parameters themselves.
+    shear : Shear | None
+        None: they are not straightened.
+    log_probability : Callable
+        Of parameters.
+
+    Attributes
+    ----------
+    seen : dict
+        Parameters and their log probability, by the bytes of the place that was evaluated.
+    """
+
+    def __init__(
+        self,
+        coordinates: Coordinates | None,
+        shear: Shear | None,
+        log_probability: LogProbability,
+    ) -> None:
+        self._coordinates, self._shear = coordinates, shear
+        self._log_probability = log_probability
+        self.seen: dict[bytes, tuple[Vector, float]] = {}
+
+    def enter(self, points: Vector, log_prob: Vector) -> tuple[Vector, Vector]:
+        """Return the places of parameters, and the log densities there."""
+        y, density = points, log_prob
+        if self._coordinates is not None:
+            y = self._coordinates.from_points(points)
+            density = log_prob - self._coordinates.log_jacobians(points, y)
+        return (y if self._shear is None else self._shear.straighten(y)), density
+
+    def evaluate(self, u: Vector) -> Vector:
+        """Return the log densities at places, and remember what was there."""
+        y = u if self._shear is None else self._shear.bend(u)
+        points = y if self._coordinates is None else self._coordinates.to_points(y)
+        log_prob = np.full(len(u), -math.inf)
+        # Places that are those of no parameters have no density.
+        possible = np.flatnonzero(np.isfinite(points).all(axis=1))
+        log_prob[possible] = self._log_probability(points[possible])
+        for place, point, value in zip(u, points, log_prob.tolist(), strict=True):
+            self.seen[place.tobytes()] = point, value
+        inside = np.flatnonzero(np.isfinite(log_prob))
+        density = np.full(len(u), -math.inf)
+        density[inside] = log_prob[inside]
+        if self._coordinates is not None and len(inside):
+            density[inside] -= self._coordinates.log_jacobians(points[inside], y[inside])
+        return density

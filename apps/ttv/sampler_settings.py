@@ -3,11 +3,13 @@
 ::
 
     {"n_walker": 40, "n_step": 5000, "thin": 10, "moves": [["de", 0.4], ["mixture", 0.6]],
+     "coordinates": {"corrections": 1},
      "shear": {"order": [...], "center": [...], "scale": [...], "coefficients": [[...], ...]},
      "mixture": {"weights": [...], "means": [...], "choleskys": [...], "degrees": 30}}
 
-``shear`` is `apps.ttv.shear.Shear`; all moves are made in its straightened coordinates, and the
-mixture is one of these. Without it they are the parameters themselves.
+``coordinates`` says in which coordinates the moves are made, see `apps.ttv.coordinates`; without it
+they are the parameters themselves. ``shear`` is `apps.ttv.shear.Shear`, a map that straightens the
+posterior in them, and the mixture is one of what it straightens.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ MOVES = ("de", "de_gamma1", "snooker", "stretch", "mixture")
 MAX_WALKERS = 4096
 MAX_STEPS = 10**8
 MAX_COMPONENTS = 64
+MAX_CORRECTIONS = 8
+"""Of ephemerides; see `apps.ttv.coordinates`."""
 COMPONENT_KEYS = ("weights", "means", "choleskys")
 """What describes the components of a mixture."""
 
@@ -68,7 +72,9 @@ class SamplerSettings:
     mixture : Mixture | None
         For the ``mixture`` move.
     shear : Shear | None
-        The coordinates in which the moves are made; None: the parameters.
+        The map that straightens the posterior; None: there is none.
+    corrections : int | None
+        Of `apps.ttv.coordinates.Coordinates`; None: the moves are those of parameters.
     """
 
     n_walker: int
@@ -77,6 +83,7 @@ class SamplerSettings:
     moves: tuple[tuple[str, float], ...]
     mixture: Mixture | None = None
     shear: Shear | None = None
+    corrections: int | None = None
 
 
 def parse_sampler(raw: Mapping[str, Any], n_dim: int) -> SamplerSettings:
@@ -88,7 +95,9 @@ def parse_sampler(raw: Mapping[str, Any], n_dim: int) -> SamplerSettings:
         Naming the key that is missing, unknown or of a wrong type.
     """
     where = "settings.sampler"
-    only_keys(raw, {"n_walker", "n_step", "thin", "moves", "mixture", "shear"}, where)
+    only_keys(
+        raw, {"n_walker", "n_step", "thin", "moves", "mixture", "shear", "coordinates"}, where
+    )
     n_walker = integer_of(raw, "n_walker", where, 1, MAX_WALKERS)
     n_step = integer_of(raw, "n_step", where, 1, MAX_STEPS)
     thin = integer_of(raw, "thin", where, 1, n_step)
@@ -106,7 +115,14 @@ def parse_sampler(raw: Mapping[str, Any], n_dim: int) -> SamplerSettings:
     shear = None
     if "shear" in raw:
         shear = parse_shear(table_of(raw, "shear", where), n_dim, f"{where}.shear")
-    return SamplerSettings(n_walker, n_step, thin, moves, mixture, shear)
+    corrections = None
+    if "coordinates" in raw:
+        coordinates = table_of(raw, "coordinates", where)
+        only_keys(coordinates, {"corrections"}, f"{where}.coordinates")
+        corrections = integer_of(
+            coordinates, "corrections", f"{where}.coordinates", 0, MAX_CORRECTIONS
+        )
+    return SamplerSettings(n_walker, n_step, thin, moves, mixture, shear, corrections)
 
 
 def _parse_moves(raw: Sequence[Any]) -> tuple[tuple[str, float], ...]:

@@ -18,6 +18,7 @@ Only the functions of `apps.ttv.exact` and `apps.ttv.normal`: equal units give e
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,24 +42,29 @@ class Whitening:
     ----------
     problem : Problem
         Whose priors.
+    without : collection of int, optional
+        Places of parameters that stay as they are.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, without: Collection[int] = ()) -> None:
         names = problem.parameter_names
         self.n_dim = problem.n_dim
         self._lines = [
             (place, parameter.prior)
             for place, parameter in enumerate(problem.free)
-            if parameter.prior is not None
+            if parameter.prior is not None and place not in without
         ]
+        self._kept = sorted(without)
         self._planes = [
             (names.index(f"{planet}.ecosw"), names.index(f"{planet}.esinw"), _disc(prior.prior))
             for planet, prior in problem.eccentricities.items()
         ]
+        self._eccentricities = list(problem.eccentricities.values())
 
     def whiten(self, points: Array) -> Array:
         """Return the coordinates w of points x, both float64 (n, n_dim); x inside the priors."""
         w = np.empty_like(points)
+        w[:, self._kept] = points[:, self._kept]
         for place, prior in self._lines:
             w[:, place] = _to_normal(prior, points[:, place])
         for first, second, disc in self._planes:
@@ -74,8 +80,10 @@ class Whitening:
         """
         with np.errstate(invalid="ignore", over="ignore"):
             inside = np.abs(w) < _FARTHEST
+            inside[:, self._kept] = np.isfinite(w[:, self._kept])
             safe = np.where(inside, w, 0.0)
         points = np.empty_like(safe)
+        points[:, self._kept] = safe[:, self._kept]
         for place, prior in self._lines:
             points[:, place] = _from_normal(prior, safe[:, place])
         for first, second, disc in self._planes:
@@ -84,6 +92,28 @@ class Whitening:
             points[:, first], points[:, second] = u * shrink, v * shrink
         points[~inside.all(axis=1)] = math.nan
         return points
+
+    def log_excess(self, points: Array) -> Array:
+        """Return by how much the prior's log density in w exceeds a standard normal's, (n,).
+
+        It is zero but for eccentricities, because of the reference that their planes have. Places
+        that stay as they are do not count.
+        """
+        total = np.zeros(len(points))
+        for (first, second, disc), prior in zip(self._planes, self._eccentricities, strict=True):
+            x, y = points[:, first], points[:, second]
+            total = total + prior.log_density(x, y) - disc.log_density(np.sqrt(x * x + y * y))
+        return np.asarray(total)
+
+    def draw_eccentricities(self, w: Array, random: np.random.RandomState) -> None:
+        """Replace the eccentricity vectors of coordinates by draws of the priors, in place."""
+        for (first, second, disc), prior in zip(self._planes, self._eccentricities, strict=True):
+            shares = 1.0 - random.rand(len(w))
+            e = np.array([prior.prior.quantile(share) for share in shares.tolist()])
+            e = np.minimum(e, _LARGEST_ECCENTRICITY)
+            omega = 2.0 * math.pi * random.rand(len(w))
+            r = e * disc.stretch(e)
+            w[:, first], w[:, second] = r * np.cos(omega), r * np.sin(omega)
 
     def log_jacobians(self, points: Array, w: Array) -> Array:
         """Return log |dw / dx| at points that have the coordinates w, (n,)."""

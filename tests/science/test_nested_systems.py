@@ -20,7 +20,7 @@ from boinc_project.unit import seal
 from validator import nested as validator
 from work_generator import nested
 from work_generator.campaign_file import load_campaign
-from work_generator.importance import kish, picked
+from apps.ttv.population.importance import kish, picked
 from work_generator.nested_file import default_sampler
 from work_generator.proposals import DEGREES, proposal_of
 from work_generator.ttv_file import posterior_of

@@ -18,7 +18,7 @@ from boinc_project.errors import InputError
 from tests.science.simulated import PAIR, SPAN, TRUTH, settings, simulated_table
 from work_generator import region
 from work_generator.campaign_file import load_campaign
-from work_generator.importance import kish, log_mean, relative_error
+from apps.ttv.population.importance import kish, log_mean, relative_error
 from work_generator.modes import Mode, find_mode
 from work_generator.pilot import Pilot, fly
 from work_generator.population import from_peaks, last_look

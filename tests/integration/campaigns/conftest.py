@@ -20,7 +20,7 @@ from boinc_project.unit import Unit, seal
 from tests.integration.daemons.conftest import Shop, shop
 from work_generator.campaign_file import load_campaign
 from work_generator.proposals import fit_proposal
-from work_generator.shear import dependence_order
+from apps.ttv.population.straightening import dependence_order
 from work_generator.ttv_file import posterior_of
 
 __all__ = ["Shop", "shop"]

@@ -25,7 +25,7 @@ from boinc_project.unit import Unit, seal
 from tests import nested_targets
 from tests.unit.validator import ttv_case
 from work_generator.proposals import fit_proposal
-from work_generator.shear import dependence_order
+from apps.ttv.population.straightening import dependence_order
 
 MODEL = ttv_case.MODEL | {"engine": "batch", "modified_kick": False}
 # A circular orbit for the unseen planet: what is left is one compact mode, which runs can agree on.

@@ -8,7 +8,7 @@ import pytest
 from apps.ttv.settings import Problem
 from tests.science.simulated import PAIR, SPAN, settings
 from work_generator.cores import Core, cores_of, narrow, widen
-from work_generator.importance import kish, log_mean, relative_error
+from apps.ttv.population.importance import kish, log_mean, relative_error
 from work_generator.proposals import Proposal, fit_proposal
 
 SIGMA = 0.03

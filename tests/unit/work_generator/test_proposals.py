@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from work_generator.importance import kish
+from apps.ttv.population.importance import kish
 from work_generator.proposals import fit_proposal
 
 

@@ -19,7 +19,7 @@ from work_generator.definition import from_definition, to_definition
 from work_generator.modes import Mode, log_laplace
 from work_generator.preparation import for_search
 from work_generator.proposals import fit_proposal
-from work_generator.shear import dependence_order
+from apps.ttv.population.straightening import dependence_order
 from work_generator.ttv_file import posterior_of
 
 TRUTH = [12.0, 10.0, 0.01, 0.02, 101.0, 20.0, 20.3, 102.5]

@@ -24,7 +24,7 @@ from apps.ttv.table import parse_table
 from boinc_project.errors import UnitError
 from tests import nested_targets
 from tests.unit.validator import nested_case, ttv_case
-from work_generator.shear import to_json
+from apps.ttv.population.straightening import to_json
 
 LIMIT = stats.norm.isf(5e-5)
 """Standard errors that a mean is beyond with a probability of 1e-4."""

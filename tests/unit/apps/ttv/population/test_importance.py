@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from work_generator.importance import kish, largest_power, log_mean, picked, relative_error
+from apps.ttv.population.importance import kish, largest_power, log_mean, picked, relative_error
 
 
 def test_equal_weights_are_worth_all_and_one_weight_is_worth_one() -> None:

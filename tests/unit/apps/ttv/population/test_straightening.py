@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from apps.ttv.sampler_settings import parse_sampler
-from work_generator.shear import dependence_order, fit_shear, to_json
+from apps.ttv.population.straightening import dependence_order, fit_shear, to_json
 
 
 def bent(n: int) -> np.ndarray:

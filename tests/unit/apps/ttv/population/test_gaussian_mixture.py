@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from work_generator.gaussian_mixture import fit
+from apps.ttv.population.gaussian_mixture import fit
 
 
 def test_one_component_is_mean_and_covariance() -> None:

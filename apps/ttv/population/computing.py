@@ -1,0 +1,219 @@
+"""Some independent populations, one after the other, and the state of their computing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.ttv.coordinates import Coordinates
+from apps.ttv.likelihood import Posterior
+from apps.ttv.population.anneal import Annealer, Annealing
+from apps.ttv.population.settings import PopulationUnit
+from apps.ttv.population.straightening import dependence_order
+from apps.ttv.population.target import Target
+from boinc_project.errors import CorruptCheckpoint
+from boinc_project.seeds import Stream, stream_key
+
+CHECKPOINT_FORMAT = 1
+_ARRAYS = ("points", "broad", "target", "wide")
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Island:
+    """A population that has arrived.
+
+    Attributes
+    ----------
+    points, wide : ndarray
+        float64 (n_point, n_dim), parameters: draws of the posterior, and wider ones.
+    log_density : ndarray
+        float64 (n_point,), log prior times likelihood of `points`.
+    log_z : float
+        Logarithm of the evidence, without the likelihood's constant.
+    memory : float
+        See `apps.ttv.population.anneal.Annealing`.
+    n_step : int
+        Steps from the broad distribution to the posterior.
+    """
+
+    points: Array
+    wide: Array
+    log_density: Array
+    log_z: float
+    memory: float
+    n_step: int
+
+
+@dataclass(slots=True, eq=False)
+class Archipelago:
+    """What is computed of a unit: islands that have arrived, and one that is on its way."""
+
+    islands: list[Island] = field(default_factory=list)
+    moving: Annealing | None = None
+    n_call: int = 0
+
+
+class Computer:
+    """Computes the islands of a unit, a step at a time.
+
+    Parameters
+    ----------
+    settings : PopulationUnit
+        What to compute.
+    posterior : Posterior
+        Of its problem.
+    seed : SeedSequence
+        The unit's.
+    poll : Callable
+        Called every fraction of a second; may raise to leave the computation.
+    """
+
+    def __init__(
+        self,
+        settings: PopulationUnit,
+        posterior: Posterior,
+        seed: np.random.SeedSequence,
+        poll: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.settings = settings
+        self.coordinates = Coordinates(
+            settings.problem, posterior.engine, posterior.observations, settings.corrections
+        )
+        peaks = None if settings.peaks is None else settings.peaks.mixture(self.coordinates)
+        self.target = Target(posterior, self.coordinates, peaks, poll)
+        order = dependence_order(settings.problem.parameter_names)
+        self._annealers = [
+            Annealer(
+                self.target,
+                settings.n_point,
+                order,
+                stream_key(
+                    np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number)),
+                    Stream.POPULATION,
+                ),
+            )
+            for number in range(settings.n_island)
+        ]
+
+    def is_complete(self, state: Archipelago) -> bool:
+        """Whether all islands have arrived."""
+        return len(state.islands) == self.settings.n_island
+
+    def fraction(self, state: Archipelago) -> float:
+        """Return the share of the work that is done, 0 to 1."""
+        done = float(len(state.islands))
+        if state.moving is not None:
+            done += self._annealers[len(state.islands)].fraction(state.moving)
+        return done / self.settings.n_island
+
+    def advance(self, state: Archipelago) -> None:
+        """Do one step of the island that is on its way.
+
+        Raises
+        ------
+        UnitError
+            If no draw of the broad distribution has a model.
+        """
+        annealer = self._annealers[len(state.islands)]
+        before = self.target.n_call
+        if state.moving is None:
+            state.moving = annealer.begin()
+        else:
+            annealer.advance(state.moving)
+        state.n_call += self.target.n_call - before
+        if state.moving.is_done:
+            state.islands.append(self._arrived(state.moving))
+            state.moving = None
+
+    def _arrived(self, now: Annealing) -> Island:
+        points = self.coordinates.to_points(now.points)
+        return Island(
+            points=points,
+            wide=self.coordinates.to_points(now.wide),
+            log_density=self.target.posterior.log_densities(points),
+            log_z=now.log_z,
+            memory=now.memory,
+            n_step=now.n_step,
+        )
+
+
+def to_bytes(state: Archipelago) -> bytes:
+    """Return the state as the bytes of an npz archive."""
+    arrays: dict[str, Any] = {"n_call": np.array(state.n_call)}
+    for number, island in enumerate(state.islands):
+        arrays[f"points{number}"], arrays[f"wide{number}"] = island.points, island.wide
+        arrays[f"log_density{number}"] = island.log_density
+        arrays[f"numbers{number}"] = np.array([island.log_z, island.memory, island.n_step])
+    if state.moving is not None:
+        for name in _ARRAYS:
+            arrays[f"moving_{name}"] = getattr(state.moving, name)
+        now = state.moving
+        arrays["moving_numbers"] = np.array([now.power, now.log_z, now.n_step, now.memory])
+        arrays["moving_powers"] = np.array(now.powers)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes, settings: PopulationUnit) -> Archipelago:
+    """Return the state that was stored.
+
+    Raises
+    ------
+    CorruptCheckpoint
+        If it is not a state of these settings.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        return _state(arrays, settings)
+    except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile) as error:
+        raise CorruptCheckpoint(
+            f"The checkpoint holds no populations of this unit: {error}."
+        ) from error
+
+
+def _state(arrays: dict[str, Array], settings: PopulationUnit) -> Archipelago:
+    shape = (settings.n_point, settings.problem.n_dim)
+    state = Archipelago(n_call=int(arrays["n_call"]))
+    while f"points{len(state.islands)}" in arrays:
+        number = len(state.islands)
+        log_z, memory, n_step = arrays[f"numbers{number}"].tolist()
+        island = Island(
+            arrays[f"points{number}"],
+            arrays[f"wide{number}"],
+            arrays[f"log_density{number}"],
+            log_z,
+            memory,
+            int(n_step),
+        )
+        if island.points.shape != shape or island.wide.shape != shape:
+            raise ValueError(f"island {number} has another shape")
+        state.islands.append(island)
+    if len(state.islands) > settings.n_island:
+        raise ValueError("there are too many islands")
+    if "moving_numbers" in arrays:
+        power, log_z, n_step, memory = arrays["moving_numbers"].tolist()
+        points, broad, target, wide = (arrays[f"moving_{name}"] for name in _ARRAYS)
+        if points.shape[1:] != shape[1:] or len(points) != len(broad) or len(points) != len(target):
+            raise ValueError("the moving island has another shape")
+        state.moving = Annealing(
+            points,
+            broad,
+            target,
+            power,
+            log_z,
+            int(n_step),
+            wide,
+            memory,
+            arrays["moving_powers"].tolist(),
+        )
+    return state

@@ -1,0 +1,130 @@
+"""The settings of a unit that brings populations to the posterior.
+
+::
+
+    {"model": {...}, "parameters": [...], "noise": {...},
+     "population": {"n_island": 4, "n_point": 1000, "corrections": 1,
+                    "peaks": {"points": [[...], ...], "covariances": [[[...], ...], ...]}}}
+
+A unit holds some independent populations, *islands*: what they differ by is the error of what they
+say. Peaks are parameters, their covariances are in whitened coordinates (`apps.ttv.whitening`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.ttv.coordinates import Coordinates
+from apps.ttv.fields import array_of, integer_of, list_of, only_keys, table_of
+from apps.ttv.population.target import peaks_of
+from apps.ttv.sampler_settings import MAX_CORRECTIONS, Mixture
+from apps.ttv.settings import Problem
+from boinc_project.errors import UnitError
+
+MAX_ISLANDS = 64
+MAX_POINTS = 100_000
+MAX_PEAKS = 64
+LEAST_POINTS = 100
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Peaks:
+    """Known local maxima of the posterior.
+
+    Attributes
+    ----------
+    points : ndarray
+        float64 (n_peak, n_dim), parameters.
+    covariances : ndarray
+        float64 (n_peak, n_dim, n_dim), in whitened coordinates.
+    """
+
+    points: Array
+    covariances: Array
+
+    def mixture(self, coordinates: Coordinates) -> Mixture:
+        """Return the part of a broad distribution that is around them, in other coordinates.
+
+        Timed coordinates are departures from the best line given all others, in standard errors:
+        near 1, whatever the others.
+        """
+        means = coordinates.from_points(self.points)
+        covariances = self.covariances.copy()
+        timed = list(coordinates.timed)
+        covariances[:, timed, :] = 0.0
+        covariances[:, :, timed] = 0.0
+        covariances[:, timed, timed] = 1.0
+        return peaks_of(means, covariances)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PopulationUnit:
+    """All settings of a unit.
+
+    Attributes
+    ----------
+    problem : Problem
+        Model and priors.
+    n_island, n_point : int
+        Populations, and points of each.
+    corrections : int
+        See `apps.ttv.coordinates`.
+    peaks : Peaks | None
+        Known peaks, if any.
+    """
+
+    problem: Problem
+    n_island: int
+    n_point: int
+    corrections: int
+    peaks: Peaks | None
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> PopulationUnit:
+        """Read a unit's settings.
+
+        Raises
+        ------
+        UnitError
+            Naming the key that is missing, unknown or of a wrong type.
+        """
+        only_keys(settings, {"model", "parameters", "noise", "population"}, "settings")
+        problem = Problem.from_mapping(settings)
+        raw = table_of(settings, "population", "settings")
+        where = "settings.population"
+        only_keys(raw, {"n_island", "n_point", "corrections", "peaks"}, where)
+        peaks = None
+        if "peaks" in raw:
+            peaks = _parse_peaks(table_of(raw, "peaks", where), problem.n_dim, f"{where}.peaks")
+        return cls(
+            problem,
+            integer_of(raw, "n_island", where, 1, MAX_ISLANDS),
+            integer_of(raw, "n_point", where, LEAST_POINTS, MAX_POINTS),
+            integer_of(raw, "corrections", where, 0, MAX_CORRECTIONS),
+            peaks,
+        )
+
+
+def is_population(settings: Mapping[str, Any]) -> bool:
+    """Tell whether a unit's settings are those of populations."""
+    return "population" in settings
+
+
+def _parse_peaks(raw: Mapping[str, Any], n_dim: int, where: str) -> Peaks:
+    only_keys(raw, {"points", "covariances"}, where)
+    n = len(list_of(raw, "points", where))
+    if not 1 <= n <= MAX_PEAKS:
+        raise UnitError(f"{where}.points has {n} peaks, not 1 to {MAX_PEAKS}.")
+    points = array_of(raw, "points", where, (n, n_dim))
+    covariances = array_of(raw, "covariances", where, (n, n_dim, n_dim))
+    smallest = float(np.linalg.eigvalsh(covariances).min())
+    if not smallest > 0.0:
+        raise UnitError(f"{where}.covariances has a matrix that is no covariance.")
+    return Peaks(points, covariances)
