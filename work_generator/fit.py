@@ -5,6 +5,10 @@ every iteration evaluates the central differences of all starts in one batch, an
 all starts and dampings in a second one. Starts that have converged or lead nowhere drop out, and
 after some iterations only the better part goes on (successive halving: Jamieson & Talwalkar 2016,
 AISTATS 51, 240), so that hundreds of starts cost as much as a few dozen complete fits.
+
+Fits live in the coordinates w of `apps.ttv.whitening`, where the prior is N(0, I): it pulls every
+parameter with a residual of its own, w itself. So no fit needs a bound, none ends outside of the
+priors, and what the data leave open has the prior's width.
 """
 
 from __future__ import annotations
@@ -15,18 +19,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
+from apps.ttv import normal
 from apps.ttv.likelihood import Posterior
 from apps.ttv.noise import MINUTE
-from apps.ttv.priors import HalfNormal, Normal, Prior, Rayleigh
+from apps.ttv.priors import Prior
 from apps.ttv.settings import JITTER, Parameter, Problem
+from apps.ttv.whitening import Whitening
 
 # Dampings tried at once, in units of each start's own.
 _DAMPINGS = np.array([1e-3, 0.1, 1.0, 10.0, 100.0])
 _FIRST_DAMPING, _SMALLEST_DAMPING, _LARGEST_DAMPING = 0.1, 1e-8, 1e6
-# Steps of the central differences, in each parameter's scale.
-_DIFFERENCE = 0.01
-# A start has converged if this many iterations in a row gain less than this in chi2 each.
+# Steps of the central differences, in each parameter's scale; and the largest in w. There w bends
+# x over a unit, so that a central difference over h is off by h^2 / 6 of itself: 1.5 %.
+_DIFFERENCE, _LARGEST_DIFFERENCE = 0.01, 0.3
+# Within this of the middle of a plane of eccentricity its map is linear, to 1e-12.
+_CENTER = 1e-6
+# A start has converged if this many iterations in a row gain less than this in cost each.
 _GAIN, _PATIENCE = 1e-3, 3
 # Fits are equal if their costs and all parameters, in units of their scales, differ by less.
 _EQUAL_COST, _EQUAL = 0.1, 0.1
@@ -57,7 +67,7 @@ class Round:
 
 
 class Fit:
-    """The sum of squares of one posterior: data and pulling priors.
+    """The sum of squares of one posterior: data and priors.
 
     Parameters
     ----------
@@ -69,102 +79,129 @@ class Fit:
     A residual is a signed deviance, sign(r) sqrt(-2 log L), so that the sum of squares is -2 log L
     whatever the noise; Gaussian noise has r itself. What a jitter costs, log(1 + (jitter/sigma)^2)
     for every transit, is a residual of its own: the root of a sum would jump where r changes sign.
+
+    The prior's residuals are the coordinates w. The sum of all squares is -2 log(posterior density
+    in w), up to a constant and to the mild factor that a prior of eccentricity has beside the
+    reference of its plane: that factor has a pole at zero, where a fit would end for no reason.
     """
 
     def __init__(self, posterior: Posterior) -> None:
         self.posterior = posterior
         self.problem = posterior.problem
-        self.low, self.high = bounds(self.problem)
-        pulls = _pulls(self.problem)
-        self._places = np.array([pull[0] for pull in pulls], dtype=np.intp)
-        self._means = np.array([pull[1] for pull in pulls])
-        self._sigmas = np.array([pull[2] for pull in pulls])
-        timing = [name.endswith((".period", ".t0")) for name in self.problem.parameter_names]
+        self.whitening = Whitening(self.problem)
+        names = self.problem.parameter_names
+        self._planes = [
+            [names.index(f"{planet}.{element}") for element in ("ecosw", "esinw")]
+            for planet in self.problem.eccentricities
+        ]
+        timing = [name.endswith((".period", ".t0")) for name in names]
         self.everything = np.ones(self.problem.n_dim, dtype=bool)
         unseen = {planet.name for planet in self.problem.model.planets if not planet.observed}
-        hidden = [name.partition(".")[0] in unseen for name in self.problem.parameter_names]
+        hidden = [name.partition(".")[0] in unseen for name in names]
         self._moving = {
             "timing": np.array(timing),
             "rest": ~(np.array(timing) & np.array(hidden)),
             "all": self.everything,
         }
 
-    def residuals(self, points: Array) -> Array:
-        """Return residuals of points (n, n_dim), (n, n_residual); NaN where there is no model."""
-        data = self._deviances(points)
-        pulls = (points[:, self._places] - self._means) / self._sigmas
-        return np.concatenate([*data, pulls], axis=1)
+    def residuals(self, w: Array) -> Array:
+        """Return the data's residuals at w (n, n_dim), (n, n_residual); NaN where no model is."""
+        points = self.whitening.colour(w)
+        raw = np.full((len(w), self.posterior.table.n_transit), math.nan)
+        # A prior of eccentricity may begin above zero: there is a hole in its plane.
+        possible = np.isfinite(self.posterior.log_priors(points))
+        if possible.any():
+            raw[possible] = self.posterior.residuals_of(points[possible])[0]
+        return self._deviances(points, raw)
 
-    def deviances(self, points: Array) -> Array:
-        """Return -2 log L of points (n, n_dim), (n,); chi^2 for Gaussian noise without jitter."""
-        return _squares(np.concatenate(self._deviances(points), axis=1))
+    def deviances(self, w: Array) -> Array:
+        """Return -2 log L at w (n, n_dim), (n,); chi^2 for Gaussian noise without jitter."""
+        return _squares(self.residuals(w))
 
-    def _deviances(self, points: Array) -> list[Array]:
-        raw, _ = self.posterior.residuals_of(points)
-        found = []
+    def costs(self, w: Array) -> Array:
+        """Return sums of squares, those of the prior included, (n,); inf where no model is."""
+        return self.deviances(w) + _squares(w)
+
+    def _deviances(self, points: Array, raw: Array) -> Array:
         jitter = self.problem.jitter
+        extra = []
         if jitter is not None:
-            names = self.problem.parameter_names
-            minutes = (
-                np.full(len(points), jitter.fixed)
-                if jitter.fixed is not None
-                else points[:, names.index(JITTER)]
-            )
-            wider = (
-                1.0 + (minutes[:, np.newaxis] * MINUTE / self.posterior.observations.sigmas) ** 2
-            )
+            place = self.problem.parameter_names.index(JITTER) if jitter.is_free else None
+            minutes = np.full(len(points), jitter.fixed) if place is None else points[:, place]
+            ratio = minutes[:, np.newaxis] * MINUTE / self.posterior.observations.sigmas
+            wider = 1.0 + ratio**2
             raw = raw / np.sqrt(wider)
-            found.append(np.sqrt(np.log(wider)))
+            extra.append(np.sqrt(np.log(wider)))
         noise = self.problem.noise
         if noise.kind == "student_t":
             degrees = noise.degrees
             raw = np.sign(raw) * np.sqrt((degrees + 1.0) * np.log1p(raw * raw / degrees))
-        return [raw, *found]
+        return np.concatenate([raw, *extra], axis=1)
 
-    def costs(self, points: Array) -> Array:
-        """Return sums of squares, (n,); inf where there is no model."""
-        return _squares(self.residuals(points))
+    def sizes(self, w: Array) -> Array:
+        """Return the size of a change in w that matters a little, (n, n_dim).
 
-    def jacobians(self, points: Array, residuals: Array, moving: Mask) -> Array:
-        """Return derivatives by each moving parameter's scale, (n, n_residual, n_moving).
+        It changes a parameter x by the parameter's scale, dw = (dw/dx) dx. For a line that is the
+        ratio of the prior's density to the normal one's. In a plane a step changes x by no more
+        than |x| / |w| of itself, because maps along the rays grow ever slower with the distance.
+        """
+        safe = w.copy()
+        for first, second in self._planes:
+            center = np.hypot(w[:, first], w[:, second]) < _CENTER
+            safe[center, first] = _CENTER
+        points = self.whitening.colour(safe)
+        size = scales(self.problem, points)
+        for place, parameter in enumerate(self.problem.free):
+            if parameter.prior is not None:
+                log_slope = parameter.prior.log_density(points[:, place]) - normal.log_density(
+                    safe[:, place]
+                )
+                size[:, place] *= np.exp(np.minimum(log_slope, 500.0))
+        for plane in self._planes:
+            stretch = np.hypot(*safe[:, plane].T) / np.hypot(*points[:, plane].T)
+            size[:, plane] *= stretch[:, np.newaxis]
+        return size
+
+    def jacobians(self, w: Array, residuals: Array, moving: Mask) -> Array:
+        """Return derivatives of the data's residuals and of the prior's by moving coordinates.
 
         Where one side of a central difference has no model, the other side's is taken; where
-        neither has, the derivative is zero.
+        neither has, the data's derivative is zero.
+
+        Returns
+        -------
+        ndarray
+            float64 (n, n_residual + n_moving, n_moving); the last rows are the unit matrix.
         """
-        n, n_dim = points.shape
+        n, n_dim = w.shape
         places = np.flatnonzero(moving)
-        scale = scales(self.problem, points)
-        sides = np.repeat(points[:, np.newaxis], 2 * len(places), axis=1)
+        steps = np.minimum(_DIFFERENCE * self.sizes(w)[:, places], _LARGEST_DIFFERENCE)
+        sides = np.repeat(w[:, np.newaxis], 2 * len(places), axis=1)
         for k, place in enumerate(places.tolist()):
-            step = _DIFFERENCE * scale[:, place]
-            sides[:, 2 * k, place] = np.minimum(points[:, place] + step, self.high[place])
-            sides[:, 2 * k + 1, place] = np.maximum(points[:, place] - step, self.low[place])
-        found = self.residuals(sides.reshape(-1, n_dim)).reshape(n, len(places), 2, -1)
-        columns = []
-        for k, place in enumerate(places.tolist()):
-            sizes = sides[:, 2 * k : 2 * k + 2, place]
-            values = found[:, k]
-            for side in (0, 1):
-                lost = ~np.isfinite(values[:, side]).all(axis=1)
-                values[lost, side] = residuals[lost]
-                sizes[lost, side] = points[lost, place]
-            width = sizes[:, 0] - sizes[:, 1]
-            safe = np.where(width > 0.0, width, 1.0)[:, np.newaxis]
-            columns.append((values[:, 0] - values[:, 1]) / safe * scale[:, place, np.newaxis])
-        return np.stack(columns, axis=2)
+            sides[:, 2 * k, place] += steps[:, k]
+            sides[:, 2 * k + 1, place] -= steps[:, k]
+        values = self.residuals(sides.reshape(-1, n_dim)).reshape(n, len(places), 2, -1)
+        lost = ~np.isfinite(values).all(axis=3)
+        values = np.where(lost[..., np.newaxis], residuals[:, np.newaxis, np.newaxis], values)
+        widths = np.stack([sides[:, 2 * k, p] - sides[:, 2 * k + 1, p] for k, p in enumerate(places)], axis=1)
+        widths *= 1.0 - 0.5 * lost.sum(axis=2)
+        safe = np.where(widths > 0.0, widths, 1.0)
+        data = (values[:, :, 0] - values[:, :, 1]) / safe[..., np.newaxis]
+        prior = np.broadcast_to(np.eye(len(places)), (n, len(places), len(places)))
+        return np.concatenate([data.transpose(0, 2, 1), prior], axis=1)
 
-    def covariance(self, point: Array) -> Array:
-        """Return the covariance of the normal approximation at a point (n_dim,).
+    def covariance(self, w: Array) -> Array:
+        """Return the covariance of the normal approximation in w, (n_dim, n_dim), at w (n_dim,).
 
-        Directions that the data leave open get ten units of scale.
+        The inverse of J^T J + I, by QR of J with the unit matrix below it and columns of one
+        length: J^T J alone would lose what a prior says beside 1e9 sigmas of a transit time.
         """
-        points = point[np.newaxis]
-        everything = np.ones(len(point), dtype=bool)
-        jacobian = self.jacobians(points, self.residuals(points), everything)[0]
-        scale = scales(self.problem, points)[0]
-        values, vectors = np.linalg.eigh(jacobian.T @ jacobian)
-        inverse = (vectors / np.maximum(values, 1.0e-2)) @ vectors.T
-        return np.asarray(inverse * np.outer(scale, scale))
+        points = w[np.newaxis]
+        jacobian = self.jacobians(points, self.residuals(points), self.everything)[0]
+        lengths = np.sqrt(np.sum(jacobian**2, axis=0))
+        upper = np.linalg.qr(jacobian / lengths, mode="r")
+        inverse = solve_triangular(upper, np.eye(len(w))) / lengths[:, np.newaxis]
+        return np.asarray(inverse @ inverse.T)
 
     def solve(
         self,
@@ -177,7 +214,7 @@ class Fit:
         Parameters
         ----------
         starts : ndarray
-            float64 (n, n_dim).
+            float64 (n, n_dim), in w.
         rounds : tuple[Round, ...]
             One after the other.
         progress : Callable, optional
@@ -185,33 +222,31 @@ class Fit:
 
         Returns
         -------
-        points : ndarray
+        w : ndarray
             float64 (n_left, n_dim), those of the last round with a model, best first.
         costs : ndarray
             Their sums of squares.
         """
-        points = np.clip(starts, self.low, self.high)
-        costs = self.costs(points)
+        w, costs = starts, self.costs(starts)
         for number, one in enumerate(rounds):
-            order = self._best(points, costs, one.keep)
-            points, costs = points[order], costs[order]
-            if len(points):
-                moving = self._moving[one.moving]
-                points, costs = self._round(points, costs, moving, one.n_iteration)
+            order = self._best(w, costs, one.keep)
+            w, costs = w[order], costs[order]
+            if len(w):
+                w, costs = self._round(w, costs, self._moving[one.moving], one.n_iteration)
             if progress is not None:
                 progress(number + 1, len(rounds))
         order = np.argsort(costs, kind="stable")
-        return points[order], costs[order]
+        return w[order], costs[order]
 
-    def _best(self, points: Array, costs: Array, share: float) -> NDArray[np.intp]:
-        """Return the best share of the points, best first, and besides whatever equals them.
+    def _best(self, w: Array, costs: Array, share: float) -> NDArray[np.intp]:
+        """Return the best share of the starts, best first, and besides whatever equals them.
 
         Equals are fits that have arrived, and cost nothing. Counted, they would crowd out the other
         minima: the widest basin often has more than half of all starts.
         """
         order = np.argsort(costs, kind="stable")
         order = order[np.isfinite(costs[order])]
-        ranked, values = points[order], costs[order]
+        ranked, values = self.whitening.colour(w[order]), costs[order]
         size = _EQUAL * scales(self.problem, ranked)
         is_first = np.ones(len(order), dtype=bool)
         for place in range(1, len(order)):
@@ -225,79 +260,56 @@ class Fit:
         held = (f"{planet}.ecosw", f"{planet}.esinw")
         return np.array([name not in held for name in self.problem.parameter_names])
 
-    def refine(self, points: Array, n_iteration: int, moving: Mask | None = None) -> Array:
-        """Go on from points (n, n_dim), which stay in their order, with some parameters or all."""
+    def refine(self, w: Array, n_iteration: int, moving: Mask | None = None) -> Array:
+        """Go on from w (n, n_dim), which stay in their order, with some coordinates or all."""
         mask = self.everything if moving is None else moving
-        return self._round(points, self.costs(points), mask, n_iteration)[0]
+        return self._round(w, self.costs(w), mask, n_iteration)[0]
 
-    def _round(self, points: Array, costs: Array, moving: Mask, n: int) -> tuple[Array, Array]:
+    def _round(self, w: Array, costs: Array, moving: Mask, n: int) -> tuple[Array, Array]:
         if not moving.any():
-            return points, costs
-        points, costs = points.copy(), costs.copy()
-        damping = np.full(len(points), _FIRST_DAMPING)
-        idle = np.zeros(len(points), dtype=np.int64)
+            return w, costs
+        w, costs = w.copy(), costs.copy()
+        damping = np.full(len(w), _FIRST_DAMPING)
+        idle = np.zeros(len(w), dtype=np.int64)
         for _ in range(n):
             going = (idle < _PATIENCE) & (damping < _LARGEST_DAMPING) & np.isfinite(costs)
             active = np.flatnonzero(going)
             if not len(active):
                 break
-            found, values, used = self._step(points[active], moving, damping[active])
+            found, values, used = self._step(w[active], moving, damping[active])
             gain = costs[active] - values
             better = gain > 0.0
             idle[active] = np.where(better & (gain > _GAIN), 0, idle[active] + better)
             damping[active] = np.where(
                 better, np.maximum(used, _SMALLEST_DAMPING), damping[active] * 1e3
             )
-            points[active[better]], costs[active[better]] = found[better], values[better]
-        return points, costs
+            w[active[better]], costs[active[better]] = found[better], values[better]
+        return w, costs
 
-    def _step(self, points: Array, moving: Mask, damping: Array) -> tuple[Array, Array, Array]:
+    def _step(self, w: Array, moving: Mask, damping: Array) -> tuple[Array, Array, Array]:
         """Return each start's best trial point, its cost and the damping that led there."""
-        residuals = self.residuals(points)
-        jacobians = self.jacobians(points, residuals, moving)
-        gradient = np.einsum("nrd,nr->nd", jacobians, residuals)
-        # Parameters at a bound that the gradient pushes outwards stay where they are.
-        low, high = self.low[moving], self.high[moving]
-        here = points[:, moving]
-        held = ((here <= low) & (gradient > 0.0)) | ((here >= high) & (gradient < 0.0))
-        jacobians[np.repeat(held[:, np.newaxis], jacobians.shape[1], axis=1)] = 0.0
-        gradient[held] = 0.0
+        residuals = self.residuals(w)
+        jacobians = self.jacobians(w, residuals, moving)
+        everything = np.concatenate([residuals, w[:, moving]], axis=1)
+        gradient = np.einsum("nrd,nr->nd", jacobians, everything)
         curvature = np.einsum("nrd,nre->nde", jacobians, jacobians)
-        diagonal = np.einsum("ndd->nd", curvature)
-        # A parameter without effect would make the matrix singular.
-        damped = np.maximum(diagonal, 1e-6 * diagonal.max(axis=1, keepdims=True) + 1e-12)
+        # In units of each coordinate's own curvature, which is 1 or more: timing and the rest are
+        # orders of magnitude apart.
+        unit = np.sqrt(np.einsum("ndd->nd", curvature))
+        curvature /= unit[:, :, np.newaxis] * unit[:, np.newaxis]
         tried = damping[:, np.newaxis] * _DAMPINGS
+        identity = np.eye(unit.shape[1])
         matrices = curvature[:, np.newaxis] + (
-            tried[:, :, np.newaxis, np.newaxis]
-            * (damped[:, :, np.newaxis] * np.eye(damped.shape[1]))[:, np.newaxis]
+            (tried + 1e-12)[:, :, np.newaxis, np.newaxis] * identity
         )
-        matrices += 1e-12 * np.eye(damped.shape[1])
-        right = np.repeat(-gradient[:, np.newaxis, :, np.newaxis], len(_DAMPINGS), axis=1)
-        steps = np.linalg.solve(matrices, right)[..., 0]
-        scale = scales(self.problem, points)[:, moving]
-        trials = np.repeat(points[:, np.newaxis], len(_DAMPINGS), axis=1)
-        trials[:, :, moving] = np.clip(
-            here[:, np.newaxis] + steps * scale[:, np.newaxis], low, high
-        )
-        values = self.costs(trials.reshape(-1, points.shape[1])).reshape(trials.shape[:2])
+        right = np.repeat(-(gradient / unit)[:, np.newaxis, :, np.newaxis], len(_DAMPINGS), axis=1)
+        steps = np.linalg.solve(matrices, right)[..., 0] / unit[:, np.newaxis]
+        trials = np.repeat(w[:, np.newaxis], len(_DAMPINGS), axis=1)
+        trials[:, :, moving] += steps
+        values = self.costs(trials.reshape(-1, w.shape[1])).reshape(trials.shape[:2])
         best = values.argmin(axis=1)
-        rows = np.arange(len(points))
+        rows = np.arange(len(w))
         return trials[rows, best], values[rows, best], tried[rows, best]
-
-
-def bounds(problem: Problem) -> tuple[Array, Array]:
-    """Return the lowest and highest value of each free parameter, (n_dim,) each."""
-    low, high = np.empty(problem.n_dim), np.empty(problem.n_dim)
-    for i, parameter in enumerate(problem.free):
-        planet, _, element = parameter.name.partition(".")
-        if parameter.prior is not None:
-            low[i], high[i] = parameter.prior.support
-        else:
-            limit = min(problem.eccentricities[planet].prior.support[1], 0.999)
-            low[i], high[i] = -limit, limit
-        if element in ("mass", "period", "jitter"):
-            low[i] = max(low[i], 1e-3 if element == "period" else 0.0)
-    return low, high
 
 
 def scales(problem: Problem, points: Array) -> Array:
@@ -324,24 +336,6 @@ def _scale(parameter: Parameter, values: Array) -> Array:
 
 def _width(prior: Prior | None) -> float:
     return math.inf if prior is None else prior.width
-
-
-def _pulls(problem: Problem) -> list[tuple[int, float, float]]:
-    """Return place, mean and sigma of every prior that pulls; flat priors only bound."""
-    pulls = []
-    names = problem.parameter_names
-    for place, parameter in enumerate(problem.free):
-        if isinstance(parameter.prior, Normal):
-            pulls.append((place, parameter.prior.mean, parameter.prior.sigma))
-        elif isinstance(parameter.prior, HalfNormal):
-            pulls.append((place, 0.0, parameter.prior.sigma))
-    for planet, eccentricity in problem.eccentricities.items():
-        # Rayleigh in e is normal in both components.
-        if isinstance(eccentricity.prior, Rayleigh | HalfNormal):
-            for element in ("ecosw", "esinw"):
-                place = names.index(f"{planet}.{element}")
-                pulls.append((place, 0.0, eccentricity.prior.sigma))
-    return pulls
 
 
 def _squares(residuals: Array) -> Array:

@@ -13,14 +13,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
+from apps.ttv import normal
 from apps.ttv.likelihood import Posterior
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable
+from apps.ttv.whitening import Whitening
 from boinc_project.errors import InputError
 from work_generator.fit import Fit, Round, scales
-from work_generator.search_starts import N_START, aligned, starts
+from work_generator.search_starts import N_START, aligned, starts, whitened
 from work_generator.steps import choose_dt
+from work_generator.table_checks import why_unmatched
 
 DELTA = 50.0
 """Modes whose -2 log(posterior) at the peak is within this of the best one's are kept: 50 is a
@@ -64,19 +68,55 @@ class Mode:
     ----------
     params : ndarray
         float64 (n_dim,), the free parameters in the problem's order.
+    coords : ndarray
+        float64 (n_dim,), the same point in the whitened coordinates w of `apps.ttv.whitening`.
     chi2 : float
         -2 log(likelihood) of the transit times: for Gaussian noise without jitter the sum of
         squared residuals in units of sigma.
     covariance : ndarray
-        float64 (n_dim, n_dim), of the normal approximation there, priors included.
+        float64 (n_dim, n_dim), in w, of the normal approximation there, priors included.
     n_found : int
         Starts that ended here.
     """
 
     params: Vector
+    coords: Vector
     chi2: float
     covariance: Vector
     n_found: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Candidates that a search has not kept, counted by the reason.
+
+    Attributes
+    ----------
+    artefact : int
+        Minima that are none with a step that is fine enough there.
+    above : int
+        Places where fits ended more than delta above the best mode.
+    ridge : int
+        Ends of a ridge, without a barrier to a better mode.
+    """
+
+    artefact: int = 0
+    above: int = 0
+    ridge: int = 0
+
+    def __add__(self, other: LeftOut) -> LeftOut:
+        """Return the counts of two stages of a search together."""
+        return LeftOut(
+            self.artefact + other.artefact, self.above + other.above, self.ridge + other.ridge
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchResult:
+    """What a search has kept, best first, and how many candidates it has left out."""
+
+    modes: tuple[Mode, ...]
+    left_out: LeftOut
 
 
 def find_mode(
@@ -88,7 +128,7 @@ def find_mode(
     n_start: int = N_START,
 ) -> Mode:
     """Return the best mode found; see `find_modes`."""
-    return find_modes(problem, table, rng, progress, n_start=n_start)[0]
+    return find_modes(problem, table, rng, progress, n_start=n_start).modes[0]
 
 
 def find_modes(
@@ -99,7 +139,7 @@ def find_modes(
     *,
     n_start: int = N_START,
     delta: float = DELTA,
-) -> list[Mode]:
+) -> SearchResult:
     """Find modes by least squares from many starts.
 
     Parameters
@@ -115,12 +155,12 @@ def find_modes(
     n_start : int
         Starts.
     delta : float
-        How far above the best mode's sum of squares (priors that pull included) a mode is kept.
+        How far above the best mode's sum of squares, priors included, a mode is kept.
 
     Returns
     -------
-    list[Mode]
-        Best first, no two of them the same.
+    SearchResult
+        Modes best first, no two of them the same.
 
     Raises
     ------
@@ -130,22 +170,21 @@ def find_modes(
     fit = Fit(Posterior(problem, table))
     unseen = any(not planet.observed for planet in problem.model.planets)
     rounds = _SEARCH_ROUNDS if unseen else _ROUNDS
-    points, costs = fit.solve(starts(problem, table, n_start, rng), rounds, progress)
-    if not len(points):
-        raise InputError(
-            f"None of {n_start} starts led to a model with all observed transits: "
-            "check that the priors of periods and t0 fit the table."
-        )
-    points, costs = _with_aligned(fit, points, costs)
+    begun = whitened(fit.whitening, starts(problem, table, n_start, rng))
+    w, costs = fit.solve(begun, rounds, progress)
+    if not len(w):
+        raise InputError(why_unmatched(problem, table, n_start))
+    w, costs = _with_aligned(fit, w, costs)
     # What polishing may gain is not known before: twice delta is looked at.
     near = costs <= costs[0] + 2.0 * delta
-    firsts = _clusters(fit, points[near], np.ones(int(near.sum()), dtype=np.int64))
-    return _polished(fit, firsts, delta)
+    firsts, far = (_clusters(fit, part, np.ones(len(part), dtype=np.int64)) for part in (w[near], w[~near]))
+    result = _polished(fit, firsts, delta)
+    return replace(result, left_out=result.left_out + LeftOut(above=len(far)))
 
 
 def confirmed(
     problem: Problem, table: TransitTable, modes: Sequence[Mode], *, delta: float = DELTA
-) -> list[Mode]:
+) -> SearchResult:
     """Return the modes that are no artefacts of the step of the search, best first.
 
     Where orbits are eccentric a step that is fine enough for one mode may not be for another, and
@@ -163,21 +202,23 @@ def confirmed(
         See `find_modes`.
     """
     if len(modes) == 1:
-        return list(modes)
+        return SearchResult(tuple(modes), LeftOut())
     fits = [_fine(problem, table, mode) for mode in modes]
     ends = [
-        fit.refine(mode.params[np.newaxis], _POLISH) for fit, mode in zip(fits, modes, strict=True)
+        fit.refine(mode.coords[np.newaxis], _POLISH) for fit, mode in zip(fits, modes, strict=True)
     ]
     costs = [float(fit.costs(end)[0]) for fit, end in zip(fits, ends, strict=True)]
     stayed = np.flatnonzero(nearest(modes, np.concatenate(ends)) == np.arange(len(modes)))
     best, *others = sorted(stayed.tolist() or [0], key=lambda place: costs[place])
-    kept = [modes[best]]
+    kept, n_above = [modes[best]], 0
     for place in others:
         pair = [modes[best], modes[place]]
-        is_near = costs[place] <= costs[best] + delta
-        if is_near and len(_polished(fits[place], pair, delta)) == len(pair):
+        if costs[place] > costs[best] + delta:
+            n_above += 1
+        elif len(_polished(fits[place], pair, delta).modes) == len(pair):
             kept.append(modes[place])
-    return kept
+    n_artefact = len(modes) - len(kept) - n_above
+    return SearchResult(tuple(kept), LeftOut(artefact=n_artefact, above=n_above))
 
 
 def _fine(problem: Problem, table: TransitTable, mode: Mode) -> Fit:
@@ -190,26 +231,30 @@ def _fine(problem: Problem, table: TransitTable, mode: Mode) -> Fit:
     return Fit(Posterior(replace(problem, model=model), table))
 
 
-def _polished(fit: Fit, modes: Sequence[Mode], delta: float) -> list[Mode]:
+def _polished(fit: Fit, modes: Sequence[Mode], delta: float) -> SearchResult:
     """Follow modes to their very peaks, and return which are left, best first."""
-    polished = fit.refine(np.array([mode.params for mode in modes]), _POLISH)
-    costs = fit.costs(polished)
+    w = fit.refine(np.array([mode.coords for mode in modes]), _POLISH)
+    costs = fit.costs(w)
     order = np.argsort(costs, kind="stable")
     order = order[costs[order] <= costs.min() + delta]
     counts = np.array([mode.n_found for mode in modes])
-    return _connected(fit, _clusters(fit, polished[order], counts[order]))
+    peaks = _clusters(fit, w[order], counts[order])
+    apart = _connected(fit, peaks)
+    left_out = LeftOut(above=len(modes) - len(order), ridge=len(peaks) - len(apart))
+    return SearchResult(tuple(apart), left_out)
 
 
-def _with_aligned(fit: Fit, points: Vector, costs: Vector) -> tuple[Vector, Vector]:
+def _with_aligned(fit: Fit, w: Vector, costs: Vector) -> tuple[Vector, Vector]:
     """Add the fits that begin at the best one's with other eccentricities; best first."""
-    found = aligned(fit.problem, points[0])
-    if not len(found):
-        return points, costs
+    points = aligned(fit.problem, fit.whitening.colour(w[:1])[0])
+    if not len(points):
+        return w, costs
+    others = whitened(fit.whitening, points)
     # Held where it was put, each finds what fits best there; let go, it runs down its own side.
-    found = fit.refine(found, _HELD, fit.not_eccentricity(next(iter(fit.problem.eccentricities))))
-    found = fit.refine(found, _LET_GO)
-    every = np.concatenate([points, found])
-    values = np.concatenate([costs, fit.costs(found)])
+    others = fit.refine(others, _HELD, fit.not_eccentricity(next(iter(fit.problem.eccentricities))))
+    others = fit.refine(others, _LET_GO)
+    every = np.concatenate([w, others])
+    values = np.concatenate([costs, fit.costs(others)])
     order = np.argsort(values, kind="stable")
     order = order[np.isfinite(values[order])]
     return every[order], values[order]
@@ -218,35 +263,59 @@ def _with_aligned(fit: Fit, points: Vector, costs: Vector) -> tuple[Vector, Vect
 def log_laplace(mode: Mode, posterior: Posterior) -> float:
     """Return the log evidence of a mode by Laplace's approximation (MacKay 2003, chapter 27).
 
-    Up to the likelihood's constant: the density at the peak times the volume of its normal.
+    Up to the likelihood's constant: the density in w at the peak times the volume of its normal.
     """
-    _, log_determinant = np.linalg.slogdet(mode.covariance)
-    peak = -0.5 * mode.chi2 + posterior.log_prior(mode.params.tolist())
-    return peak + 0.5 * (len(mode.params) * math.log(2.0 * math.pi) + float(log_determinant))
+    log_determinant = 2.0 * float(np.sum(np.log(np.diag(np.linalg.cholesky(mode.covariance)))))
+    peak = -0.5 * mode.chi2 + _log_prior(mode, posterior)
+    return peak + 0.5 * (len(mode.coords) * normal.LOG_2PI + log_determinant)
 
 
-def distances(mode: Mode, points: Vector) -> Vector:
-    """Return the distances of points (n, n_dim) in the norm of the mode's covariance, (n,)."""
-    differences = points - mode.params
-    squares = np.sum(differences * np.linalg.solve(mode.covariance, differences.T).T, axis=1)
-    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
+def _log_prior(mode: Mode, posterior: Posterior) -> float:
+    """Return the log prior density in w around a mode.
+
+    It is the normal one's but for a factor of each eccentricity, about 1 / (2 e), whose pole is no
+    property of the mode. Over a normal distribution of variances v1, v2 around w it has about the
+    mean that it has at the distance r, r^2 = |w|^2 + (v1 + v2) / pi: exact at the center, where the
+    mean of 1/r is sqrt(pi / 2) / sigma, and far away.
+    """
+    coords = mode.coords.copy()
+    names = posterior.problem.parameter_names
+    for planet in posterior.problem.eccentricities:
+        plane = [names.index(f"{planet}.{element}") for element in ("ecosw", "esinw")]
+        variance = float(mode.covariance[plane, plane].sum())
+        own = coords[plane] if coords[plane].any() else np.array([1e-9, 0.0])
+        coords[plane] = own * math.sqrt(1.0 + variance / math.pi / float(own @ own))
+    whitening = Whitening(posterior.problem)
+    w = coords[np.newaxis]
+    point = whitening.colour(w)
+    density = posterior.log_priors(point) - whitening.log_jacobians(point, w)
+    factor = float(density[0]) - float(normal.log_density(coords).sum())
+    return float(normal.log_density(mode.coords).sum()) + factor
 
 
-def nearest(modes: Sequence[Mode], points: Vector) -> NDArray[np.intp]:
-    """Return which mode each of the points (n, n_dim) belongs to, in its own norm, (n,)."""
-    return np.asarray(np.stack([distances(mode, points) for mode in modes]).argmin(axis=0))
+def distances(mode: Mode, w: Vector) -> Vector:
+    """Return the distances of w (n, n_dim) in the norm of the mode's covariance, (n,)."""
+    lower = np.linalg.cholesky(mode.covariance)
+    offsets = solve_triangular(lower, (w - mode.coords).T, lower=True)
+    return np.asarray(np.sqrt(np.sum(offsets**2, axis=0)))
 
 
-def _clusters(fit: Fit, points: Vector, counts: NDArray[np.int64]) -> list[Mode]:
-    """Return modes of points sorted by cost: what is near a better one belongs to it."""
+def nearest(modes: Sequence[Mode], w: Vector) -> NDArray[np.intp]:
+    """Return which mode each w (n, n_dim) belongs to, in its own norm, (n,)."""
+    return np.asarray(np.stack([distances(mode, w) for mode in modes]).argmin(axis=0))
+
+
+def _clusters(fit: Fit, w: Vector, counts: NDArray[np.int64]) -> list[Mode]:
+    """Return modes of w sorted by cost: what is near a better one belongs to it."""
     modes: list[Mode] = []
-    limit = _SAME_MODE * math.sqrt(points.shape[1])
-    left = np.ones(len(points), dtype=bool)
-    deviances = fit.deviances(points)
+    limit = _SAME_MODE * math.sqrt(w.shape[1])
+    left = np.ones(len(w), dtype=bool)
+    points, deviances = fit.whitening.colour(w), fit.deviances(w)
     while left.any():
         first = int(np.argmax(left))
-        mode = Mode(points[first], float(deviances[first]), fit.covariance(points[first]))
-        same = left & (distances(mode, points) < limit)
+        covariance = fit.covariance(w[first])
+        mode = Mode(points[first], w[first], float(deviances[first]), covariance)
+        same = left & (distances(mode, w) < limit)
         same[first] = True
         modes.append(replace(mode, n_found=int(counts[same].sum())))
         left &= ~same
@@ -258,7 +327,7 @@ def _connected(fit: Fit, modes: list[Mode]) -> list[Mode]:
     apart: list[Mode] = []
     for mode in modes:
         for place, better in enumerate(apart):
-            if _barrier(fit, better.params, mode.params) < _BARRIER:
+            if _barrier(fit, better.coords, mode.coords) < _BARRIER:
                 apart[place] = replace(better, n_found=better.n_found + mode.n_found)
                 break
         else:
@@ -267,12 +336,16 @@ def _connected(fit: Fit, modes: list[Mode]) -> list[Mode]:
 
 
 def _barrier(fit: Fit, first: Vector, second: Vector) -> float:
-    """Return by how much the best path found from one point to the other climbs above both.
+    """Return by how much the best path found from one w to the other climbs above both.
 
-    The parameter that differs most is held at values in between, and the others are fitted.
+    The coordinate of the parameter that differs most is held at values in between, and the others
+    are fitted.
     """
     ends = np.stack([first, second])
-    place = int(np.argmax(np.abs(first - second) / scales(fit.problem, ends).max(axis=0)))
+    points = fit.whitening.colour(ends)
+    place = int(
+        np.argmax(np.abs(points[0] - points[1]) / scales(fit.problem, points).max(axis=0))
+    )
     moving = np.arange(len(first)) != place
     shares = np.linspace(0.0, 1.0, _PATH + 2)[1:-1, np.newaxis]
     between = fit.refine((1.0 - shares) * first + shares * second, _RELAX, moving)

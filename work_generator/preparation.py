@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -103,13 +103,13 @@ def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
 
 def search(
     campaign: Campaign, rng: np.random.Generator, progress: Told | None = None
-) -> tuple[list[Mode], int]:
-    """Return the modes of a campaign, best first, and how many were artefacts of a coarse step."""
+) -> tuple[list[Mode], dict[str, int]]:
+    """Return the modes of a campaign, best first, and the counts of `work_generator.modes.LeftOut`."""
     posterior = posterior_of(for_search(campaign.settings), campaign.inputs)
     problem, table = posterior.problem, posterior.table
-    found = find_modes(problem, table, rng, progress, n_start=campaign.settings["starts"])
-    modes = confirmed(problem, table, found)
-    return modes, len(found) - len(modes)
+    first = find_modes(problem, table, rng, progress, n_start=campaign.settings["starts"])
+    last = confirmed(problem, table, first.modes)
+    return list(last.modes), asdict(first.left_out + last.left_out)
 
 
 def has_modes(campaign: Campaign) -> bool:

@@ -11,6 +11,7 @@ from scipy.stats import qmc
 from apps.ttv.priors import Prior
 from apps.ttv.settings import Problem
 from apps.ttv.table import PlanetTransits, TransitTable
+from apps.ttv.whitening import Whitening
 
 N_START = 96
 """Starting points of a mode search if all planets are seen; see `default_starts`."""
@@ -23,6 +24,8 @@ _MOST_STARTS = 4096
 # Rings of common eccentricity around a mode: quantiles of the prior, and directions on each.
 _RINGS = (0.25, 0.5, 0.75, 0.95)
 _DIRECTIONS = 12
+# Farthest that a start may lie in a whitened coordinate: 3e-7 of a prior lie beyond.
+_FARTHEST = 5.0
 
 Vector = NDArray[np.float64]
 
@@ -63,6 +66,14 @@ def starts(problem: Problem, table: TransitTable, n: int, rng: np.random.Generat
         if not planet_settings.observed:
             _unobserved(problem, planet_settings.name, points, rng)
     return points
+
+
+def whitened(whitening: Whitening, points: Vector) -> Vector:
+    """Return starting points (n, n_dim) in whitened coordinates, none of them far out.
+
+    At the very edge of a prior nothing changes with w, and no fit would find back from there.
+    """
+    return np.clip(whitening.whiten(points), -_FARTHEST, _FARTHEST)
 
 
 def aligned(problem: Problem, best: Vector) -> Vector:
