@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 _COUNTS = ("app_version", "n_likelihood")
 _TEXTS = ("unit_digest", "platform", "app_digest")
-_MAX_ISLAND, _MAX_POINT, _MAX_DIM = 64, 100_000, 256
+_MAX_PART, _MAX_POINT, _MAX_DIM = 64, 100_000, 256
 _SHAPE = Shape(
     format=POPULATION_OUTPUT_FORMAT,
     counts=_COUNTS,
@@ -35,18 +35,17 @@ _SHAPE = Shape(
     max_dim=_MAX_DIM,
     max_failure_kinds=64,
     datasets={
-        "points": Dataset("<f8", (_MAX_ISLAND, _MAX_POINT, _MAX_DIM)),
-        "wide": Dataset("<f8", (_MAX_ISLAND, _MAX_POINT, _MAX_DIM)),
-        "log_density": Dataset("<f8", (_MAX_ISLAND, _MAX_POINT)),
-        "log_z": Dataset("<f8", (_MAX_ISLAND,)),
-        "memory": Dataset("<f8", (_MAX_ISLAND,)),
+        "points": Dataset("<f8", (_MAX_PART, _MAX_POINT, _MAX_DIM)),
+        "log_density": Dataset("<f8", (_MAX_PART, _MAX_POINT)),
+        "log_weight": Dataset("<f8", (_MAX_PART, _MAX_POINT)),
+        "island_log_z": Dataset("<f8", (_MAX_PART,)),
     },
 )
 
 
 @dataclass(frozen=True, slots=True)
 class PopulationOutput:
-    """What one workunit of populations computed.
+    """What one workunit of populations computed: weighted draws of a posterior, and its evidence.
 
     Attributes
     ----------
@@ -54,16 +53,15 @@ class PopulationOutput:
         As of `boinc_project.ttv_output.TtvOutput`.
     parameter_names : tuple[str, ...]
         The free parameters, in the order of the last axis of `points`.
-    points, wide : ndarray
-        float64 (n_island, n_point, n_dim): draws of the posterior, and of its square root times
-        that of the distribution that the islands began with.
+    points : ndarray
+        float64 (n_part, n_point, n_dim): importance draws, in independent parts of equal size.
     log_density : ndarray
-        float64 (n_island, n_point), log prior times likelihood of `points`.
-    log_z : ndarray
-        float64 (n_island,), logarithms of the evidence, without the likelihood's constant.
-    memory : ndarray
-        float64 (n_island,), largest correlation of a parameter with what it was before the last
-        moves.
+        float64 (n_part, n_point), log prior times likelihood of `points`; -inf where there is none.
+    log_weight : ndarray
+        float64 (n_part, n_point), log importance weights; their mean is the evidence, without the
+        likelihood's constant.
+    island_log_z : ndarray
+        float64 (n_island,), the evidences by the populations that the draws' proposal began with.
     n_likelihood : int
         Points integrated.
     failures : Mapping[str, int]
@@ -76,10 +74,9 @@ class PopulationOutput:
     app_digest: str
     parameter_names: tuple[str, ...]
     points: Floats
-    wide: Floats
     log_density: Floats
-    log_z: Floats
-    memory: Floats
+    log_weight: Floats
+    island_log_z: Floats
     n_likelihood: int
     failures: Mapping[str, int] = field(default_factory=dict)
 
@@ -127,11 +124,11 @@ def _values(output: PopulationOutput) -> dict[str, Any]:
 def _check_consistent(output: PopulationOutput) -> None:
     names, shape = output.parameter_names, output.points.shape
     if len(shape) != 3 or min(shape) < 1:
-        raise OutputError("The points are not an array of islands, points and parameters.")
-    if output.wide.shape != shape or output.log_density.shape != shape[:2]:
+        raise OutputError("The points are not an array of parts, points and parameters.")
+    if output.log_density.shape != shape[:2] or output.log_weight.shape != shape[:2]:
         raise OutputError("The arrays of the output do not fit together.")
-    if output.log_z.shape != shape[:1] or output.memory.shape != shape[:1]:
-        raise OutputError("The numbers of the islands do not fit their points.")
+    if output.island_log_z.ndim != 1:
+        raise OutputError("The islands' evidences are no list of numbers.")
     if len(names) != shape[2]:
         raise OutputError("The parameter names do not fit the points.")
     plain_hdf5.check_names_and_counts(

@@ -70,7 +70,8 @@ class Coordinates:
         self.timed = tuple(place for line in self._lines for place in line.places)
         self._whitening = Whitening(problem, without=self.timed)
         self._log_scale = math.fsum(math.log(size) for line in self._lines for size in line.sizes)
-        self._others = [place for place in range(problem.n_dim) if place not in self.timed]
+        self._widths = np.ones(problem.n_dim)
+        self._widths[list(self.timed)] = TIMED_WIDTH
 
     def to_points(self, y: Array) -> Array:
         """Return the parameters of coordinates, (n, n_dim); NaN rows where there are none."""
@@ -95,23 +96,24 @@ class Coordinates:
         """Return log |dy / dx| at points that have the coordinates y, (n,)."""
         return self._whitening.log_jacobians(points, y) - self._log_scale
 
-    def log_broad(self, y: Array, points: Array) -> Array:
+    def widened(self, y: Array) -> Array:
+        """Return standard normal numbers with the timed ones as wide as a broad distribution's."""
+        return np.asarray(y * self._widths)
+
+    def narrowed(self, y: Array) -> Array:
+        """Return the numbers that `widened` has made y of."""
+        return np.asarray(y / self._widths)
+
+    def log_broad(self, y: Array) -> Array:
         """Return the log density in y of a distribution that is wide enough to begin with, (n,).
 
-        It is the prior of all parameters but the timed ones, and a normal distribution of
-        `TIMED_WIDTH` of these. `points` has the parameters of y.
+        It is normal, of width 1 and `TIMED_WIDTH`: the prior, but for what eccentricities have
+        beside their reference (`apps.ttv.whitening`), and for the timed coordinates.
         """
-        timed = list(self.timed)
-        total = self._whitening.log_excess(points)
-        for place in self._others:
-            total = total + normal.log_density(y[:, place])
-        for place in timed:
-            total = total + normal.log_density(y[:, place] / TIMED_WIDTH) - math.log(TIMED_WIDTH)
-        return np.asarray(np.where(np.isnan(total), -math.inf, total))
-
-    def draw_eccentricities(self, y: Array, random: np.random.RandomState) -> None:
-        """Replace the eccentricity vectors of coordinates by draws of the priors, in place."""
-        self._whitening.draw_eccentricities(y, random)
+        total = np.zeros(len(y))
+        for column in (y / self._widths).T:
+            total = total + normal.log_density(column)
+        return total - len(self.timed) * math.log(TIMED_WIDTH)
 
     def _centers(self, points: Array) -> Array:
         """Return points with the periods and t0 that fit best, given their other parameters."""

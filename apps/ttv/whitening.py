@@ -59,7 +59,6 @@ class Whitening:
             (names.index(f"{planet}.ecosw"), names.index(f"{planet}.esinw"), _disc(prior.prior))
             for planet, prior in problem.eccentricities.items()
         ]
-        self._eccentricities = list(problem.eccentricities.values())
 
     def whiten(self, points: Array) -> Array:
         """Return the coordinates w of points x, both float64 (n, n_dim); x inside the priors."""
@@ -92,28 +91,6 @@ class Whitening:
             points[:, first], points[:, second] = u * shrink, v * shrink
         points[~inside.all(axis=1)] = math.nan
         return points
-
-    def log_excess(self, points: Array) -> Array:
-        """Return by how much the prior's log density in w exceeds a standard normal's, (n,).
-
-        It is zero but for eccentricities, because of the reference that their planes have. Places
-        that stay as they are do not count.
-        """
-        total = np.zeros(len(points))
-        for (first, second, disc), prior in zip(self._planes, self._eccentricities, strict=True):
-            x, y = points[:, first], points[:, second]
-            total = total + prior.log_density(x, y) - disc.log_density(np.sqrt(x * x + y * y))
-        return np.asarray(total)
-
-    def draw_eccentricities(self, w: Array, random: np.random.RandomState) -> None:
-        """Replace the eccentricity vectors of coordinates by draws of the priors, in place."""
-        for (first, second, disc), prior in zip(self._planes, self._eccentricities, strict=True):
-            shares = 1.0 - random.rand(len(w))
-            e = np.array([prior.prior.quantile(share) for share in shares.tolist()])
-            e = np.minimum(e, _LARGEST_ECCENTRICITY)
-            omega = 2.0 * math.pi * random.rand(len(w))
-            r = e * disc.stretch(e)
-            w[:, first], w[:, second] = r * np.cos(omega), r * np.sin(omega)
 
     def log_jacobians(self, points: Array, w: Array) -> Array:
         """Return log |dw / dx| at points that have the coordinates w, (n,)."""

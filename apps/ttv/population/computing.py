@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zipfile import BadZipFile
@@ -14,13 +14,21 @@ from numpy.typing import NDArray
 from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population.anneal import Annealer, Annealing
+from apps.ttv.population.importance import kish
+from apps.ttv.population.proposal import Proposal, fit_proposal
+from apps.ttv.population.refining import LAST, Look, look_at, refine
 from apps.ttv.population.settings import PopulationUnit
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target
+from apps.ttv.whitening import Whitening
 from boinc_project.errors import CorruptCheckpoint
-from boinc_project.seeds import Stream, stream_key
+from boinc_project.seeds import Stream, step_bits, stream_key
 
 CHECKPOINT_FORMAT = 1
+N_LOOK = 4
+"""Independent parts of the last draws: what they differ by is the error of what they say."""
+# Draws around each peak that the first proposal is fitted to.
+_PEAK_DRAWS = 1000
 _ARRAYS = ("points", "broad", "target", "wide")
 
 Array = NDArray[np.float64]
@@ -50,6 +58,38 @@ class Island:
     log_z: float
     memory: float
     n_step: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conclusion:
+    """What the islands say together, by importance draws.
+
+    Attributes
+    ----------
+    proposal : Proposal
+        Fitted to islands and peaks, and made again from its own draws.
+    looks : tuple[Look, ...]
+        Draws of it that nothing was fitted to, in independent parts.
+    islands : tuple[Island, ...]
+        That it began with.
+    n_call : int
+        Points integrated in all.
+    """
+
+    proposal: Proposal
+    looks: tuple[Look, ...]
+    islands: tuple[Island, ...]
+    n_call: int
+
+    @property
+    def logs(self) -> Array:
+        """Log weights of all draws, (n,)."""
+        return np.concatenate([look.logs for look in self.looks])
+
+    @property
+    def effective(self) -> float:
+        """Kish's effective size of all draws."""
+        return kish(self.logs)
 
 
 @dataclass(slots=True, eq=False)
@@ -87,14 +127,15 @@ class Computer:
         self.coordinates = Coordinates(
             settings.problem, posterior.engine, posterior.observations, settings.corrections
         )
-        peaks = None if settings.peaks is None else settings.peaks.mixture(self.coordinates)
-        self.target = Target(posterior, self.coordinates, peaks, poll)
-        order = dependence_order(settings.problem.parameter_names)
+        self.target = Target(posterior, self.coordinates, poll)
+        self._order = dependence_order(settings.problem.parameter_names)
+        self._whitening = Whitening(settings.problem)
+        self._key = stream_key(seed, Stream.POPULATION)
         self._annealers = [
             Annealer(
                 self.target,
                 settings.n_point,
-                order,
+                self._order,
                 stream_key(
                     np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number)),
                     Stream.POPULATION,
@@ -112,7 +153,8 @@ class Computer:
         done = float(len(state.islands))
         if state.moving is not None:
             done += self._annealers[len(state.islands)].fraction(state.moving)
-        return done / self.settings.n_island
+        # The conclusion takes about as long as an island.
+        return done / (self.settings.n_island + 1.0)
 
     def advance(self, state: Archipelago) -> None:
         """Do one step of the island that is on its way.
@@ -132,6 +174,37 @@ class Computer:
         if state.moving.is_done:
             state.islands.append(self._arrived(state.moving))
             state.moving = None
+
+    def conclude(self, state: Archipelago) -> Conclusion:
+        """Fit a proposal to what has arrived, and to the peaks; weigh its draws.
+
+        It takes some seconds, and follows from the state alone.
+        """
+        random = np.random.RandomState(step_bits(self._key, 0))
+        before = self.target.n_call
+        first = self._first_proposal(state.islands, random)
+        proposal = refine(self.target, first, self._labels, self._order, random)
+        looks = tuple(look_at(self.target, proposal, LAST // N_LOOK, random) for _ in range(N_LOOK))
+        n_call = state.n_call + self.target.n_call - before
+        return Conclusion(proposal, looks, tuple(state.islands), n_call)
+
+    def _first_proposal(self, islands: Sequence[Island], random: np.random.RandomState) -> Proposal:
+        """Return a fit to the islands' draws, and beside it to the known peaks."""
+        arrived = self.coordinates.from_points(
+            np.concatenate([island.points for island in islands])
+        )
+        groups, weights = [arrived], [1.0]
+        if self.settings.peaks is not None:
+            around = self.settings.peaks.draws(self.coordinates, _PEAK_DRAWS, random)
+            groups += around
+            weights = [0.5, *[0.5 / len(around)] * len(around)]
+        return fit_proposal(groups, weights, self._order)
+
+    def _labels(self, y: Array) -> NDArray[np.intp]:
+        """Return the peak that each of the coordinates is nearest to; 0 if no peak is known."""
+        if self.settings.peaks is None or len(self.settings.peaks.points) == 1:
+            return np.zeros(len(y), dtype=np.intp)
+        return self.settings.peaks.nearest(self._whitening, self.coordinates.to_points(y))
 
     def _arrived(self, now: Annealing) -> Island:
         points = self.coordinates.to_points(now.points)

@@ -3,11 +3,12 @@
 ::
 
     {"model": {...}, "parameters": [...], "noise": {...},
-     "population": {"n_island": 4, "n_point": 1000, "corrections": 1,
+     "population": {"n_island": 1, "n_point": 2000, "corrections": 1, "calls": 800000,
                     "peaks": {"points": [[...], ...], "covariances": [[[...], ...], ...]}}}
 
-A unit holds some independent populations, *islands*: what they differ by is the error of what they
-say. Peaks are parameters, their covariances are in whitened coordinates (`apps.ttv.whitening`).
+A unit brings some independent populations, *islands*, from the prior to the posterior. Peaks are
+parameters; their covariances are in whitened coordinates (`apps.ttv.whitening`). ``calls`` is how
+many likelihood calls the unit is paid for.
 """
 
 from __future__ import annotations
@@ -21,15 +22,19 @@ from numpy.typing import NDArray
 
 from apps.ttv.coordinates import Coordinates
 from apps.ttv.fields import array_of, integer_of, list_of, only_keys, table_of
-from apps.ttv.population.target import peaks_of
-from apps.ttv.sampler_settings import MAX_CORRECTIONS, Mixture
+from apps.ttv.sampler_settings import MAX_CORRECTIONS
 from apps.ttv.settings import Problem
+from apps.ttv.whitening import Whitening
 from boinc_project.errors import UnitError
 
 MAX_ISLANDS = 64
 MAX_POINTS = 100_000
 MAX_PEAKS = 64
+MAX_CALLS = 10**10
 LEAST_POINTS = 100
+PEAK_WIDTH = 1.5
+"""Standard deviations of a peak's normal approximation that its first proposal is wide: bent
+posteriors reach farther than the curvature at their top says."""
 
 Array = NDArray[np.float64]
 
@@ -49,19 +54,32 @@ class Peaks:
     points: Array
     covariances: Array
 
-    def mixture(self, coordinates: Coordinates) -> Mixture:
-        """Return the part of a broad distribution that is around them, in other coordinates.
+    def nearest(self, whitening: Whitening, points: Array) -> NDArray[np.intp]:
+        """Return the peak that each of the points (n, n_dim) is nearest to, in its own norm."""
+        w, centers = whitening.whiten(points), whitening.whiten(self.points)
+        squares = []
+        for center, covariance in zip(centers, self.covariances, strict=True):
+            offsets = w - center
+            squares.append(np.sum(offsets * np.linalg.solve(covariance, offsets.T).T, axis=1))
+        return np.asarray(np.stack(squares).argmin(axis=0))
 
-        Timed coordinates are departures from the best line given all others, in standard errors:
-        near 1, whatever the others.
+    def draws(self, coordinates: Coordinates, n: int, random: np.random.RandomState) -> list[Array]:
+        """Return `n` draws around each peak, in other coordinates.
+
+        They are of its normal approximation, widened. Timed coordinates are departures from the
+        best line given all others, in standard errors: near 1, whatever the others.
         """
-        means = coordinates.from_points(self.points)
-        covariances = self.covariances.copy()
         timed = list(coordinates.timed)
+        covariances = PEAK_WIDTH**2 * self.covariances
         covariances[:, timed, :] = 0.0
         covariances[:, :, timed] = 0.0
-        covariances[:, timed, timed] = 1.0
-        return peaks_of(means, covariances)
+        covariances[:, timed, timed] = PEAK_WIDTH**2
+        factors = np.linalg.cholesky(covariances)
+        centers = coordinates.from_points(self.points)
+        return [
+            center + random.standard_normal((n, len(center))) @ factor.T
+            for center, factor in zip(centers, factors, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +94,8 @@ class PopulationUnit:
         Populations, and points of each.
     corrections : int
         See `apps.ttv.coordinates`.
+    calls : int
+        Likelihood calls that the unit is paid for.
     peaks : Peaks | None
         Known peaks, if any.
     """
@@ -84,6 +104,7 @@ class PopulationUnit:
     n_island: int
     n_point: int
     corrections: int
+    calls: int
     peaks: Peaks | None
 
     @classmethod
@@ -99,7 +120,7 @@ class PopulationUnit:
         problem = Problem.from_mapping(settings)
         raw = table_of(settings, "population", "settings")
         where = "settings.population"
-        only_keys(raw, {"n_island", "n_point", "corrections", "peaks"}, where)
+        only_keys(raw, {"n_island", "n_point", "corrections", "calls", "peaks"}, where)
         peaks = None
         if "peaks" in raw:
             peaks = _parse_peaks(table_of(raw, "peaks", where), problem.n_dim, f"{where}.peaks")
@@ -108,6 +129,7 @@ class PopulationUnit:
             integer_of(raw, "n_island", where, 1, MAX_ISLANDS),
             integer_of(raw, "n_point", where, LEAST_POINTS, MAX_POINTS),
             integer_of(raw, "corrections", where, 0, MAX_CORRECTIONS),
+            integer_of(raw, "calls", where, 1, MAX_CALLS),
             peaks,
         )
 

@@ -1,9 +1,9 @@
 """From where to where a population goes: a broad distribution, and the posterior.
 
-The broad distribution is half the prior, whose timed coordinates are normal
-(`apps.ttv.coordinates`), and half a mixture around the peaks that a search has found. The prior
-keeps every part of the posterior that no peak tells of; the peaks keep needles that draws of a wide
-prior would never meet. Its density is known, so that the evidence follows, whatever the peaks are.
+The broad distribution is the prior's: normal in whitened coordinates, and a normal distribution of
+the timed ones (`apps.ttv.coordinates`). Its density is known, so that the evidence follows. Peaks
+that a search has found are no part of it: populations that begin near a peak never fill the ends of
+a long, bent ridge.
 """
 
 from __future__ import annotations
@@ -14,22 +14,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.ttv.coordinates import TIMED_WIDTH, Coordinates
+from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
-from apps.ttv.moves import log_mixture, sample_mixture
-from apps.ttv.sampler_settings import Mixture
 
 CHUNK = 512
 """Points evaluated between two looks at the client: some 20 to 500 ms."""
-PRIOR_SHARE = 0.5
-"""Part of the broad distribution that is the prior: importance weights against it are at most twice
-those against the prior alone."""
-PEAK_WIDTH = 3.0
-"""Standard deviations of a peak's normal approximation that its part of the broad distribution is
-wide: bent posteriors reach farther than the curvature at their top says."""
-PEAK_DEGREES = 5.0
-"""Degrees of freedom of that part."""
-
 Array = NDArray[np.float64]
 
 
@@ -42,25 +31,17 @@ class Target:
         The target.
     coordinates : Coordinates
         Of the same problem.
-    peaks : Mixture | None
-        Around the known peaks, in these coordinates; None: the prior alone is the beginning.
     poll : Callable
         Called before every `CHUNK` points; may raise to leave the computation.
-
-    Attributes
-    ----------
-    n_call : int
-        Points that were integrated, those of corrections among them.
     """
 
     def __init__(
         self,
         posterior: Posterior,
         coordinates: Coordinates,
-        peaks: Mixture | None,
         poll: Callable[[], None] = lambda: None,
     ) -> None:
-        self.posterior, self.coordinates, self.peaks = posterior, coordinates, peaks
+        self.posterior, self.coordinates = posterior, coordinates
         self.n_dim = posterior.problem.n_dim
         self._poll = poll
 
@@ -70,18 +51,8 @@ class Target:
         return self.posterior.n_call + self.coordinates.n_call
 
     def broad_draws(self, n: int, random: np.random.RandomState) -> Array:
-        """Return draws of the broad distribution, float64 (n, n_dim).
-
-        Eccentricity vectors are drawn of the prior itself by rejection, because the prior's pole at
-        zero is no part of the normal distribution that its coordinates have.
-        """
-        y = random.standard_normal((n, self.n_dim))
-        y[:, list(self.coordinates.timed)] *= TIMED_WIDTH
-        self.coordinates.draw_eccentricities(y, random)
-        if self.peaks is not None:
-            of_peaks = random.rand(n) >= PRIOR_SHARE
-            y[of_peaks] = sample_mixture(self.peaks, int(of_peaks.sum()), random)
-        return y
+        """Return draws of the broad distribution, float64 (n, n_dim)."""
+        return self.coordinates.widened(random.standard_normal((n, self.n_dim)))
 
     def evaluate(self, y: Array) -> tuple[Array, Array]:
         """Return log densities of coordinates: of the broad distribution, and of the posterior.
@@ -116,27 +87,5 @@ class Target:
         target[possible[inside]] = densities[inside] - self.coordinates.log_jacobians(
             x[inside], kept[inside]
         )
-        broad[possible] = self._log_broad(x, kept)
+        broad[possible] = self.coordinates.log_broad(kept)
         return broad, target
-
-    def _log_broad(self, points: Array, y: Array) -> Array:
-        prior = self.coordinates.log_broad(y, points)
-        if self.peaks is None:
-            return prior
-        around = log_mixture(self.peaks, y) + math.log(1.0 - PRIOR_SHARE)
-        return np.logaddexp(prior + math.log(PRIOR_SHARE), around)
-
-
-def peaks_of(means: Array, covariances: Array) -> Mixture:
-    """Return the part of a broad distribution that is around peaks.
-
-    Parameters
-    ----------
-    means : ndarray
-        float64 (n_peak, n_dim), where they are.
-    covariances : ndarray
-        float64 (n_peak, n_dim, n_dim), of their normal approximations.
-    """
-    factors = PEAK_WIDTH * np.linalg.cholesky(covariances)
-    weights = np.full(len(means), 1.0 / len(means))
-    return Mixture(weights, means, np.asarray(factors), PEAK_DEGREES)

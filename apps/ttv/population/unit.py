@@ -6,6 +6,7 @@ It can be killed at any moment and started again, and the output is the same, bi
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from apps.runtime.runtime import Runtime
 from apps.ttv import checkpoint
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population import computing
-from apps.ttv.population.computing import Archipelago, Computer
+from apps.ttv.population.computing import Archipelago, Computer, Conclusion
 from apps.ttv.population.settings import PopulationUnit
 from apps.ttv.table import TABLE_FILE, parse_table
 from boinc_project.errors import CorruptCheckpoint, UnitError
@@ -65,42 +66,52 @@ def run(
     else:
         sys.stderr.write(f"Resumed with {len(state.islands)} of {settings.n_island} islands.\n")
     _compute(state, computer, runtime, file)
-    write_population_output(
-        output,
-        output_of(
-            unit,
-            settings,
-            state,
-            app_version=app_version,
-            platform=runtime.platform,
-            app_digest=runtime.app_digest,
-        ),
+    conclusion = computer.conclude(state)
+    whole = output_of(
+        unit,
+        computer,
+        conclusion,
+        app_version=app_version,
+        platform=runtime.platform,
+        app_digest=runtime.app_digest,
     )
+    write_population_output(output, whole)
 
 
 def output_of(
     unit: Unit,
-    settings: PopulationUnit,
-    state: Archipelago,
+    computer: Computer,
+    conclusion: Conclusion,
     *,
     app_version: int,
     platform: str,
     app_digest: str,
 ) -> PopulationOutput:
-    """Return what a unit's islands are written as."""
-    islands = state.islands
+    """Return what a unit's draws are written as.
+
+    A draw that no parameters belong to is written as the first one that has some, without weight,
+    because every stored point must be one of the priors.
+    """
+    points, densities = [], []
+    for look in conclusion.looks:
+        x = computer.coordinates.to_points(look.y)
+        possible = np.isfinite(look.target)
+        x[~possible] = x[np.flatnonzero(possible)[0]]
+        density = np.full(len(x), -math.inf)
+        density[possible] = computer.target.posterior.log_densities(x[possible])
+        points.append(x)
+        densities.append(density)
     return PopulationOutput(
         unit_digest=unit.digest,
         app_version=app_version,
         platform=platform,
         app_digest=app_digest,
-        parameter_names=settings.problem.parameter_names,
-        points=np.stack([island.points for island in islands]),
-        wide=np.stack([island.wide for island in islands]),
-        log_density=np.stack([island.log_density for island in islands]),
-        log_z=np.array([island.log_z for island in islands]),
-        memory=np.array([island.memory for island in islands]),
-        n_likelihood=state.n_call,
+        parameter_names=computer.settings.problem.parameter_names,
+        points=np.stack(points),
+        log_density=np.stack(densities),
+        log_weight=np.stack([look.logs for look in conclusion.looks]),
+        island_log_z=np.array([island.log_z for island in conclusion.islands]),
+        n_likelihood=conclusion.n_call,
     )
 
 
