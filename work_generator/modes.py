@@ -21,8 +21,9 @@ from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable
 from apps.ttv.whitening import Whitening
 from boinc_project.errors import InputError
-from work_generator.fit import Fit, Round, scales
+from work_generator.fit import Fit, Round
 from work_generator.search_starts import N_START, aligned, starts, whitened
+from work_generator.squares import scales
 from work_generator.steps import choose_dt
 from work_generator.table_checks import why_unmatched
 
@@ -177,7 +178,9 @@ def find_modes(
     w, costs = _with_aligned(fit, w, costs)
     # What polishing may gain is not known before: twice delta is looked at.
     near = costs <= costs[0] + 2.0 * delta
-    firsts, far = (_clusters(fit, part, np.ones(len(part), dtype=np.int64)) for part in (w[near], w[~near]))
+    firsts, far = (
+        _clusters(fit, part, np.ones(len(part), dtype=np.int64)) for part in (w[near], w[~near])
+    )
     result = _polished(fit, firsts, delta)
     return replace(result, left_out=result.left_out + LeftOut(above=len(far)))
 
@@ -343,9 +346,7 @@ def _barrier(fit: Fit, first: Vector, second: Vector) -> float:
     """
     ends = np.stack([first, second])
     points = fit.whitening.colour(ends)
-    place = int(
-        np.argmax(np.abs(points[0] - points[1]) / scales(fit.problem, points).max(axis=0))
-    )
+    place = int(np.argmax(np.abs(points[0] - points[1]) / scales(fit.problem, points).max(axis=0)))
     moving = np.arange(len(first)) != place
     shares = np.linspace(0.0, 1.0, _PATH + 2)[1:-1, np.newaxis]
     between = fit.refine((1.0 - shares) * first + shares * second, _RELAX, moving)
