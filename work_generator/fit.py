@@ -87,7 +87,6 @@ class Fit(SumOfSquares):
         super().__init__(posterior)
         names = self.problem.parameter_names
         timing = [name.endswith((".period", ".t0")) for name in names]
-        self.everything = np.ones(self.problem.n_dim, dtype=bool)
         unseen = {planet.name for planet in self.problem.model.planets if not planet.observed}
         hidden = [name.partition(".")[0] in unseen for name in names]
         self._moving = {
@@ -189,10 +188,11 @@ class Fit(SumOfSquares):
         moves = np.zeros((n, n_damping, len(moving)))
         moves[:, :, moving] = _damped(jacobians, pulled, tried)
         # All dampings of the first start, then of the next.
+        begins, origins, directions = (
+            np.repeat(values, n_damping, axis=0) for values in (ends.w, ends.points, slopes)
+        )
         w, points = self.straight(
-            *(np.repeat(values, n_damping, axis=0) for values in (ends.w, ends.points, slopes)),
-            moves.reshape(n * n_damping, -1),
-            moving,
+            begins, origins, directions, moves.reshape(n * n_damping, -1), moving
         )
         residuals = self.residuals_of(points)
         costs = squares(residuals) + squares(w)

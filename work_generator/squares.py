@@ -73,6 +73,7 @@ class SumOfSquares:
             for plane, (low, _) in zip(self._planes, supports, strict=True)
             if low > 0.0
         ]
+        self.everything = np.ones(self.problem.n_dim, dtype=bool)
         self._discs = [min(high, 1.0) for _, high in supports]
         flat = [place for plane in self._planes for place in plane]
         self._lines = np.setdiff1d(np.arange(self.problem.n_dim), flat)
@@ -166,7 +167,7 @@ class SumOfSquares:
         sides = self._sides(w, points, steps)
         moved = sides[:, places].reshape(-1, n_dim)
         values = self.residuals_of(moved).reshape(n, len(places), 2, -1)
-        lost = ~np.isfinite(values).all(axis=3)
+        lost = np.asarray(~np.isfinite(values).all(axis=3))
         values = np.where(lost[..., np.newaxis], residuals[:, np.newaxis, np.newaxis], values)
         widths = steps[:, places] * (2.0 - lost.sum(axis=2))
         safe = np.where(widths > 0.0, widths, 1.0)
