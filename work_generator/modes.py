@@ -21,10 +21,11 @@ from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable
 from apps.ttv.whitening import Whitening
 from boinc_project.errors import InputError
-from work_generator.fit import Fit, Round, scales
+from work_generator.fit import Fit, Round
 from work_generator.search_starts import N_START, aligned, starts, whitened
+from work_generator.squares import scales
 from work_generator.steps import choose_dt
-from work_generator.table_checks import why_unmatched
+from work_generator.table_checks import misnumbered, why_unmatched
 
 DELTA = 50.0
 """Modes whose -2 log(posterior) at the peak is within this of the best one's are kept: 50 is a
@@ -56,6 +57,11 @@ _POLISH = 1500
 # Two fits are one mode if a path between them climbs by less than this in -2 log(posterior), a
 # dip of e^-2 in density, which chains cross; points on the path, and iterations that relax it.
 _BARRIER, _PATH, _RELAX = 4.0, 7, 30
+
+# Mean square of residuals, in sigmas, at which a table is looked at for wrong numbers: a transit
+# that is a period off has thousands of sigmas.
+_FAR_OFF = 1e4
+_NO_REASON = "Check that the priors of periods and t0 fit the table."
 
 Vector = NDArray[np.float64]
 
@@ -173,13 +179,35 @@ def find_modes(
     begun = whitened(fit.whitening, starts(problem, table, n_start, rng))
     w, costs = fit.solve(begun, rounds, progress)
     if not len(w):
-        raise InputError(why_unmatched(problem, table, n_start))
+        reasons = why_unmatched(problem, table) or [_NO_REASON]
+        raise InputError(
+            f"None of {n_start} starts led to a model with all observed transits. "
+            + " ".join(reasons)
+        )
+    _refuse_misnumbered(table, float(costs[0]))
     w, costs = _with_aligned(fit, w, costs)
     # What polishing may gain is not known before: twice delta is looked at.
     near = costs <= costs[0] + 2.0 * delta
-    firsts, far = (_clusters(fit, part, np.ones(len(part), dtype=np.int64)) for part in (w[near], w[~near]))
+    firsts, far = (
+        _clusters(fit, part, np.ones(len(part), dtype=np.int64)) for part in (w[near], w[~near])
+    )
     result = _polished(fit, firsts, delta)
     return replace(result, left_out=result.left_out + LeftOut(above=len(far)))
+
+
+def _refuse_misnumbered(table: TransitTable, cost: float) -> None:
+    """Refuse a table whose numbers contradict each other, if the best fit is that far off, too.
+
+    Wide priors let a model be fitted to it that has all of its transits, and means nothing.
+    """
+    if cost < _FAR_OFF * table.n_transit:
+        return
+    sentences = [sentence for row in table.planets if (sentence := misnumbered(row))]
+    if sentences:
+        raise InputError(
+            f"The best fit has chi2 {cost:.2g} for {table.n_transit} transits. "
+            + " ".join(sentences)
+        )
 
 
 def confirmed(
@@ -343,9 +371,7 @@ def _barrier(fit: Fit, first: Vector, second: Vector) -> float:
     """
     ends = np.stack([first, second])
     points = fit.whitening.colour(ends)
-    place = int(
-        np.argmax(np.abs(points[0] - points[1]) / scales(fit.problem, points).max(axis=0))
-    )
+    place = int(np.argmax(np.abs(points[0] - points[1]) / scales(fit.problem, points).max(axis=0)))
     moving = np.arange(len(first)) != place
     shares = np.linspace(0.0, 1.0, _PATH + 2)[1:-1, np.newaxis]
     between = fit.refine((1.0 - shares) * first + shares * second, _RELAX, moving)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -63,24 +62,23 @@ def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
     first = posterior_of(campaign.settings, campaign.inputs)
     # The root of the seed tree: every unit has a branch of its own below it.
     rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
-    modes, n_artefact = search(campaign, rng, _first_half(progress))
+    modes, left_out = search(campaign, rng, _first_half(progress))
     step = step_for(campaign.settings["model"], first, modes)
     model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
     settings = {
         **campaign.settings,
         "model": model,
         "dt_error": {"seconds": step.error, "sigma": step.error_sigma},
-        "n_artefact": n_artefact,
+        "left_out": left_out,
     }
     posterior = posterior_of(for_search(settings), campaign.inputs)
-    # A fit may end beyond a hard edge of the priors: there is nothing to begin at.
-    modes = [mode for mode in modes if math.isfinite(log_laplace(mode, posterior))] or modes
     flown = pilot.fly(posterior, modes, rng, _second_half(progress))
     if progress is not None:
         progress(_WHOLE, _WHOLE)
     settings["modes"] = [
         {
             "params": mode.params.tolist(),
+            "coords": mode.coords.tolist(),
             "chi2": mode.chi2,
             "covariance": mode.covariance.tolist(),
             "n_found": mode.n_found,
@@ -104,7 +102,10 @@ def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
 def search(
     campaign: Campaign, rng: np.random.Generator, progress: Told | None = None
 ) -> tuple[list[Mode], dict[str, int]]:
-    """Return the modes of a campaign, best first, and the counts of `work_generator.modes.LeftOut`."""
+    """Return the modes of a campaign, best first, and the counts of what was left out.
+
+    See `work_generator.modes.LeftOut`.
+    """
     posterior = posterior_of(for_search(campaign.settings), campaign.inputs)
     problem, table = posterior.problem, posterior.table
     first = find_modes(problem, table, rng, progress, n_start=campaign.settings["starts"])
@@ -136,6 +137,7 @@ def prepared_of(campaign: Campaign) -> Prepared:
     modes = tuple(
         Mode(
             params=np.array(mode["params"]),
+            coords=np.array(mode["coords"]),
             chi2=mode["chi2"],
             covariance=np.array(mode["covariance"]),
             n_found=mode["n_found"],
@@ -168,9 +170,7 @@ def step_for(model: Mapping[str, Any], first: Posterior, modes: list[Mode]) -> S
     logs = [log_laplace(mode, first) for mode in modes]
     # The step must be fine enough for every mode that a chain is likely to visit.
     least = max(logs) - _VISITED
-    points = np.array([m.params for m, log in zip(modes, logs, strict=True) if log > least])
-    if not len(points):
-        raise InputError("The best fit lies outside of the priors: widen them.")
+    points = np.array([m.params for m, log in zip(modes, logs, strict=True) if log >= least])
     if model["dt"] is not None:
         return measure_step(first.problem, points, first.table)
     return choose_dt(first.problem, points, first.table, modified_kick=model["modified_kick"])

@@ -11,6 +11,12 @@ from work_generator.modes import DELTA, Mode
 from work_generator.preparation import Prepared, prepared_of
 from work_generator.ttv_file import posterior_of
 
+_REASONS = {
+    "artefact": "gone with a step that is fine enough there",
+    "above": f"more than {DELTA:g} above the best one's -2 log(posterior)",
+    "ridge": "without a barrier to a better one: the two are ends of one ridge",
+}
+
 
 def describe_problem(campaign: Campaign) -> str:
     """Return which planets, transits and parameters a campaign is about, in one line."""
@@ -76,12 +82,16 @@ def step_line(settings: Mapping[str, Any]) -> str:
 
 
 def artefact_lines(settings: Mapping[str, Any]) -> list[str]:
-    """Say how many minima were left out as artefacts of the search's step; nothing if none was."""
-    n_artefact = settings.get("n_artefact", 0)
-    if not n_artefact:
-        return []
-    minima = "1 minimum" if n_artefact == 1 else f"{n_artefact} minima"
-    return [f"Left out: {minima} that went away with a step that is fine enough there."]
+    """Say which candidates for modes were left out and why; nothing if none was."""
+    left_out = settings.get("left_out", settings.get("n_artefact", 0))
+    # Campaigns of old have the number of artefacts only.
+    counts = {"artefact": left_out} if isinstance(left_out, int) else left_out
+    return [
+        f"Left out: {number} {'candidate' if number == 1 else 'candidates'} for a mode, "
+        f"{_REASONS[key]}."
+        for key, number in counts.items()
+        if number
+    ]
 
 
 def _mode_line(prepared: Prepared, mode: Mode, stored: Mapping[str, Any]) -> str:

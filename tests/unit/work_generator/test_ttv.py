@@ -10,6 +10,7 @@ import pytest
 
 from apps.ttv.model import TimingModel
 from apps.ttv.settings import Problem, TtvSettings
+from apps.ttv.whitening import Whitening
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.unit import parse_unit
@@ -231,7 +232,8 @@ def test_laplace_weighs_by_height_and_volume(campaign: Campaign) -> None:
     unit = np.diag([0.5, 1e-5, 1e-3, 1e-3, 1e-3, 0.5, 1e-3, 1e-3]) ** 2
 
     def log_evidence(chi2: float, scale: float) -> float:
-        return log_laplace(Mode(np.array(TRUTH), chi2, unit * scale**2), posterior)
+        coords = Whitening(posterior.problem).whiten(np.array([TRUTH]))[0]
+        return log_laplace(Mode(np.array(TRUTH), coords, chi2, unit * scale**2), posterior)
 
     # Equal volumes: exp(-chi2 / 2). A mode of twice the width in 8 dimensions: 2**8.
     first = log_evidence(10.0, 1.0)
