@@ -7,7 +7,6 @@ from datetime import datetime
 
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, parse_table
-from assimilator.convergence import missing
 from assimilator.diagnostics import marginal
 from assimilator.merge import merge_chains
 from assimilator.outputs import Canonical, Rejected
@@ -15,6 +14,7 @@ from assimilator.product import Product
 from assimilator.provenance import unit_entry
 from assimilator.quantities import quantities
 from assimilator.sub_chain import SubChain
+from assimilator.verdict import mcmc
 from boinc_project.campaign import Campaign
 from boinc_project.errors import OutputError
 from boinc_project.ttv_output import TtvOutput, content_digest, read_ttv_output
@@ -61,6 +61,10 @@ def merge(
     found = quantities(problem, merged.draws) if merged.log_prob.size else ()
     marginals = {quantity.name: marginal(quantity.values) for quantity in found}
     free = {quantity.name: marginals[quantity.name] for quantity in found if not quantity.derived}
+    acceptance = {
+        _key(one): output.accepted / output.n_step
+        for one, output in zip(ordered, read, strict=True)
+    }
     return Product(
         campaign=campaign,
         problem=problem,
@@ -68,11 +72,8 @@ def merge(
         merged=merged,
         quantities=found,
         marginals=marginals,
-        missing=missing(merged, free, campaign.stop, campaign.settings.get("modes", ())),
-        acceptance={
-            _key(one): output.accepted / output.n_step
-            for one, output in zip(ordered, read, strict=True)
-        },
+        verdict=mcmc.judge(campaign, merged, free, acceptance),
+        acceptance=acceptance,
         units=tuple(
             unit_entry(one, output, content_digest(output))
             for one, output in zip(ordered, read, strict=True)
