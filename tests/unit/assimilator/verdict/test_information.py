@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import kstest
 
 from assimilator.verdict.information import (
     LEAST_BITS,
@@ -56,8 +57,6 @@ def prior() -> np.ndarray:
 
 def test_the_prior_is_normal_in_its_own_coordinates(prior: np.ndarray) -> None:
     """Kolmogorov and Smirnov's distance of 4000 draws exceeds 0.035 once in 10,000."""
-    from scipy.stats import kstest
-
     for column in prior_scores(PROBLEM, prior).T:
         assert kstest(column, "norm").statistic < 0.035
 
@@ -130,7 +129,7 @@ def test_a_posterior_that_piles_up_at_an_edge_is_told(
 
 
 def test_draws_of_the_prior_have_one_per_cent_at_each_edge(prior: np.ndarray) -> None:
-    """Binomial: 40 of 4000 at each of ten edges, to five errors."""
+    """Binomial: 40 of 4000 at each of 14 edges, to five errors."""
     shares = edge_shares(PROBLEM, prior)
     assert "b.eccentricity, lower" not in shares
     assert len(shares) == 14
