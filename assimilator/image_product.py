@@ -107,6 +107,11 @@ class ImageProduct:
     created_at: datetime
 
     @property
+    def sampled(self) -> bool:
+        """Whether all frames are in: what ends a campaign of images."""
+        return self.converged
+
+    @property
     def converged(self) -> bool:
         """Whether all frames are in."""
         return not self.missing

@@ -18,13 +18,15 @@ from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, parse_table
 from assimilator.diagnostics import QUANTILES, Estimate, Marginal
 from assimilator.evidence import importance_evidence, log_constant
-from assimilator.nested_errors import MIN_RUNS, Resampling, resample
+from assimilator.nested_errors import Resampling, resample
 from assimilator.nested_modes import find_modes, systematic
 from assimilator.nested_product import Evidence, NestedProduct, Posterior, SubRun
 from assimilator.outputs import Canonical, Rejected
 from assimilator.provenance import unit_entry
 from assimilator.quantities import Quantity, quantities
-from boinc_project.campaign import Campaign, StopRule
+from assimilator.verdict.nested import judge
+from assimilator.verdict.second_opinion import SecondOpinion
+from boinc_project.campaign import Campaign
 from boinc_project.errors import OutputError
 from boinc_project.nested_output import NestedOutput, content_digest, read_nested_output
 from boinc_project.nested_weights import (
@@ -34,10 +36,6 @@ from boinc_project.nested_weights import (
     merge_points,
     weigh,
 )
-
-MIN_PROBABILITY = 1e-4
-"""Probability below which runs are said to disagree, or walks to be too short: of honest campaigns,
-one in 5000 is then told to go on that need not."""
 
 MAX_DRAWS = 20_000
 """Equally weighted draws that are written at most."""
@@ -54,6 +52,7 @@ def merge(
     *,
     created_at: datetime,
     rejected: Sequence[Rejected] = (),
+    second: SecondOpinion | None = None,
 ) -> NestedProduct:
     """Merge the canonical outputs of a campaign; their order does not matter.
 
@@ -67,6 +66,8 @@ def merge(
         Aware; written into the product, and the only thing that may differ between two merges.
     rejected : Sequence[Rejected]
         For the provenance.
+    second : SecondOpinion | None
+        What independent populations say; None while they have not come back.
 
     Raises
     ------
@@ -86,11 +87,15 @@ def merge(
         for one, output in zip(ordered, read, strict=True)
     )
     posterior: Posterior | None = None
+    again: Resampling | None = None
     found: tuple[Quantity, ...] = ()
     marginals: dict[str, Marginal] = {}
     if read:
         importance = importance_evidence(campaign.settings, constant)
-        posterior, found, marginals = _posterior(problem, cube, read, runs, constant, importance)
+        again = resample(merge_points(read), constant)
+        posterior, found, marginals = _posterior(
+            problem, cube, read, runs, constant, importance, again
+        )
     return NestedProduct(
         campaign=campaign,
         problem=problem,
@@ -99,7 +104,7 @@ def merge(
         runs=runs,
         quantities=found,
         marginals=marginals,
-        missing=missing(None if posterior is None else posterior.evidence, runs, campaign.stop),
+        verdict=judge(campaign, problem, table, posterior, again, runs, second),
         units=tuple(
             unit_entry(one, output, content_digest(output))
             for one, output in zip(ordered, read, strict=True)
@@ -119,54 +124,6 @@ def cube_of(campaign: Campaign, problem: Problem) -> Cube:
     """
     raw = campaign.settings.get("proposal")
     return Cube(problem, None if raw is None else parse_proposal(raw, problem.n_dim))
-
-
-def missing(evidence: Evidence | None, runs: Sequence[SubRun], rule: StopRule) -> tuple[str, ...]:
-    """Return what keeps a product from meeting its stop rule, one sentence each.
-
-    A number that cannot be computed counts as not reached: NaN never passes.
-    """
-    if evidence is None:
-        return ("No output has been merged yet.",)
-    found = []
-    n_run = len(runs)
-    if n_run < MIN_RUNS:
-        word = "run is" if n_run == 1 else "runs are"
-        found.append(f"Only {n_run} {word} merged: agreement needs at least {MIN_RUNS}.")
-    elif not evidence.scatter_p >= MIN_PROBABILITY:
-        found.append(
-            "The evidences of the runs scatter more than their errors allow "
-            f"(probability {evidence.scatter_p:.1g}): raise n_live, or walks."
-        )
-    if not evidence.insertion_p >= MIN_PROBABILITY:
-        found.append(
-            "New points are not spread evenly among the live ones "
-            f"(probability {evidence.insertion_p:.1g}): the walks are too short; raise walks."
-        )
-    importance = evidence.importance
-    if importance is not None and not evidence.importance_p >= MIN_PROBABILITY:
-        found.append(
-            f"log Z is {evidence.logz.value:.2f} +- {evidence.logz.mcse:.2f}, but importance "
-            f"sampling says {importance.value:.2f} +- {importance.mcse:.2f} (probability "
-            f"{evidence.importance_p:.1g}): the walks are too short; raise walks."
-        )
-    short = [run for run in runs if run.remark]
-    if short:
-        found.append(f"{len(short)} runs reached the limit of their length before they were done.")
-    error, limit = evidence.logz.mcse, rule.logz_error
-    if limit is not None and not error <= limit:
-        more = math.ceil(n_run * ((error / limit) ** 2 - 1.0)) if math.isfinite(error) else 0
-        found.append(
-            f"The error of log Z is {error:.3f}; the stop rule asks for at most {limit:g}: "
-            f"about {more} more runs like these {n_run}."
-        )
-    if rule.ess is not None and not evidence.ess >= rule.ess:
-        more = math.ceil(n_run * (rule.ess / evidence.ess - 1.0))
-        found.append(
-            f"ESS is {evidence.ess:.0f}; the stop rule asks for at least {rule.ess:g}: "
-            f"about {more} more runs like these {n_run}."
-        )
-    return tuple(found)
 
 
 def sub_run(
@@ -246,6 +203,7 @@ def _posterior(
     runs: Sequence[SubRun],
     constant: float,
     importance: Estimate | None,
+    again: Resampling,
 ) -> tuple[Posterior, tuple[Quantity, ...], dict[str, Marginal]]:
     points = merge_points(read)
     weighted = weigh(points)
@@ -254,7 +212,6 @@ def _posterior(
     logl = points.logl + log_ratios
     nats = information(replace(points, logl=logl), weighted)
     weighted = replace(weighted, logz=weighted.logz + constant)
-    again = resample(points, constant)
     n_draw = max(1, min(MAX_DRAWS, int(weighted.ess)))
     # In an order that says nothing, so that any part of the draws is a sample, too.
     chosen = np.random.default_rng(_SEED).permutation(systematic(weighted.weights, n_draw))

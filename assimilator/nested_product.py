@@ -23,6 +23,7 @@ from assimilator.outputs import Rejected
 from assimilator.posterior_files import common_attributes
 from assimilator.provenance import provenance
 from assimilator.quantities import Quantity
+from assimilator.verdict.row import Verdict
 from boinc_project.campaign import Campaign
 from boinc_project.nested_weights import Points, Weighted
 
@@ -155,8 +156,8 @@ class NestedProduct:
         The free parameters, then the derived quantities, of the equally weighted sample.
     marginals : Mapping[str, Marginal]
         By the quantities' names, from all weighted points.
-    missing : tuple[str, ...]
-        What keeps it from meeting the stop rule, one sentence each.
+    verdict : Verdict
+        Whether it is sampled, described and informative, row by row.
     units : tuple[dict, ...]
         Provenance of every canonical output.
     rejected : tuple[Rejected, ...]
@@ -172,15 +173,35 @@ class NestedProduct:
     runs: tuple[SubRun, ...]
     quantities: tuple[Quantity, ...]
     marginals: Mapping[str, Marginal]
-    missing: tuple[str, ...]
+    verdict: Verdict
     units: tuple[dict[str, Any], ...]
     rejected: tuple[Rejected, ...]
     created_at: datetime
 
     @property
+    def sampled(self) -> bool:
+        """Whether its numbers are the posterior's: what ends a campaign."""
+        return self.verdict.sampled
+
+    @property
+    def described(self) -> bool:
+        """Whether the model describes the data."""
+        return self.verdict.described
+
+    @property
+    def informative(self) -> bool:
+        """Whether the data say more than the prior."""
+        return self.verdict.informative
+
+    @property
     def converged(self) -> bool:
-        """Whether it meets the campaign's stop rule."""
-        return not self.missing
+        """Whether it is sampled, described and informative."""
+        return self.verdict.converged
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What keeps it from that, one sentence each."""
+        return self.verdict.missing
 
     @property
     def draws(self) -> Floats:
@@ -206,8 +227,8 @@ class NestedProduct:
 
     @property
     def outcome(self) -> str:
-        """Whether it has converged, or what is missing: sentences for people."""
-        return "The posterior has converged." if self.converged else " ".join(self.missing)
+        """The verdict and what is missing: sentences for people."""
+        return " ".join((self.verdict.sentence, *self.missing))
 
     @property
     def digest(self) -> str:
@@ -224,6 +245,7 @@ class NestedProduct:
             "digest": self.digest,
             "converged": self.converged,
             "missing": list(self.missing),
+            "verdict": self.verdict.to_json(),
             "n_unit": self.n_unit,
             "n_unit_merged": self.n_unit,
             "n_draw": self.n_draw,

@@ -27,6 +27,7 @@ from assimilator.posterior_files import (
 )
 from assimilator.provenance import provenance
 from assimilator.quantities import Quantity
+from assimilator.verdict.row import Verdict
 from boinc_project.campaign import Campaign
 
 Floats = NDArray[np.float64]
@@ -48,8 +49,8 @@ class Product:
         The free parameters, then the derived quantities; empty if nothing is merged.
     marginals : Mapping[str, Marginal]
         By the quantities' names.
-    missing : tuple[str, ...]
-        What keeps it from having converged, one sentence each.
+    verdict : Verdict
+        Whether it is sampled, described and informative, row by row.
     acceptance : Mapping[tuple, ndarray]
         Accepted share of each walker, by sub-chain.
     units : tuple[dict, ...]
@@ -66,16 +67,36 @@ class Product:
     merged: Merged
     quantities: tuple[Quantity, ...]
     marginals: Mapping[str, Marginal]
-    missing: tuple[str, ...]
+    verdict: Verdict
     acceptance: Mapping[tuple[int, int, str], Floats]
     units: tuple[dict[str, Any], ...]
     rejected: tuple[Rejected, ...]
     created_at: datetime
 
     @property
+    def sampled(self) -> bool:
+        """Whether its numbers are the posterior's: what ends a campaign."""
+        return self.verdict.sampled
+
+    @property
+    def described(self) -> bool:
+        """Whether the model describes the data."""
+        return self.verdict.described
+
+    @property
+    def informative(self) -> bool:
+        """Whether the data say more than the prior."""
+        return self.verdict.informative
+
+    @property
     def converged(self) -> bool:
-        """Whether it meets the campaign's stop rule."""
-        return not self.missing
+        """Whether it is sampled, described and informative."""
+        return self.verdict.converged
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What keeps it from that, one sentence each."""
+        return self.verdict.missing
 
     @property
     def draws(self) -> Floats:
@@ -99,8 +120,8 @@ class Product:
 
     @property
     def outcome(self) -> str:
-        """Whether it has converged, or what is missing: sentences for people."""
-        return "The posterior has converged." if self.converged else " ".join(self.missing)
+        """The verdict and what is missing: sentences for people."""
+        return " ".join((self.verdict.sentence, *self.missing))
 
     @property
     def digest(self) -> str:
@@ -117,6 +138,7 @@ class Product:
             "digest": self.digest,
             "converged": self.converged,
             "missing": list(self.missing),
+            "verdict": self.verdict.to_json(),
             "n_unit": self.n_unit,
             "n_unit_merged": n_chain,
             "n_walker": n_walker,

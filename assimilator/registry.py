@@ -19,8 +19,12 @@ class Product(Protocol):
     """What every app's product offers to those who keep and show it."""
 
     @property
+    def sampled(self) -> bool:
+        """Whether it meets the campaign's stop rule: computing more is no use."""
+
+    @property
     def converged(self) -> bool:
-        """Whether it meets the campaign's stop rule."""
+        """Whether it is all that the campaign wanted."""
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, parse_table
-from assimilator.convergence import missing
 from assimilator.diagnostics import marginal
-from assimilator.merge import merge_chains
+from assimilator.merge import Merged, merge_chains
 from assimilator.outputs import Canonical, Rejected
 from assimilator.product import Product
 from assimilator.provenance import unit_entry
 from assimilator.quantities import quantities
 from assimilator.sub_chain import SubChain
+from assimilator.verdict.mcmc import Chains, judge
+from assimilator.verdict.second_opinion import SecondOpinion
 from boinc_project.campaign import Campaign
 from boinc_project.errors import OutputError
 from boinc_project.ttv_output import TtvOutput, content_digest, read_ttv_output
@@ -26,6 +30,7 @@ def merge(
     *,
     created_at: datetime,
     rejected: Sequence[Rejected] = (),
+    second: SecondOpinion | None = None,
 ) -> Product:
     """Merge the canonical outputs of a campaign; their order does not matter.
 
@@ -39,6 +44,8 @@ def merge(
         Aware; written into the product, and the only thing that may differ between two merges.
     rejected : Sequence[Rejected]
         For the provenance.
+    second : SecondOpinion | None
+        What independent populations say; None while they have not come back.
 
     Raises
     ------
@@ -61,6 +68,10 @@ def merge(
     found = quantities(problem, merged.draws) if merged.log_prob.size else ()
     marginals = {quantity.name: marginal(quantity.values) for quantity in found}
     free = {quantity.name: marginals[quantity.name] for quantity in found if not quantity.derived}
+    acceptance = {
+        _key(one): output.accepted / output.n_step
+        for one, output in zip(ordered, read, strict=True)
+    }
     return Product(
         campaign=campaign,
         problem=problem,
@@ -68,11 +79,14 @@ def merge(
         merged=merged,
         quantities=found,
         marginals=marginals,
-        missing=missing(merged, free, campaign.stop, campaign.settings.get("modes", ())),
-        acceptance={
-            _key(one): output.accepted / output.n_step
-            for one, output in zip(ordered, read, strict=True)
-        },
+        verdict=judge(
+            campaign,
+            problem,
+            table,
+            Chains(merged, free, acceptance, _starts(ordered, merged, problem)),
+            second,
+        ),
+        acceptance=acceptance,
         units=tuple(
             unit_entry(one, output, content_digest(output))
             for one, output in zip(ordered, read, strict=True)
@@ -80,6 +94,17 @@ def merge(
         rejected=tuple(rejected),
         created_at=created_at,
     )
+
+
+def _starts(ordered: Sequence[Canonical], merged: Merged, problem: Problem) -> NDArray[np.float64]:
+    """Return where the merged sub-chains of the first generation began, (n, n_dim)."""
+    keys = set(merged.keys)
+    points = [
+        np.asarray(one.unit.settings["start"], dtype=np.float64)
+        for one in ordered
+        if one.unit.generation == 0 and _key(one) in keys
+    ]
+    return np.concatenate([np.empty((0, problem.n_dim)), *points])
 
 
 def _key(output: Canonical) -> tuple[int, int, str]:

@@ -111,7 +111,7 @@ def _situation(session: Session, campaign_id: int) -> _Situation | None:
         return None
     product = newest_product(session, campaign_id)
     # A product with withdrawn outputs is no ground to end on: they are computed again.
-    converged = product is not None and product.converged and not product.doubted
+    converged = product is not None and product.sampled and not product.doubted
     waiting = row.merge_wanted or _is_open(session, row)
     if waiting and not converged:
         return None  # the usual case: nothing needs to be read for it

@@ -64,3 +64,10 @@ class ProductRow(Base):
     """summary.json, for pages."""
 
     __table_args__ = (UniqueConstraint("campaign_id", "version"),)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether it meets the stop rule; what has no verdict, as an image, does if it is complete.
+        """
+        verdict = self.summary.get("verdict")
+        return verdict["sampled"] is True if isinstance(verdict, dict) else self.converged

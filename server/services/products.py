@@ -104,7 +104,7 @@ def harvest(session: Session, project: Project, campaign_id: int) -> Harvest | N
     rows = _canonical_rows(session, campaign_id)
     over = row.state in (CampaignState.COMPLETE.value, CampaignState.CANCELLED.value)
     # After a campaign's end its files are deleted in time: a product must not shrink by that.
-    frozen = over and newest is not None and (newest.converged or _is_lost(project, rows))
+    frozen = over and newest is not None and (newest.sampled or _is_lost(project, rows))
     return Harvest(
         campaign=from_definition(row.definition),
         ready=tuple(ready),

@@ -159,12 +159,13 @@ def test_rejected_results_are_in_the_provenance(work: TtvShop) -> None:
     assert unit["sent_app_version"] == 100
 
 
-def test_a_converged_product_of_a_complete_campaign_stays_as_it_is(work: TtvShop) -> None:
+def test_a_sampled_product_of_a_complete_campaign_stays_as_it_is(work: TtvShop) -> None:
     work.finish(0)
     work.assimilate()
     late = work.finish(1)
     with work.shop.project.database.write() as session:
-        session.get_one(ProductRow, 1).converged = True
+        row = session.get_one(ProductRow, 1)
+        row.summary = {**row.summary, "verdict": {"sampled": True}}
         session.get_one(CampaignRow, 1).state = CampaignState.COMPLETE.value
     assert work.assimilate() == 1
     assert len(work.products()) == 1

@@ -56,7 +56,9 @@ def finish(shop: Shop, ids: Sequence[int]) -> None:
         shop.change(one, Assimilated(shop.clock.now), "assimilator")
 
 
-def publish(shop: Shop, product: Product, *, converged: bool = False) -> None:
+def publish(
+    shop: Shop, product: Product, *, sampled: bool = False, converged: bool = False
+) -> None:
     """Put a product's draws where the assimilator puts them, and its row (without the plots)."""
     where = shop.project.settings.path("products") / product.campaign.name
     where.mkdir(parents=True)
@@ -79,7 +81,7 @@ def publish(shop: Shop, product: Product, *, converged: bool = False) -> None:
                 n_draw=product.n_draw,
                 converged=converged,
                 digest=product.digest,
-                summary=product.summary(),
+                summary={**product.summary(), "verdict": {"sampled": sampled}},
             )
         )
 
@@ -175,7 +177,7 @@ def test_the_stop_rule_ends_a_campaign_without_hurting_those_at_work(
     product = compute(campaign, ttv.plan(campaign, Progress()))
     begun, untouched = issued
     shop.send(begun, 0)
-    publish(shop, product, converged=True)
+    publish(shop, product, sampled=True)
     assert work_generator.one_pass(shop.project) == 1
     row = row_of(shop)
     assert row.state == CampaignState.COMPLETE.value
@@ -200,7 +202,7 @@ def test_a_host_that_gives_up_leaves_nothing_to_wait_for(
     product = compute(campaign, ttv.plan(campaign, Progress()))
     begun, _ = issued
     shop.send(begun, 0)
-    publish(shop, product, converged=True)
+    publish(shop, product, sampled=True)
     work_generator.one_pass(shop.project)
     shop.fail(begun, 0)
     shop.settle()

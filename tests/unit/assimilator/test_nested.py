@@ -19,11 +19,10 @@ from apps.ttv.likelihood import Posterior as TimingPosterior
 from apps.ttv.settings import Problem
 from apps.ttv.table import parse_table
 from assimilator import nested, registry
-from assimilator.diagnostics import Estimate
 from assimilator.evidence import log_constant
 from assimilator.nested_errors import resample
 from assimilator.nested_modes import find_modes, mode_labels, systematic
-from assimilator.nested_product import Evidence, NestedProduct, SubRun
+from assimilator.nested_product import NestedProduct
 from assimilator.outputs import Canonical
 from boinc_project.campaign import StopRule
 from boinc_project.errors import OutputError
@@ -76,7 +75,10 @@ def test_runs_agree_and_merge(product: NestedProduct) -> None:
     assert evidence.n_live == 320
     # The larger of two errors: four runs know their own scatter to 40 % only.
     assert evidence.logz.mcse < max(run.logz.mcse for run in product.runs)
-    assert product.converged, product.missing
+    unmet = {row.key for row in product.verdict.rows if row.counts and not row.met}
+    # Nothing was measured before the first unit, and no second opinion came.
+    assert unmet == {"importance", "step", "second_opinion", "evidence"}
+    assert (product.sampled, product.described, product.informative) == (False, True, True)
 
 
 def test_the_order_of_outputs_does_not_matter(
@@ -156,7 +158,6 @@ def proposed(tmp_path_factory: pytest.TempPathFactory) -> NestedProduct:
 
 def test_runs_with_a_proposal_say_the_same(product: NestedProduct, proposed: NestedProduct) -> None:
     """Evidence, information and means, each within four of its errors: false-alarm rate 4e-4."""
-    assert proposed.converged, proposed.missing
     assert product.posterior is not None
     assert proposed.posterior is not None
     one, other = product.posterior.evidence, proposed.posterior.evidence
@@ -207,47 +208,16 @@ def test_few_runs_are_no_evidence(outputs: list[Canonical]) -> None:
     assert any("Only 2 runs are merged" in line for line in merge(outputs[:2]).missing)
 
 
+def test_the_summary_holds_the_verdict(product: NestedProduct) -> None:
+    summary = product.summary()
+    assert summary["verdict"] == product.verdict.to_json()
+    assert summary["converged"] is product.converged is False
+
+
 def test_what_the_stop_rule_misses_is_said(outputs: list[Canonical]) -> None:
     missing = merge(outputs, logz_error=0.01, ess=1e6).missing
     assert any("error of log Z" in line for line in missing)
     assert any("ESS is" in line for line in missing)
-
-
-EVIDENCE = Evidence(Estimate(-20.0, 0.1), 12.0, 1000.0, 400, 10_000, 0.5, 0.5)
-RUN = SubRun((0, 0, "a"), Estimate(-20.0, 0.2), 100, 80, 1000, 0.5)
-RULE = StopRule(logz_error=0.2, ess=500.0)
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"scatter_p": 1e-6}, "scatter more than their errors"),
-        ({"scatter_p": math.nan}, "scatter more than their errors"),
-        ({"insertion_p": 1e-6}, "not spread evenly"),
-        ({"logz": Estimate(-20.0, 0.4)}, "12 more runs like these 4"),
-        ({"logz": Estimate(-20.0, math.nan)}, "error of log Z"),
-        ({"ess": 250.0}, "4 more runs like these 4"),
-        ({"importance": Estimate(-19.0, 0.05)}, "importance sampling says -19.00 +- 0.05"),
-        ({"importance": Estimate(-19.0, math.nan)}, "importance sampling says"),
-    ],
-)
-def test_every_part_of_the_rule_counts(change: dict[str, object], sentence: str) -> None:
-    assert nested.missing(EVIDENCE, [RUN] * 4, RULE) == ()
-    (line,) = nested.missing(replace(EVIDENCE, **change), [RUN] * 4, RULE)  # type: ignore[arg-type]
-    assert sentence in line
-
-
-def test_two_methods_that_agree_are_no_complaint() -> None:
-    """1.5 sigma apart: probability 0.13."""
-    near = replace(EVIDENCE, importance=Estimate(-20.15, 0.0))
-    assert near.importance_p == pytest.approx(0.1336, abs=1e-4)
-    assert nested.missing(near, [RUN] * 4, RULE) == ()
-    assert math.isnan(EVIDENCE.importance_p)
-
-
-def test_runs_that_were_cut_short_are_no_evidence() -> None:
-    (line,) = nested.missing(EVIDENCE, [RUN, RUN, RUN, replace(RUN, remark="cut")], RULE)
-    assert "1 runs reached the limit" in line
 
 
 def test_a_run_that_reached_its_limit_says_so(outputs: list[Canonical]) -> None:

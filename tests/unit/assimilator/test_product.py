@@ -128,26 +128,44 @@ def test_published_values_stand_beside_ours(product: Product) -> None:
 def test_a_strict_rule_says_exactly_what_is_missing(outputs: list[Canonical]) -> None:
     found = merge(outputs, rhat=1.0001, ess_bulk=1e5, ess_tail=1e5)
     assert not found.converged
-    rhat, bulk, tail = found.missing
-    assert rhat.startswith("R-hat of ")
-    assert "asks for at most 1.0001" in rhat
-    assert "bulk ESS of" in bulk
-    assert "more sub-chains like these 4" in bulk
-    assert "tail ESS of" in tail
+    unmet = {row.key: row.text for row in found.verdict.rows if not row.met}
+    assert unmet["rhat"].startswith("R-hat of ")
+    assert "asks for at most 1.0001" in unmet["rhat"]
+    assert "Bulk ESS of" in unmet["ess_bulk"]
+    assert "more sub-chains like these 4" in unmet["ess_bulk"]
+    assert "Tail ESS of" in unmet["ess_tail"]
+    assert set(found.missing) <= set(unmet.values())
     assert found.summary()["converged"] is False
+    assert found.summary()["missing"] == list(found.missing)
 
 
-def test_a_lenient_rule_is_met(outputs: list[Canonical]) -> None:
+def test_a_lenient_rule_is_not_enough(outputs: list[Canonical]) -> None:
+    """Data and model are fine; but nothing was measured before the first unit, and after it."""
     found = merge(outputs, rhat=2.0, ess_bulk=4.0, ess_tail=4.0)
-    assert found.missing == ()
-    assert found.converged
-    assert found.summary()["converged"] is True
+    met = {row.key for row in found.verdict.rows if row.met}
+    assert {"rhat", "ess_bulk", "ess_tail", "independence", "modes", "dead"} <= met
+    assert {"chi2", "posterior_predictive", "worst_transit", "information"} <= met
+    assert not met & {"pilot", "pilot_settled", "step", "second_opinion", "evidence"}
+    assert (found.sampled, found.described, found.informative) == (False, True, True)
+    assert "The second opinion has not come back yet." in found.missing
+    assert found.outcome.startswith("The posterior is not sampled yet, the model describes")
+
+
+def test_the_summary_holds_the_verdict(product: Product) -> None:
+    summary = product.summary()
+    assert summary["verdict"] == product.verdict.to_json()
+    assert summary["converged"] is False
+    assert {row["word"] for row in summary["verdict"]["rows"]} == {
+        "sampled",
+        "described",
+        "informative",
+    }
 
 
 def test_one_sub_chain_never_converges(outputs: list[Canonical]) -> None:
     found = merge(outputs[:1], rhat=10.0, ess_bulk=1.0, ess_tail=1.0)
     assert not found.converged
-    assert found.missing[0].startswith("Only 1 sub-chain is merged: convergence needs at least 4")
+    assert found.missing[0].startswith("Only 1 sub-chain is merged: agreement needs at least 4")
     assert found.summary()["rhat_max"]["value"] > 0
 
 
@@ -171,8 +189,10 @@ def test_a_negligible_mode_is_reported_and_does_not_stand_in_the_way(
     low = case.changed(log_prob=case.output.log_prob - 200.0)
     path = case.write(tmp_path, low)
     found = merge([replace(outputs[0], path=path), *outputs[1:]], rhat=10.0, ess_bulk=1, ess_tail=1)
-    # Three good sub-chains of four are left: one too few, and nothing else is missing.
-    assert [one.partition(":")[0] for one in found.missing] == ["Only 3 sub-chains are merged"]
+    # Three good sub-chains of four are left: one too few. The mode does not stand in the way.
+    met = {row.key: row.met for row in found.verdict.rows}
+    assert not met["independence"]
+    assert met["modes"]
     stuck = found.summary()["sub_chains"][0]
     assert stuck["merged"] is False
     assert "another mode" in stuck["remark"]

@@ -1,0 +1,86 @@
+"""Agreement with independent populations, and when it is worth something."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from assimilator.verdict.mcmc import product_shape
+from assimilator.verdict.row import Row
+from assimilator.verdict.second_opinion import (
+    COARSEST,
+    NOT_BACK,
+    SecondOpinion,
+    populations_needed,
+    second_opinion_rows,
+)
+from assimilator.verdict.shape import Shape
+from tests.unit.assimilator.verdict import honest
+
+
+@pytest.fixture(scope="module")
+def product() -> Shape:
+    return product_shape(honest.chains(np.random.default_rng(0), 3, 8), honest.WHITENING)
+
+
+def rows(second: SecondOpinion | None, product: Shape) -> dict[str, Row]:
+    found = second_opinion_rows(second, product, honest.WHITENING, honest.NAMES)
+    return {row.key: row for row in found}
+
+
+def test_none_is_not_met(product: Shape) -> None:
+    (row,) = rows(None, product).values()
+    assert (row.key, row.value, row.met) == ("second_opinion", None, False)
+    assert row.text == NOT_BACK
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_honest_populations_agree(seed: int, product: Shape) -> None:
+    """False-alarm rate below 3e-3: one per thousand and row that compares."""
+    found = rows(honest.second(np.random.default_rng(seed + 100), 10), product)
+    assert set(found) == {"second_opinion", "second_means", "second_widths", "second_tails"}
+    assert all(row.met for row in found.values()), found
+
+
+def test_a_product_that_is_too_narrow_disagrees_in_its_widths(product: Shape) -> None:
+    second = honest.second(np.random.default_rng(1), 10)
+    draws = second.draws.copy()
+    draws[:, 4] *= 1.5
+    found = rows(replace(second, draws=draws), product)
+    assert found["second_opinion"].met
+    assert not found["second_widths"].met
+    assert not found["second_tails"].met
+    assert found["second_means"].met
+    text = found["second_widths"].text
+    assert "the width of b.node by" in text
+    assert "% more" in text
+
+
+def test_a_missed_side_disagrees_in_its_mean(product: Shape) -> None:
+    second = honest.second(np.random.default_rng(1), 10)
+    draws = second.draws.copy()
+    draws[:, 0] -= 0.6
+    row = rows(replace(second, draws=draws), product)["second_means"]
+    assert not row.met
+    assert "the mean of b.ecosw by 0.58 widths down" in row.text
+
+
+def test_a_coarse_second_opinion_says_how_much_more_it_takes(product: Shape) -> None:
+    coarse = honest.second(np.random.default_rng(1), 4, n_independent=60)
+    row = rows(coarse, product)["second_opinion"]
+    assert not row.met
+    assert "more populations are needed" in row.text
+    single = rows(replace(coarse, n_population=1, groups=np.zeros(4000, np.int64)), product)
+    (row,) = single.values()
+    assert (row.value, row.met) == (None, False)
+    assert "3 more populations are needed" in row.text
+
+
+def test_as_many_populations_as_are_asked_for_are_enough() -> None:
+    """Errors fall with the number and with its degrees of freedom."""
+    few, many = populations_needed(0.05, 10), populations_needed(0.2, 10)
+    assert 4 <= few < many
+    # By the normal distribution alone, 0.2 / sqrt(n) is the limit at n = 4.
+    assert (0.2 / COARSEST) ** 2 < many < 20
