@@ -24,6 +24,7 @@ from boinc_project.unit import Unit, seal
 from server.executors.local import LocalPool, Task
 from server.services.files import write_durably
 from server.services.output_names import output_name
+from server.services.verdict_view import meets_stop_rule
 from validator import registry as validators
 from validator.quorum import decide as judge
 from work_generator import registry as planners
@@ -125,7 +126,7 @@ class LocalCampaign:
             progress = replace(
                 progress,
                 issued=(*progress.issued, len(units)),
-                converged=product.converged,
+                sampled=meets_stop_rule(product),
                 draws=product.draws if product.n_draw else None,
                 merged=product.n_unit,
             )

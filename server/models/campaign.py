@@ -56,6 +56,9 @@ class ProductRow(Base):
     n_unit: Mapped[int]
     n_draw: Mapped[int]
     converged: Mapped[bool]
+    """Whether the campaign may end on it: a posterior is *sampled* by its verdict, an image is of
+    all frames. Not whether all three words of a verdict hold; see `summary`. The name is older than
+    verdicts."""
     doubted: Mapped[int] = mapped_column(default=0)
     """Units in it whose outputs were withdrawn since; they are computed again."""
     digest: Mapped[str] = mapped_column(String(64))
