@@ -155,7 +155,8 @@ def test_the_list(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     assert "kepler-9" in told
     assert "version 2" in told
-    assert "not yet" in told
+    assert "not sampled" in told
+    assert "converged" not in told
 
 
 def test_the_address_comes_from_the_project(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,6 +20,8 @@ from server.services.verdict_view import (
     read_verdict,
 )
 from tests.factories import product_verdict, sampled_verdict, verdict_row
+
+DOCUMENT = Path(__file__).parents[4] / "docs" / "scientist" / "results.md"
 
 
 def read(stored: object) -> VerdictView:
@@ -36,6 +41,15 @@ def test_rows_that_are_not_met_come_first_and_keep_the_order_of_words() -> None:
     assert (rhat.value, rhat.limit, rhat.relation) == (1.08, 1.01, "at most")
     assert rhat.text == "R-hat of b.mass is 1.08: about 12 more sub-chains are needed."
     assert second.value is None
+
+
+def test_the_documented_verdict() -> None:
+    text = re.search(r"```json\n(\{\n  \"sampled\".*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    assert text is not None
+    view = read(json.loads(text[1]))
+    assert view.phrase == "not sampled, described, informative"
+    (row,) = view.unmet
+    assert (row.title, row.value, row.limit) == ("Chains against each other", 1.08, 1.01)
 
 
 def test_words_and_phrases() -> None:
