@@ -47,7 +47,7 @@ class StopRule:
     ess_tail: float = 400.0
     """Smallest tail effective sample size of any parameter."""
     max_units: int = 64
-    """Units after which the campaign ends, converged or not."""
+    """Units after which the campaign ends, sampled or not."""
     logz_error: float | None = None
     """Largest standard error of the log evidence. Given for nested runs only, whose rule is this
     and `ess`; the other limits then say nothing."""
@@ -138,8 +138,9 @@ class Progress:
         Units issued in each generation so far.
     open_units : int
         Issued units without a verdict yet.
-    converged : bool
-        Whether the newest product meets the stop rule.
+    sampled : bool
+        Whether the newest product meets the stop rule: a posterior that is sampled, an image of
+        all units.
     draws : Any
         Merged draws of all canonical outputs, float64 (n_draw, n_dim); None while there are none,
         and for apps whose outputs are no draws.
@@ -149,6 +150,6 @@ class Progress:
 
     issued: tuple[int, ...] = ()
     open_units: int = 0
-    converged: bool = False
+    sampled: bool = False
     draws: Any = None
     merged: int = 0

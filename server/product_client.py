@@ -27,6 +27,7 @@ from boinc_project.errors import (
 )
 from boinc_project.fanout import check_file_name
 from boinc_project.unit import file_digest
+from server.services.verdict_view import VerdictView, read_verdict
 
 TIMEOUT = 60.0
 """Seconds without a byte after which a server counts as gone."""
@@ -47,14 +48,24 @@ class ProductReplaced(TransientError):
 
 @dataclass(frozen=True, slots=True)
 class RemoteCampaign:
-    """A campaign as the server lists it."""
+    """A campaign as the server lists it.
+
+    Attributes
+    ----------
+    is_complete_image : bool or None
+        Whether an image is of all frames; None for a posterior.
+    verdict : VerdictView or None
+        Of the newest product, without its rows; None for an image, and for a product that was made
+        before verdicts existed.
+    """
 
     name: str
     state: str
     issued: int
     ended: int
     product_version: int | None
-    converged: bool
+    is_complete_image: bool | None
+    verdict: VerdictView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +79,12 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteProduct:
-    """The newest product of a campaign."""
+    """The newest product of a campaign; for `is_complete_image` see `RemoteCampaign`."""
 
     campaign: str
     version: int
-    converged: bool
+    is_complete_image: bool | None
+    verdict: VerdictView | None
     files: tuple[RemoteFile, ...]
 
 
@@ -289,7 +301,8 @@ def _campaign(item: Any) -> RemoteCampaign:
         issued=int(progress["issued"]),
         ended=int(progress["ended"]),
         product_version=None if version is None else int(version),
-        converged=item["converged"] is True,
+        is_complete_image=_is_complete_image(item, item.get("product_kind")),
+        verdict=read_verdict(item),
     )
 
 
@@ -297,9 +310,14 @@ def _product(answer: Any) -> RemoteProduct:
     return RemoteProduct(
         campaign=str(answer["campaign"]),
         version=int(answer["version"]),
-        converged=answer["converged"] is True,
+        is_complete_image=_is_complete_image(answer, answer.get("kind")),
+        verdict=read_verdict(answer),
         files=tuple(_file(item) for item in answer["files"]),
     )
+
+
+def _is_complete_image(item: Any, kind: Any) -> bool | None:
+    return item.get("converged") is True if kind == "image" else None
 
 
 def _file(item: Any) -> RemoteFile:

@@ -126,6 +126,7 @@ def product_summary(**changes: Any) -> dict[str, Any]:
         "format": 1,
         "campaign": "kepler-9",
         "converged": False,
+        "verdict": product_verdict(),
         "missing": ["R-hat of b.mass is 1.08; the stop rule asks for at most 1.01."],
         "rhat_max": {"value": 1.08, "parameter": "b.mass"},
         "ess_bulk_min": {"value": 210.0, "parameter": "b.mass"},
@@ -137,6 +138,69 @@ def product_summary(**changes: Any) -> dict[str, Any]:
         ],
     }
     return summary | changes
+
+
+def verdict_row(key: str, **changes: Any) -> dict[str, Any]:
+    """Return one row of a verdict, of a check that is met."""
+    return {
+        "key": key,
+        "word": "sampled",
+        "title": f"Check {key}",
+        "value": 1.5,
+        "limit": 2.0,
+        "relation": "at most",
+        "met": True,
+        "text": f"{key} is 1.5, below its limit of 2.",
+    } | changes
+
+
+def product_verdict(**changes: Any) -> dict[str, Any]:
+    """Return a verdict by which nothing but R-hat and the second opinion keeps back."""
+    rows = [
+        verdict_row("ess_bulk", value=812.0, limit=400.0, relation="at least"),
+        verdict_row(
+            "rhat",
+            title="Chains against each other",
+            value=1.08,
+            limit=1.01,
+            met=False,
+            text="R-hat of b.mass is 1.08: about 12 more sub-chains are needed.",
+        ),
+        verdict_row(
+            "second_opinion",
+            title="Second opinion",
+            value=None,
+            limit=4.0,
+            met=False,
+            text="The second opinion has not come back yet.",
+        ),
+        verdict_row("chi2", word="described", title="Chi-square per degree of freedom"),
+        verdict_row(
+            "worst_transits",
+            word="described",
+            title="Worst transits",
+            value=2.4,
+            limit=None,
+            relation=None,
+            text="The worst transit is number 7 of c, 2.4 sigma off.",
+        ),
+        verdict_row("gain.b.mass", word="informative", title="Information on b.mass"),
+    ]
+    verdict = {
+        "sampled": False,
+        "described": True,
+        "informative": True,
+        "sentence": "The posterior is not sampled yet.",
+        "rows": rows,
+    }
+    return verdict | changes
+
+
+def sampled_verdict(**changes: Any) -> dict[str, Any]:
+    """Return a verdict of three times yes."""
+    rows = [row for row in product_verdict()["rows"] if row["met"]]
+    sentence = "The posterior is sampled, and the model describes the data."
+    return product_verdict(sampled=True, sentence=sentence, rows=rows) | changes
 
 
 def nested_summary(**changes: Any) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from boinc_project.campaign import Progress, StopRule
 class StopReason(StrEnum):
     """Why a campaign is complete."""
 
-    CONVERGED = "converged"
-    """The product meets the stop rule."""
+    SAMPLED = "sampled"
+    """The posterior is sampled: its numbers are the posterior's, by the product's verdict."""
     BUDGET = "budget"
-    """``max_units`` units are done; the product says what is missing."""
+    """``max_units`` units are done; the product says what is not met."""
     FAILED = "failed"
     """No unit of any generation gave draws to go on from, or anything to merge."""
     DONE = "done"
@@ -87,16 +87,20 @@ def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Dec
 
     Notes
     -----
-    A converged product ends the campaign at once, even while units are open: donated time is not
-    spent on what is known. Otherwise a generation is decided only after every unit of the one
-    before has its verdict, so that its starting points come from all of them.
+    A sampled posterior ends the campaign at once, even while units are open: donated time is not
+    spent on what is known. Only *sampled* counts, because no further unit changes whether the model
+    describes the data, or whether these say more than the prior. Otherwise a generation is decided
+    only after every unit of the one before has its verdict, so that its starting points come from
+    all of them.
     """
     issued = sum(progress.issued)
     if rule.all_units:
         return _decide_all(progress, rule, units_per_generation)
-    if progress.converged:
+    if progress.sampled:
         return Complete(
-            StopReason.CONVERGED, f"The posterior met the stop rule: {rule_text(rule)}."
+            StopReason.SAMPLED,
+            f"The posterior is sampled: {rule_text(rule)}, and nothing else speaks against it. "
+            "Whether the model describes the data is another word of the product's verdict.",
         )
     if progress.open_units:
         return Wait(progress.open_units)
@@ -107,8 +111,9 @@ def decide(progress: Progress, rule: StopRule, units_per_generation: int) -> Dec
     if issued >= rule.max_units:
         return Complete(
             StopReason.BUDGET,
-            f"All {issued} units allowed are done and the stop rule is not met "
-            f"({rule_text(rule)}): raise max_units, or see the product for what is missing.",
+            f"All {issued} units allowed are done and the posterior is not sampled (wanted: "
+            f"{rule_text(rule)}, and nothing that speaks against it): see the product's verdict "
+            "for what is not met and whether more units would help.",
         )
     return _next(progress, rule, units_per_generation)
 
@@ -122,7 +127,7 @@ def _decide_all(progress: Progress, rule: StopRule, units_per_generation: int) -
         return _next(progress, rule, units_per_generation)
     if not progress.merged:
         return Complete(StopReason.FAILED, f"None of the {issued} units gave anything to merge.")
-    if progress.converged:
+    if progress.sampled:
         words = "The unit is" if issued == 1 else f"All {issued} units are"
         return Complete(StopReason.DONE, f"{words} done and merged.")
     return Complete(

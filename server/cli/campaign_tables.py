@@ -54,14 +54,20 @@ def campaign_list(summaries: Sequence[CampaignSummary]) -> RenderableType:
     for name in ("Campaign", "State", "Workunits", "Valid", "Product", "Title"):
         table.add_column(name, justify="right" if name in ("Workunits", "Valid") else "left")
     for one in summaries:
-        word = "complete" if one.is_image else "converged"
-        reached = word if one.converged else f"not {word}"
         table.add_row(
             Text(one.name),
             one.state.value,
             str(one.progress.issued),
             str(one.progress.valid),
-            "none yet" if one.product_version is None else reached,
+            _product_words(one),
             Text(one.title),
         )
     return table
+
+
+def _product_words(summary: CampaignSummary) -> str:
+    if summary.product_version is None:
+        return "none yet"
+    if summary.is_image:
+        return "complete" if summary.meets_rule else "not complete"
+    return "no verdict" if summary.verdict is None else summary.verdict.phrase

@@ -18,7 +18,7 @@ def demo(
         Path("examples/kepler-9.toml"), help="The campaign file to compute."
     ),
     time_limit: float = typer.Option(
-        320.0, help="Seconds after which the newest product is shown, converged or not."
+        320.0, help="Seconds after which the newest product is shown, sampled or not."
     ),
     images: bool = typer.Option(
         False,

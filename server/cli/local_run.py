@@ -17,6 +17,7 @@ from boinc_project.unit import Unit
 from server.cli.product_report import product_report
 from server.executors.local import LocalPool
 from server.executors.local_campaign import LocalCampaign
+from server.services.verdict_view import read_verdict
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as of any program."""
@@ -53,9 +54,8 @@ class Bars:
     def merged(self, product: Product) -> None:
         """See `server.executors.local_campaign.Listener`."""
         self._end()
-        words = ""
-        if product.n_draw:
-            words = ": converged" if product.converged else ": not converged yet"
+        verdict = read_verdict(product.summary())
+        words = "" if verdict is None else f": {verdict.phrase}"
         self._console.print(f"{product.n_unit} units merged, {product.size}{words}.", markup=False)
 
     def _end(self) -> None:

@@ -13,14 +13,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from boinc_project.campaign import Published, StopRule
+from boinc_project.campaign import Published
 from boinc_project.errors import InputError
-from server.services.posterior_view import (
-    Criterion,
-    ParameterView,
-    PosteriorView,
-    read_posterior,
-)
+from server.cli.verdict_table import verdict_report
+from server.services.posterior_view import ParameterView, PosteriorView, read_posterior
+from server.services.verdict_view import OLD_RULE_MET
 
 HEADLINES = ("mass", "period", "eccentricity")
 """Quantities of a planet that the short table shows, in this order."""
@@ -44,22 +41,17 @@ def read_summary(path: Path) -> dict[str, Any]:
     return summary
 
 
-def posterior_report(
-    summary: Mapping[str, Any], stop: StopRule | None = None, *, every: bool = False
-) -> RenderableType:
-    """Return the table of a posterior, and below it whether it is converged or what is missing.
+def posterior_report(summary: Mapping[str, Any], *, every: bool = False) -> RenderableType:
+    """Return the table of a posterior, and below it its verdict.
 
     Parameters
     ----------
     summary : Mapping[str, Any]
         The parsed summary.json; see ``docs/scientist/products.md``.
-    stop : StopRule, optional
-        The campaign's; None: as the summary has it.
     every : bool
         Whether to show every parameter, rather than masses, periods and eccentricities.
     """
-    rule = stop if stop is not None else _stop_rule(summary)
-    view = read_posterior(summary, rule)
+    view = read_posterior(summary)
     shown = [one for one in view.parameters if every or _kind(one) in HEADLINES]
     if not every:
         shown.sort(key=_order)
@@ -70,7 +62,7 @@ def posterior_report(
         posterior_table(shown, sources, chains=view.has_chains),
         *(Text(f"[{number}] {source}") for number, source in enumerate(sources, 1)),
         *evidence_lines(view),
-        *verdict_lines(view, converged=summary.get("converged") is True),
+        *verdict_report(view.verdict, view.missing or _met(summary)),
     )
 
 
@@ -91,9 +83,9 @@ def posterior_table(
         Whether to show the diagnostics of chains, which nested runs do not have.
     """
     table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False)
-    table.add_column("Quantity", overflow="fold", min_width=12)
-    table.add_column("Posterior (median, 68 %)", overflow="fold", min_width=12)
-    table.add_column("Published", overflow="fold", min_width=12)
+    table.add_column("Quantity", overflow="fold", min_width=9)
+    table.add_column("Posterior (median, 68 %)", overflow="fold", min_width=9)
+    table.add_column("Published", overflow="fold", min_width=9)
     for name in ("R-hat", "Bulk ESS", "Tail ESS") if chains else ():
         table.add_column(name, justify="right", overflow="fold", min_width=5)
     for one in parameters:
@@ -128,13 +120,8 @@ def evidence_lines(view: PosteriorView) -> list[Text]:
     return lines
 
 
-def verdict_lines(view: PosteriorView, *, converged: bool) -> list[Text]:
-    """Return the plain words: converged, and by which numbers, or what is missing."""
-    numbers = ", ".join(_criterion(one) for one in view.criteria)
-    if converged:
-        return [Text.assemble(("converged", "bold green"), f": {numbers}.")]
-    lines = [Text.assemble(("not converged", "bold yellow"), f": {numbers}.")]
-    return lines + [Text(f"  {line}") for line in view.missing]
+def _met(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    return (OLD_RULE_MET,) if summary.get("converged") is True else ()
 
 
 def interval(median: float, plus: float, minus: float) -> str:
@@ -163,13 +150,6 @@ def _value(value: Published) -> str:
     return interval(value.value, value.plus, value.minus)
 
 
-def _criterion(one: Criterion) -> str:
-    worst = "not known" if one.value is None else f"{one.value:.4g}"
-    where = f" ({one.parameter})" if one.parameter else ""
-    bound = "at least" if one.at_least else "at most"
-    return f"{one.which} {one.name} {worst}{where}, {bound} {one.limit:g} asked for"
-
-
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
 
@@ -190,12 +170,3 @@ def _order(one: ParameterView) -> tuple[int, str]:
     """Masses first, then periods, then eccentricities; planets by name."""
     kind = _kind(one)
     return (HEADLINES.index(kind) if kind in HEADLINES else len(HEADLINES), one.name)
-
-
-def _stop_rule(summary: Mapping[str, Any]) -> StopRule:
-    rule = summary.get("stop_rule")
-    if not isinstance(rule, dict):
-        return StopRule()
-    keys = ("rhat", "ess_bulk", "ess_tail", "logz_error", "ess")
-    known = {key: rule[key] for key in keys if key in rule}
-    return StopRule(**known)

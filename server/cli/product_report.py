@@ -29,13 +29,13 @@ def product_report(
     summary : Mapping[str, Any]
         The parsed summary.json.
     stop : StopRule, optional
-        The campaign's; None: as the summary has it.
+        The campaign's, which an image must have all units of; None: only the summary is asked.
     every : bool
         Whether to show every parameter, or every frame.
     """
     view = read_image(summary)
     if view is None:
-        return posterior_report(summary, stop, every=every)
+        return posterior_report(summary, every=every)
     title = str(summary.get("title") or summary.get("campaign") or "Image")
     # A product from before its campaign was extended was complete then.
     complete = summary.get("converged") is True and (stop is None or view.n_unit >= stop.max_units)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from server.cli.context import console, project_directory
+
+if TYPE_CHECKING:
+    from server.product_client import RemoteCampaign, RemoteProduct
 
 app = typer.Typer(
     help="Fetch the merged product of a campaign, from any project.", no_args_is_help=True
@@ -32,7 +35,7 @@ def list_campaigns(context: typer.Context, url: UrlOption = None) -> None:
     from server.product_client import ProductClient
 
     client = ProductClient(_master_url(context, url))
-    table = Table("campaign", "state", "workunits", "product", "converged", title=client.url)
+    table = Table("campaign", "state", "workunits", "product", "verdict", title=client.url)
     for one in client.campaigns():
         version = one.product_version
         table.add_row(
@@ -40,7 +43,7 @@ def list_campaigns(context: typer.Context, url: UrlOption = None) -> None:
             escape(one.state),
             f"{one.ended} of {one.issued}",
             "-" if version is None else f"version {version}",
-            "-" if version is None else ("yes" if one.converged else "not yet"),
+            "-" if version is None else _verdict(one),
         )
     console().print(table)
 
@@ -55,11 +58,12 @@ def get(
         typer.Option("--out", metavar="DIR", help="Directory to write to; default: ./CAMPAIGN"),
     ] = None,
 ) -> None:
-    """Download the newest product of a campaign and check every file's SHA-256.
+    """Download the newest product of a campaign, check every file's SHA-256, show its verdict.
 
     A download that was cut off goes on where it stopped; files that are there already and have the
     right digest are not fetched again.
     """
+    from server.cli.verdict_table import verdict_report
     from server.product_client import ProductClient, download_product
 
     client = ProductClient(_master_url(context, url))
@@ -68,12 +72,20 @@ def get(
     product = download_product(
         client, campaign, directory, tell=lambda line: screen.print(line, markup=False)
     )
-    verdict = "converged" if product.converged else "not converged yet"
+    if product.is_complete_image is None:
+        screen.print(*verdict_report(product.verdict), sep="\n")
     screen.print(
-        f"{campaign}, product version {product.version} ({verdict}): {len(product.files)} files in "
+        f"{campaign}, product version {product.version} ({_verdict(product)}): "
+        f"{len(product.files)} files in "
         f"{directory}, every SHA-256 as the server says.",
         markup=False,
     )
+
+
+def _verdict(remote: RemoteCampaign | RemoteProduct) -> str:
+    if remote.is_complete_image is not None:
+        return "complete" if remote.is_complete_image else "not complete yet"
+    return "no verdict" if remote.verdict is None else remote.verdict.phrase
 
 
 def _master_url(context: typer.Context, url: str | None) -> str:

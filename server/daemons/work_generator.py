@@ -44,8 +44,8 @@ class _Situation:
         Units in each generation so far.
     waiting : bool
         Whether the newest generation, or its merging, is not through.
-    converged : bool
-        Whether the newest product meets the stop rule.
+    sampled : bool
+        Whether the newest product meets the stop rule, and nothing of it was withdrawn.
     digest : str
         Of its draws; empty if there are none.
     merged : int
@@ -56,7 +56,7 @@ class _Situation:
     definition: bytes
     issued: tuple[int, ...]
     waiting: bool
-    converged: bool
+    sampled: bool
     digest: str
     merged: int
 
@@ -93,7 +93,7 @@ def look(project: Project, campaign_id: int) -> bool:
     progress = Progress(
         issued=found.issued,
         open_units=int(found.waiting),
-        converged=found.converged,
+        sampled=found.sampled,
         draws=() if found.digest else None,
         merged=found.merged,
     )
@@ -111,9 +111,9 @@ def _situation(session: Session, campaign_id: int) -> _Situation | None:
         return None
     product = newest_product(session, campaign_id)
     # A product with withdrawn outputs is no ground to end on: they are computed again.
-    converged = product is not None and product.sampled and not product.doubted
+    sampled = product is not None and product.converged and not product.doubted
     waiting = row.merge_wanted or _is_open(session, row)
-    if waiting and not converged:
+    if waiting and not sampled:
         return None  # the usual case: nothing needs to be read for it
     campaign = from_definition(row.definition)
     return _Situation(
@@ -121,7 +121,7 @@ def _situation(session: Session, campaign_id: int) -> _Situation | None:
         definition=row.definition,
         issued=generation_sizes(campaign.stop, campaign.units_per_generation, row.next_generation),
         waiting=waiting,
-        converged=converged,
+        sampled=sampled,
         digest=product.digest if product is not None and product.n_draw else "",
         merged=0 if product is None else product.n_unit,
     )

@@ -1,4 +1,4 @@
-"""What the demo shows while it runs: the campaign, its convergence, and each volunteer's tasks."""
+"""What the demo shows while it runs: the campaign, its product, and each volunteer's tasks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def render(
     """
     parts: list[RenderableType] = [_headline(view, elapsed)]
     if view is not None:
-        parts.append(_convergence(view))
+        parts.append(_product(view))
     parts.append(_tasks(tasks))
     return Group(*parts)
 
@@ -56,20 +56,21 @@ def _headline(view: CampaignView | None, elapsed: float) -> Text:
     return text
 
 
-def _convergence(view: CampaignView) -> Text:
+def _product(view: CampaignView) -> Text:
     if view.product is None:
         return Text("      nothing is merged yet", style="dim")
     product = view.product
     if product.image is not None:
         text = Text(f"      image of {product.image.n_frame} frames: ")
-        if product.converged:
+        if product.meets_rule:
             return text.append("complete", style="bold green")
         return text.append("not complete yet", style="yellow")
     chains = "sub-chain" if product.n_unit == 1 else "sub-chains"
     text = Text(f"      posterior of {product.n_unit} {chains}, {product.n_draw} draws: ")
-    if product.converged:
-        return text.append("converged", style="bold green")
-    return text.append("not converged yet", style="yellow")
+    verdict = product.verdict
+    if verdict is None:
+        return text.append("no verdict", style="yellow")
+    return text.append(verdict.phrase, style="bold green" if verdict.holds else "yellow")
 
 
 def _tasks(tasks: Sequence[tuple[str, Sequence[Task]]]) -> Table:

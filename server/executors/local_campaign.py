@@ -125,7 +125,7 @@ class LocalCampaign:
             progress = replace(
                 progress,
                 issued=(*progress.issued, len(units)),
-                converged=product.sampled,
+                sampled=product.sampled,
                 draws=product.draws if product.n_draw else None,
                 merged=product.n_unit,
             )

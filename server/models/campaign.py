@@ -56,6 +56,9 @@ class ProductRow(Base):
     n_unit: Mapped[int]
     n_draw: Mapped[int]
     converged: Mapped[bool]
+    """Whether the campaign may end on it: a posterior is *sampled* by its verdict, an image is of
+    all frames. Not whether all three words of a verdict hold; see `summary`. The name is older than
+    verdicts."""
     doubted: Mapped[int] = mapped_column(default=0)
     """Units in it whose outputs were withdrawn since; they are computed again."""
     digest: Mapped[str] = mapped_column(String(64))
@@ -64,10 +67,3 @@ class ProductRow(Base):
     """summary.json, for pages."""
 
     __table_args__ = (UniqueConstraint("campaign_id", "version"),)
-
-    @property
-    def sampled(self) -> bool:
-        """Whether it meets the stop rule; what has no verdict, as an image, does if it is complete.
-        """
-        verdict = self.summary.get("verdict")
-        return verdict["sampled"] is True if isinstance(verdict, dict) else self.converged

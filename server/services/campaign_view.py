@@ -16,6 +16,7 @@ from server.models import App, CampaignRow, ProductRow, Result, Workunit
 from server.services.image_view import ImageView, is_image, read_image
 from server.services.moment import moment
 from server.services.posterior_view import PosteriorView, read_posterior
+from server.services.verdict_view import VerdictView, read_verdict
 from server.services.workunit_view import WorkunitState, workunit_state
 from work_generator.definition import from_definition
 
@@ -62,8 +63,10 @@ class ProductSummary:
 
     Attributes
     ----------
+    meets_rule : bool
+        Whether the campaign may end on it; see `server.models.ProductRow.converged`.
     posterior : PosteriorView
-        Table and diagnostics; they are empty if it is an image.
+        Table, diagnostics and verdict; they are empty if it is an image.
     image : ImageView or None
         What is known of an image; None if it is a posterior.
     """
@@ -72,15 +75,30 @@ class ProductSummary:
     create_time: datetime
     n_unit: int
     n_draw: int
-    converged: bool
+    meets_rule: bool
     digest: str
     posterior: PosteriorView
     image: ImageView | None = None
 
+    @property
+    def verdict(self) -> VerdictView | None:
+        """The posterior's verdict; None for an image, and for a product from before verdicts."""
+        return self.posterior.verdict
+
 
 @dataclass(frozen=True, slots=True)
 class CampaignSummary:
-    """One campaign in a list."""
+    """One campaign in a list.
+
+    Attributes
+    ----------
+    meets_rule : bool
+        Whether the campaign may end on its newest product.
+    is_image : bool
+        Whether that is an image.
+    verdict : VerdictView or None
+        The newest product's; None for an image, and for a product from before verdicts existed.
+    """
 
     name: str
     title: str
@@ -91,8 +109,19 @@ class CampaignSummary:
     end_reason: str
     progress: Progress
     product_version: int | None
-    converged: bool
+    meets_rule: bool
     is_image: bool = False
+    verdict: VerdictView | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the product is what one wants: an image of all frames, or all three words.
+
+        A posterior without a verdict is no success, because nothing says that it is sampled.
+        """
+        if self.is_image:
+            return self.meets_rule
+        return self.verdict is not None and self.verdict.holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +177,7 @@ def campaign(database: Database, name: str) -> CampaignView | None:
             summary=summary,
             description=row.description,
             definition=definition,
-            product=None if product is None else _product(product, definition),
+            product=None if product is None else _product(product),
             tasks_in_progress=_tasks_in_progress(session, row.id),
         )
 
@@ -221,19 +250,20 @@ def _summary(
         end_reason=row.end_reason,
         progress=progress,
         product_version=None if product is None else product.version,
-        converged=product is not None and product.converged,
+        meets_rule=product is not None and product.converged,
         is_image=product is not None and is_image(product.summary),
+        verdict=None if product is None else read_verdict(product.summary),
     )
 
 
-def _product(row: ProductRow, definition: Campaign) -> ProductSummary:
+def _product(row: ProductRow) -> ProductSummary:
     return ProductSummary(
         version=row.version,
         create_time=moment(row.create_time),
         n_unit=row.n_unit,
         n_draw=row.n_draw,
-        converged=row.converged,
+        meets_rule=row.converged,
         digest=row.digest,
-        posterior=read_posterior(row.summary, definition.stop),
+        posterior=read_posterior(row.summary),
         image=read_image(row.summary),
     )

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from boinc_project.campaign import Published, StopRule
-from server.services.image_view import is_image
+from boinc_project.campaign import Published
 from server.services.summary_fields import entries, mapping, number, optional, sentences
+from server.services.verdict_view import VerdictView, read_verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,39 +47,6 @@ class ParameterView:
     ess_bulk: float | None
     ess_tail: float | None
     published: tuple[Published, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """One part of the stop rule.
-
-    Attributes
-    ----------
-    name, which : str
-        ``R-hat``, ``largest`` of all parameters.
-    value : float or None
-        The worst of all parameters; None if it could not be computed.
-    limit : float
-        What the campaign asks for.
-    at_least : bool
-        Whether `limit` is the smallest value that will do, rather than the largest.
-    parameter : str
-        Which parameter is the worst.
-    """
-
-    name: str
-    which: str
-    value: float | None
-    limit: float
-    at_least: bool
-    parameter: str
-
-    @property
-    def met(self) -> bool:
-        """Whether it holds; a missing value or NaN never does."""
-        if self.value is None:
-            return False
-        return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,56 +85,43 @@ class EvidenceView:
 
 @dataclass(frozen=True, slots=True)
 class PosteriorView:
-    """Table, stop rule, and what is missing in the assimilator's own words; an image has no table.
+    """Table, verdict, and evidence; an image has no table.
 
-    `evidence` is None for chains whose evidence was not measured, and for nested runs before the
-    first is merged.
+    Attributes
+    ----------
+    parameters : tuple[ParameterView, ...]
+        The free ones, then the derived ones.
+    verdict : VerdictView or None
+        The assimilator's; None for a product that was made before verdicts existed.
+    missing : tuple[str, ...]
+        What a product without a verdict lacks, in the assimilator's own words.
+    evidence : EvidenceView or None
+        None for chains whose evidence was not measured, and for nested runs before the first is
+        merged.
     """
 
     parameters: tuple[ParameterView, ...]
-    criteria: tuple[Criterion, ...]
+    verdict: VerdictView | None
     missing: tuple[str, ...]
     evidence: EvidenceView | None = None
 
     @property
     def has_chains(self) -> bool:
         """Whether there are diagnostics of chains to show."""
-        return any(criterion.name == "R-hat" for criterion in self.criteria)
+        return any(
+            number is not None
+            for one in self.parameters
+            for number in (one.rhat, one.ess_bulk, one.ess_tail)
+        )
 
 
-def read_posterior(summary: Mapping[str, Any], stop: StopRule) -> PosteriorView:
-    """Read a product's summary.
-
-    Parameters
-    ----------
-    summary : Mapping[str, Any]
-        The parsed summary.json.
-    stop : StopRule
-        The campaign's.
-    """
+def read_posterior(summary: Mapping[str, Any]) -> PosteriorView:
+    """Read a product's summary, the parsed summary.json."""
     return PosteriorView(
         parameters=tuple(_parameter(item) for item in entries(summary, "parameters")),
-        criteria=_criteria(summary, stop),
+        verdict=read_verdict(summary),
         missing=sentences(summary.get("missing")),
         evidence=_evidence(summary),
-    )
-
-
-def _criteria(summary: Mapping[str, Any], stop: StopRule) -> tuple[Criterion, ...]:
-    if is_image(summary):
-        return ()
-    if stop.logz_error is None:
-        return (
-            _criterion("R-hat", "largest", mapping(summary, "rhat_max"), stop.rhat, at_least=False),
-            _criterion("Bulk ESS", "smallest", mapping(summary, "ess_bulk_min"), stop.ess_bulk),
-            _criterion("Tail ESS", "smallest", mapping(summary, "ess_tail_min"), stop.ess_tail),
-        )
-    found = mapping(summary, "evidence")
-    error = {"value": mapping(found, "logz").get("mcse")}
-    size = {"value": found.get("ess")}
-    return (
-        _criterion("Error of log Z", "all runs", error, stop.logz_error, at_least=False),
-        _criterion("ESS", "all runs", size, stop.ess or 0.0),
     )
 
 
@@ -221,19 +175,6 @@ def _parameter(item: Mapping[str, Any]) -> ParameterView:
             )
             for value in entries(item, "published")
         ),
-    )
-
-
-def _criterion(
-    name: str, which: str, worst: Mapping[str, Any], limit: float, *, at_least: bool = True
-) -> Criterion:
-    return Criterion(
-        name=name,
-        which=which,
-        value=optional(worst.get("value")),
-        limit=limit,
-        at_least=at_least,
-        parameter=str(worst.get("parameter") or ""),
     )
 
 

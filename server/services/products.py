@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
@@ -104,7 +105,7 @@ def harvest(session: Session, project: Project, campaign_id: int) -> Harvest | N
     rows = _canonical_rows(session, campaign_id)
     over = row.state in (CampaignState.COMPLETE.value, CampaignState.CANCELLED.value)
     # After a campaign's end its files are deleted in time: a product must not shrink by that.
-    frozen = over and newest is not None and (newest.sampled or _is_lost(project, rows))
+    frozen = over and newest is not None and (newest.converged or _is_lost(project, rows))
     return Harvest(
         campaign=from_definition(row.definition),
         ready=tuple(ready),
@@ -132,9 +133,7 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
     newest = newest_product(session, campaign_id)
     digest = product.digest
     summary = product.summary()
-    # The same outputs may be less than all of a campaign that was extended.
-    told = (digest, product.n_unit, summary.get("missing"))
-    if newest is not None and (newest.digest, newest.n_unit, newest.summary.get("missing")) == told:
+    if newest is not None and _same(newest, digest, product.n_unit, summary):
         newest.doubted = 0  # what was withdrawn has been computed again, and came out the same
         return newest
     row = ProductRow(
@@ -143,7 +142,7 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
         create_time=now,
         n_unit=product.n_unit,
         n_draw=product.n_draw,
-        converged=product.converged,
+        converged=product.sampled,
         digest=digest,
         summary=summary,
     )
@@ -160,6 +159,18 @@ def record(session: Session, campaign_id: int, product: Product, now: float) -> 
         )
     )
     return row
+
+
+def _same(newest: ProductRow, digest: str, n_unit: int, summary: Mapping[str, Any]) -> bool:
+    """Whether the newest product says the same.
+
+    The same outputs may be less than all of a campaign that was extended. The same draws may have
+    another verdict, because a second opinion on them has come.
+    """
+    told = newest.summary
+    return (newest.digest, newest.n_unit) == (digest, n_unit) and all(
+        told.get(key) == summary.get(key) for key in ("missing", "verdict")
+    )
 
 
 def _is_due(session: Session, campaign_id: int, now: float) -> bool:

@@ -36,7 +36,7 @@ def campaign_list() -> ResponseReturnValue:
 
 @blueprint.get("/campaigns/<name>")
 def campaign_one(name: str) -> ResponseReturnValue:
-    """Return one campaign: state, progress, stop rule, diagnostics, product version."""
+    """Return one campaign: state, progress, stop rule, verdict, diagnostics."""
     view = campaign_view.campaign(current_project().database, name)
     if view is None:
         abort(404, NO_CAMPAIGN)
@@ -45,7 +45,7 @@ def campaign_one(name: str) -> ResponseReturnValue:
 
 @blueprint.get("/campaigns/<name>/product")
 def product(name: str) -> ResponseReturnValue:
-    """List the files of the newest product with sizes and digests."""
+    """List the files of the newest product with sizes and digests, and its verdict."""
     project = current_project()
     view = campaign_view.campaign(project.database, name)
     if view is None:
@@ -63,7 +63,9 @@ def product(name: str) -> ResponseReturnValue:
         campaign=name,
         version=view.product.version,
         digest=view.product.digest,
-        converged=view.product.converged,
+        kind="posterior" if view.product.image is None else "image",
+        verdict=shapes.verdict(view.product.verdict),
+        converged=shapes.converged(view.product),
         create_time=view.product.create_time.isoformat(timespec="milliseconds"),
         files=shapes.product_files(files, urls),
     )

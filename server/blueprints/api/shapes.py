@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from server.services.campaign_view import CampaignSummary, CampaignView, ProductSummary
-from server.services.posterior_view import Criterion
 from server.services.products_view import ProductFile
+from server.services.verdict_view import VerdictView
 from server.services.workunit_view import WorkunitRow
 
 
@@ -37,7 +37,9 @@ def campaign_summary(summary: CampaignSummary) -> dict[str, Any]:
                 "fraction": progress.fraction,
             },
             "product_version": summary.product_version,
-            "converged": summary.converged,
+            "product_kind": _kind(summary),
+            "verdict": None if summary.verdict is None else _words(summary.verdict),
+            "converged": _converged(summary.verdict, meets_rule=summary.meets_rule),
         }
     )
 
@@ -74,6 +76,22 @@ def product_files(files: tuple[ProductFile, ...], urls: Mapping[str, str]) -> li
     ]
 
 
+def verdict(view: VerdictView | None) -> dict[str, Any] | None:
+    """Return a verdict with its rows, in the form of summary.json; None if there is none."""
+    if view is None:
+        return None
+    rows = [asdict(row) | {"relation": row.relation or None} for row in view.rows]
+    return {**_words(view), "rows": rows}
+
+
+def converged(product: ProductSummary) -> bool:
+    """Return the key that programs from before verdicts read.
+
+    It means all three words of a verdict, and that all frames are in of an image.
+    """
+    return _converged(product.verdict, meets_rule=product.meets_rule)
+
+
 def workunit(row: WorkunitRow) -> dict[str, Any]:
     """Return one workunit with its tasks."""
     return _json(asdict(row) | {"state": row.state.value})
@@ -87,17 +105,27 @@ def _product(product: ProductSummary) -> dict[str, Any]:
         "n_unit": product.n_unit,
         "n_draw": product.n_draw,
         "digest": product.digest,
-        "converged": product.converged,
+        "verdict": verdict(product.verdict),
+        "converged": converged(product),
         "missing": list(posterior.missing),
         "image": None if product.image is None else asdict(product.image),
-        "criteria": [_criterion(criterion) for criterion in posterior.criteria],
         "parameters": [asdict(parameter) for parameter in posterior.parameters],
         "evidence": None if posterior.evidence is None else asdict(posterior.evidence),
     }
 
 
-def _criterion(criterion: Criterion) -> dict[str, Any]:
-    return asdict(criterion) | {"met": criterion.met}
+def _kind(summary: CampaignSummary) -> str | None:
+    if summary.product_version is None:
+        return None
+    return "image" if summary.is_image else "posterior"
+
+
+def _words(view: VerdictView) -> dict[str, Any]:
+    return {**view.words, "sentence": view.sentence}
+
+
+def _converged(view: VerdictView | None, *, meets_rule: bool) -> bool:
+    return meets_rule if view is None else view.holds
 
 
 def _json(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from server.blueprints.web.blueprint import blueprint, digest_memory, wants_fragment
 from server.project import current_project
+from server.services import verdict_view
 from server.services.campaign_view import campaign, campaigns
 from server.services.products_view import ProductFile, product_files
 from server.services.public_story import public_story
@@ -48,6 +49,9 @@ def campaign_page(name: str) -> ResponseReturnValue:
     return render_template(
         template,
         campaign=view,
+        meanings=verdict_view.MEANINGS,
+        no_verdict=verdict_view.NO_VERDICT,
+        old_rule_met=verdict_view.OLD_RULE_MET,
         files=files,
         plots=[(file, PLOTS[file.name]) for file in _in_order(files)],
     )

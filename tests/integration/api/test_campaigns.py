@@ -6,11 +6,16 @@ import json
 
 import pytest
 
-from boinc_project.campaign import StopRule
 from boinc_project.states import ErrorMask, ValidateState
 from server.db import Database
 from server.models import CampaignRow
-from tests.factories import VALID, campaign_definition, product_summary
+from tests.factories import (
+    VALID,
+    product_summary,
+    product_verdict,
+    sampled_verdict,
+    verdict_row,
+)
 from tests.web_site import Site, open_site
 
 
@@ -46,8 +51,12 @@ def test_the_newest_product_with_its_diagnostics(site: Site, campaign: CampaignR
     assert product["digest"] == "e" * 64
     assert product["converged"] is False
     assert product["missing"] == ["R-hat of b.mass is 1.08; the stop rule asks for at most 1.01."]
-    met = {criterion["name"]: criterion["met"] for criterion in product["criteria"]}
-    assert met == {"R-hat": False, "Bulk ESS": False, "Tail ESS": True}
+    assert product["verdict"]["sampled"] is False
+    assert product["verdict"]["described"] is True
+    stored = {row["key"]: row for row in product_verdict()["rows"]}
+    assert {row["key"]: row for row in product["verdict"]["rows"]} == stored
+    assert [row["key"] for row in product["verdict"]["rows"]][:2] == ["rhat", "second_opinion"]
+    assert "criteria" not in product
     mass = product["parameters"][0]
     assert mass["name"] == "b.mass"
     assert mass["median"] == 43.2
@@ -56,11 +65,10 @@ def test_the_newest_product_with_its_diagnostics(site: Site, campaign: CampaignR
 
 
 def test_numbers_that_json_cannot_say_are_null(site: Site) -> None:
-    stop = StopRule(rhat=1.0)
-    definition = campaign_definition(stop=stop)
-    row = site.make.campaign(site.make.app(), definition=definition)
+    row = site.make.campaign(site.make.app())
     parameter = {"name": "b.mass", "median": {"value": None}, "rhat": None}
-    site.make.product(row, summary=product_summary(parameters=[parameter], rhat_max={}))
+    verdict = product_verdict(rows=[verdict_row("rhat", value=float("nan"), met=False)])
+    site.make.product(row, summary=product_summary(parameters=[parameter], verdict=verdict))
     text = site.app.test_client().get("/api/v1/campaigns/kepler-9").text
 
     def refuse(constant: str) -> None:
@@ -68,8 +76,49 @@ def test_numbers_that_json_cannot_say_are_null(site: Site) -> None:
 
     product = json.loads(text, parse_constant=refuse)["product"]
     assert product["parameters"][0]["median"] is None
-    assert product["criteria"][0]["value"] is None
-    assert product["criteria"][0]["met"] is False
+    assert product["verdict"]["rows"][0]["value"] is None
+
+
+def test_lists_have_the_three_words(site: Site, campaign: CampaignRow) -> None:
+    [listed] = site.app.test_client().get("/api/v1/campaigns").get_json()["campaigns"]
+    assert listed["product_kind"] == "posterior"
+    assert listed["verdict"] == {
+        "sampled": False,
+        "described": True,
+        "informative": True,
+        "sentence": "The posterior is not sampled yet.",
+    }
+    product = site.app.test_client().get("/api/v1/campaigns/kepler-9/product").get_json()
+    assert (product["kind"], product["converged"]) == ("posterior", False)
+    assert len(product["verdict"]["rows"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("verdict", "meets_rule", "converged"),
+    [
+        (sampled_verdict(), True, True),
+        (sampled_verdict(described=False), True, False),
+        (None, True, True),
+        (None, False, False),
+    ],
+)
+def test_the_old_key_means_all_three_words(
+    site: Site, verdict: object, meets_rule: bool, converged: bool
+) -> None:
+    row = site.make.campaign(site.make.app())
+    site.make.product(row, converged=meets_rule, summary=product_summary(verdict=verdict))
+    site.product_file("kepler-9", "summary.json", b"{}")
+    client = site.app.test_client()
+    found = client.get("/api/v1/campaigns/kepler-9").get_json()
+    assert found["converged"] is found["product"]["converged"] is converged
+    assert client.get("/api/v1/campaigns/kepler-9/product").get_json()["converged"] is converged
+    assert (found["product"]["verdict"] is None) is (verdict is None)
+
+
+def test_a_campaign_without_a_product_has_no_kind(site: Site) -> None:
+    site.make.campaign(site.make.app())
+    found = site.app.test_client().get("/api/v1/campaigns/kepler-9").get_json()
+    assert (found["product_kind"], found["verdict"], found["converged"]) == (None, None, False)
 
 
 def test_campaigns_come_in_pages(site: Site) -> None:

@@ -62,7 +62,11 @@ def test_the_product_comes_whole_and_checked(
     assert sorted(path.name for path in out.iterdir()) == ["posterior.h5", "summary.json"]
     told = capsys.readouterr().out
     assert f"SHA-256 {SHA256} is right" in told
-    assert "kepler-9, product version 2 (not converged yet): 2 files" in told
+    assert "sampled: no    described: yes    informative: yes" in told
+    assert "about 12 more" in told
+    assert "kepler-9, product version 2 (not sampled, described, informative): 2 files" in " ".join(
+        told.split()
+    )
 
 
 def test_a_download_that_was_cut_off_goes_on(
@@ -151,7 +155,8 @@ def test_the_list(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     assert "kepler-9" in told
     assert "version 2" in told
-    assert "not yet" in told
+    assert "not sampled" in told
+    assert "converged" not in told
 
 
 def test_the_address_comes_from_the_project(
@@ -202,13 +207,13 @@ def test_a_directory_that_cannot_be_written(
     assert "cannot be written" in capsys.readouterr().err
 
 
-def hostile(files: object, body: bytes = b"") -> Flask:
+def hostile(files: object, body: bytes = b"", **fields: object) -> Flask:
     """Make a server that lists `files` and sends `body` for each of them."""
     app = Flask("hostile")
 
     @app.get("/api/v1/campaigns/<name>/product")
     def product(name: str) -> Response:
-        return jsonify(campaign=name, version=1, converged=True, files=files)
+        return jsonify(campaign=name, version=1, converged=True, files=files, **fields)
 
     @app.get("/api/v1/campaigns/<name>/product/<file>")
     def send(name: str, file: str) -> Response:
@@ -284,3 +289,33 @@ def test_an_errors_words_cannot_steer_the_terminal(
     with served(app) as url:
         assert get(url, tmp_path) == 2
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_server_from_before_verdicts_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(hostile([GOOD_FILE], b"good")) as url:
+        assert get(url, tmp_path / "out") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "This product was made before verdicts existed" in told
+    assert "product version 1 (no verdict)" in told
+    assert "converged" not in told
+
+
+def test_an_image_has_its_own_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with served(hostile([GOOD_FILE], b"good", kind="image", verdict=None)) as url:
+        assert get(url, tmp_path / "out") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "product version 1 (complete)" in told
+    assert "verdict" not in told
+
+
+@pytest.mark.parametrize("verdict", ["\x1b[31mgood", 7, {"rows": ["x", {"title": "\x1b[31m"}]}])
+def test_a_hostile_verdict_is_three_times_no(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verdict: object
+) -> None:
+    with served(hostile([GOOD_FILE], b"good", kind="posterior", verdict=verdict)) as url:
+        assert get(url, tmp_path / "out") == 0
+    told = capsys.readouterr().out
+    assert "sampled: no    described: no    informative: no" in told
+    assert "\x1b" not in told

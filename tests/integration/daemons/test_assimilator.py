@@ -6,15 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from assimilator.product import Product
 from boinc_project.states import AssimilateState, CampaignState
 from server.daemons import assimilator
 from server.daemons.items import PassFailed
-from server.models import CampaignRow, ProductRow
+from server.models import CampaignRow, ProductRow, Workunit
 from server.services import products
 from server.services.draws import read_draws
 from server.services.products import MERGE_INTERVAL
+from tests.factories import product_verdict, sampled_verdict
 from tests.integration.daemons.conftest import Shop
 from tests.integration.daemons.ttv_shop import CAMPAIGN, TtvShop
 from tests.unit.validator import ttv_case
@@ -104,6 +106,32 @@ def test_killed_before_the_commit_it_does_the_same_again(
     (row,) = work.products()
     assert row.digest == before
     assert work.shop.state(workunit).assimilate_state is AssimilateState.DONE
+
+
+def test_the_same_draws_with_another_verdict_are_another_version(
+    work: TtvShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Product.summary
+    for index, verdict in enumerate((product_verdict(), sampled_verdict(), sampled_verdict())):
+        monkeypatch.setattr(
+            Product, "summary", lambda self, told=verdict: plain(self) | {"verdict": told}
+        )
+        if index == 0:
+            work.finish(0)
+            work.assimilate()
+            continue
+        with work.shop.project.database.write() as session:
+            campaign = session.scalars(select(CampaignRow)).one()
+            due = session.scalars(select(Workunit)).first()
+            assert due is not None
+            due.assimilate_state = AssimilateState.READY
+            campaign.merge_wanted = True
+        work.shop.clock.now += MERGE_INTERVAL
+        work.assimilate()
+    first, second = work.products()
+    assert first.digest == second.digest
+    assert (first.converged, second.converged) == (False, True)
+    assert second.summary["verdict"] == sampled_verdict()
 
 
 def test_killed_while_writing_it_leaves_the_newest_product(

@@ -142,7 +142,7 @@ def _shown(client: FlaskClient) -> None:
     found = client.get("/api/v1/campaigns/field").get_json()
     image = found["product"]["image"]
     assert (image["n_frame"], image["nx"], image["exposure"]) == (5, 160, 300.0)
-    assert found["product"]["criteria"] == []
+    assert (found["product_kind"], found["product"]["verdict"]) == ("image", None)
     assert found["stop_rule"] == {"max_units": 5}
     listed = client.get("/api/v1/campaigns/field/product").get_json()
     kinds = {one["name"]: one["media_type"] for one in listed["files"]}

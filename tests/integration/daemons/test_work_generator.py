@@ -181,7 +181,7 @@ def test_the_stop_rule_ends_a_campaign_without_hurting_those_at_work(
     assert work_generator.one_pass(shop.project) == 1
     row = row_of(shop)
     assert row.state == CampaignState.COMPLETE.value
-    assert row.end_reason.startswith("The posterior met the stop rule")
+    assert row.end_reason.startswith("The posterior is sampled: ")
     assert row.end_time is None
     assert shop.state(untouched).error_mask is ErrorMask.CANCELLED
     assert shop.state(begun).error_mask is ErrorMask.NONE
@@ -231,7 +231,7 @@ def test_the_budget_ends_a_campaign(shop: Shop, campaign: Campaign, compute: Com
     assert work_generator.one_pass(shop.project) == 1
     row = row_of(shop)
     assert row.state == CampaignState.COMPLETE.value
-    assert "All 2 units allowed are done and the stop rule is not met" in row.end_reason
+    assert "All 2 units allowed are done and the posterior is not sampled" in row.end_reason
     assert row.end_time == shop.clock.now
 
 

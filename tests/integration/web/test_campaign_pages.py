@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from boinc_project.campaign import StopRule
 from boinc_project.states import AssimilateState, CampaignState, ErrorMask
+from server.services.verdict_view import NO_VERDICT, OLD_RULE_MET
 from tests.factories import (
     IN_PROGRESS,
     campaign_definition,
     nested_summary,
     product_summary,
+    product_verdict,
+    sampled_verdict,
 )
 from tests.integration.web.conftest import People
 from tests.web_site import Site
@@ -38,33 +42,106 @@ def test_progress_counts_every_workunit_once(both_site: Site) -> None:
     assert "1 task\n    on volunteers' computers now" in page
 
 
-def test_a_posterior_that_is_not_converged_says_what_is_missing(
+def test_a_posterior_that_is_not_sampled_says_what_is_not_met(
     both_site: Site, people: People
 ) -> None:
     page = both_site.browser().get("/campaigns/kepler-9").text
-    assert "not converged yet" in page
-    assert "R-hat of b.mass is 1.08; the stop rule asks for at most 1.01." in page
-    assert "<strong>Converged.</strong>" not in page
+    assert "</span> sampled: no</span>" in page
+    assert "</span> described: yes</span>" in page
+    assert "The posterior is not sampled yet." in page
+    assert "The numbers below may still change by more than their errors say." in page
+    assert "R-hat of b.mass is 1.08: about 12 more sub-chains are needed." in page
     assert '43.20 <span class="errors">+0.60 −0.60</span>' in page
     assert '43.4 <span class="errors">+1.6 −2.0</span>' in page
     assert "Borsato et al. 2019" in page
     assert "Version 3 of" in page
+    assert "converged" not in page.lower()
 
 
-def test_a_converged_posterior_says_so(site: Site) -> None:
+def test_the_verdict_is_a_table_with_what_is_not_met_first(site: Site) -> None:
+    site.make.product(site.make.campaign(site.make.app()))
+    page = site.browser().get("/campaigns/kepler-9").text
+    assert page.index('id="verdict"') < page.index("<h2>Posterior</h2>")
+    unmet, met = re.findall(r'<table class="stack checks">(.*?)</table>', page, re.DOTALL)
+    assert re.findall(r'<th scope="row">(.*?)</th>', unmet) == [
+        "Chains against each other",
+        "Second opinion",
+    ]
+    assert len(re.findall(r'<th scope="row">', met)) == 4
+    for table, word in ((unmet, "no"), (met, "yes")):
+        said = re.findall(r'<td data-label="Met"><span class="badge \w+">(\w+)</span>', table)
+        assert set(said) == {word}
+    assert re.search(r'data-label="Number" class="number">not known', unmet)
+    assert re.search(r'data-label="Asked for" class="number">at most 1.01', unmet)
+
+
+def complete(site: Site, **columns: Any) -> str:
+    """Return the page of a campaign that is over, with one product."""
     campaign = site.make.campaign(
         site.make.app(),
         state=CampaignState.COMPLETE.value,
-        end_reason="The posterior met the stop rule.",
+        end_reason="The posterior is sampled: R-hat at most 1.01.",
     )
-    site.make.product(campaign, version=1)
-    summary = product_summary(converged=True, missing=[])
-    site.make.product(campaign, version=2, converged=True, summary=summary)
-    page = site.browser().get("/campaigns/kepler-9").text
-    assert "<strong>Converged.</strong>" in page
+    site.make.product(campaign, version=2, **columns)
+    return site.browser().get("/campaigns/kepler-9").text
+
+
+def test_a_sampled_posterior_says_so(site: Site) -> None:
+    summary = product_summary(converged=True, missing=[], verdict=sampled_verdict())
+    page = complete(site, converged=True, summary=summary)
+    assert '<span class="badge complete">complete</span>' in page
+    assert "</span> sampled: yes</span>" in page
     assert "Version 2 of" in page
-    assert "not converged" not in page
-    assert "The posterior met the stop rule." in page
+    assert "sampled: no" not in page
+    assert "Do not use these numbers" not in page
+    assert "The posterior is sampled: R-hat at most 1.01." in page
+    assert "</span> sampled: yes</span>" in site.browser().get("/campaigns").text
+
+
+@pytest.mark.parametrize("path", ["/campaigns/kepler-9", "/campaigns"])
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        (product_verdict(), "complete, not sampled"),
+        (sampled_verdict(described=False), "complete, not described"),
+        ("broken", "complete, not sampled"),
+        (None, "complete"),
+    ],
+)
+def test_a_campaign_that_is_over_is_no_success_by_that(
+    site: Site, path: str, verdict: object, words: str
+) -> None:
+    complete(site, converged=True, summary=product_summary(verdict=verdict))
+    page = site.browser().get(path).text
+    assert f'<span class="badge over">{words}</span>' in page
+    assert "badge complete" not in page
+
+
+def test_a_campaign_that_is_over_without_being_sampled_warns(site: Site) -> None:
+    assert "Do not use these numbers as a posterior." in complete(site)
+
+
+def test_a_campaign_that_is_over_without_a_product_is_no_success(site: Site) -> None:
+    site.make.campaign(site.make.app(), state=CampaignState.COMPLETE.value)
+    page = site.browser().get("/campaigns/kepler-9").text
+    assert '<span class="badge over">complete, without a product</span>' in page
+
+
+def test_a_product_from_before_verdicts_says_so(site: Site) -> None:
+    summary = product_summary()
+    del summary["verdict"]
+    page = complete(site, summary=summary)
+    assert NO_VERDICT in page
+    assert "R-hat of b.mass is 1.08; the stop rule asks for at most 1.01." in page
+    assert OLD_RULE_MET not in page
+    assert "sampled: yes" not in page
+
+
+def test_a_product_from_before_verdicts_that_met_its_rule_says_so(site: Site) -> None:
+    summary = product_summary(converged=True, missing=[], verdict=None)
+    page = complete(site, converged=True, summary=summary)
+    assert NO_VERDICT in page
+    assert OLD_RULE_MET in page
 
 
 def test_nested_runs_show_their_evidence(site: Site) -> None:
@@ -77,8 +154,7 @@ def test_nested_runs_show_their_evidence(site: Site) -> None:
     page = site.browser().get("/campaigns/nested").text
     assert "Log evidence" in page
     assert "645.20 ±" in page
-    assert "Error of log Z" in page
-    assert "R-hat" not in page
+    assert ">Bulk ESS</th>" not in page
     answer = site.browser().get("/api/v1/campaigns/nested").get_json()
     assert answer["product"]["evidence"]["logz"] == 645.2
 
@@ -105,7 +181,8 @@ def test_a_summary_of_another_form_does_not_break_the_page(site: Site) -> None:
     site.make.product(campaign, summary=odd)
     page = site.browser().get("/campaigns/kepler-9")
     assert page.status_code == 200
-    assert page.text.count('<span class="badge pending">no</span>') == 3, "unknown is never met"
+    assert NO_VERDICT in page.text
+    assert "sampled: yes" not in page.text
 
 
 def test_plots_and_downloads_lead_to_the_very_files(both_site: Site, people: People) -> None:

@@ -33,20 +33,23 @@ def test_the_budget_ends_a_campaign_and_says_what_was_asked() -> None:
     assert isinstance(decision, Complete)
     assert decision.reason is StopReason.BUDGET
     assert "20 units" in decision.text
+    assert "the posterior is not sampled" in decision.text
     assert "R-hat at most 1.01, bulk ESS at least 400, tail ESS at least 300" in decision.text
 
 
-def test_convergence_ends_a_campaign_even_while_units_are_open() -> None:
-    progress = Progress(issued=(8,), open_units=3, converged=True, draws=DRAWS)
+def test_a_sampled_posterior_ends_a_campaign_even_while_units_are_open() -> None:
+    progress = Progress(issued=(8,), open_units=3, sampled=True, draws=DRAWS)
     decision = decide(progress, RULE, 8)
     assert isinstance(decision, Complete)
-    assert decision.reason is StopReason.CONVERGED
+    assert decision.reason is StopReason.SAMPLED
+    assert decision.text.startswith("The posterior is sampled: R-hat at most 1.01, bulk ESS")
+    assert "converged" not in decision.text
 
 
-def test_convergence_in_the_last_unit_is_not_called_a_spent_budget() -> None:
-    decision = decide(Progress(issued=(8, 8, 4), converged=True, draws=DRAWS), RULE, 8)
+def test_a_posterior_sampled_by_the_last_unit_is_not_called_a_spent_budget() -> None:
+    decision = decide(Progress(issued=(8, 8, 4), sampled=True, draws=DRAWS), RULE, 8)
     assert isinstance(decision, Complete)
-    assert decision.reason is StopReason.CONVERGED
+    assert decision.reason is StopReason.SAMPLED
 
 
 def test_nothing_is_issued_on_top_of_units_that_all_failed() -> None:
@@ -64,8 +67,8 @@ ALL = StopRule(max_units=5, all_units=True)
 
 def test_a_fixed_number_of_units_is_done_when_all_are_merged() -> None:
     assert decide(Progress(), ALL, 5) == TopUp(0, 5)
-    assert decide(Progress(issued=(5,), open_units=1, merged=4, converged=True), ALL, 5) == Wait(1)
-    done = decide(Progress(issued=(5,), merged=5, converged=True), ALL, 5)
+    assert decide(Progress(issued=(5,), open_units=1, merged=4, sampled=True), ALL, 5) == Wait(1)
+    done = decide(Progress(issued=(5,), merged=5, sampled=True), ALL, 5)
     assert isinstance(done, Complete)
     assert (done.reason, done.text) == (StopReason.DONE, "All 5 units are done and merged.")
 

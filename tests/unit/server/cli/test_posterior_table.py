@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from boinc_project.campaign import StopRule
 from boinc_project.errors import InputError
 from server.cli.posterior_table import interval, posterior_report, read_summary
-from tests.factories import nested_summary, product_summary
+from server.services.verdict_view import NO_VERDICT, OLD_RULE_MET
+from tests.factories import nested_summary, product_summary, product_verdict, sampled_verdict
 
 
 def number(value: float) -> dict[str, float]:
@@ -72,23 +72,28 @@ def test_values_stand_beside_the_published_ones() -> None:
     assert "[1] Borsato 2019" in text
 
 
-def test_converged_is_a_plain_word_with_its_numbers() -> None:
-    text = shown(SUMMARY)
-    assert "\nconverged: largest R-hat 1.004 (b.mass), at most 1.01 asked for" in text
-    assert "not converged" not in text
+def test_the_verdict_stands_below_the_table() -> None:
+    text = shown({**SUMMARY, "verdict": product_verdict()})
+    assert text.index("mass of b") < text.index("sampled: no    described: yes")
+    assert NO_VERDICT[:40] not in text
 
 
-def test_what_is_missing_is_said() -> None:
+def test_a_product_from_before_verdicts_shows_what_there_is() -> None:
     sentence = "R-hat of b.mass is 1.08; the stop rule asks for at most 1.01."
-    text = shown({**SUMMARY, "converged": False, "missing": [sentence]})
-    assert "\nnot converged: " in text
+    text = " ".join(shown({**SUMMARY, "converged": False, "missing": [sentence]}).split())
+    assert NO_VERDICT in text
     assert sentence in text
+    assert OLD_RULE_MET not in text
+    assert "1.004" in text, "its diagnostics are still shown"
+    met = " ".join(shown(SUMMARY).split())
+    assert NO_VERDICT in met
+    assert OLD_RULE_MET in met
+    assert "sampled: yes" not in met
 
 
-def test_only_the_summary_says_converged() -> None:
-    # Every number is good, but the assimilator found something else missing.
-    assert "not converged" in shown({**SUMMARY, "converged": False})
-    assert "not converged" in shown({**SUMMARY, "converged": "yes"})
+@pytest.mark.parametrize("verdict", [None, product_verdict(), sampled_verdict()])
+def test_converged_is_no_word_for_people(verdict: object) -> None:
+    assert "converged" not in shown({**SUMMARY, "verdict": verdict})
 
 
 def test_the_short_table_leaves_phases_out() -> None:
@@ -103,19 +108,15 @@ def test_a_narrow_terminal_folds_and_cuts_nothing() -> None:
         assert cell in text
 
 
-def test_a_campaigns_own_rule_wins_over_the_summarys() -> None:
-    assert "at most 1.05 asked for" in shown(SUMMARY, stop=StopRule(rhat=1.05))
-
-
 def test_missing_numbers_are_dashes() -> None:
     bare = {**SUMMARY["parameters"][0], "rhat": None, "median": None, "ess_bulk": math.nan}
     text = shown({**SUMMARY, "parameters": [bare], "rhat_max": None})
-    assert "largest R-hat not known" in text
+    assert re.search(r"mass of b +- Mearth", text)
     assert "nan" not in text
 
 
 def test_an_empty_summary_is_no_crash() -> None:
-    assert "not converged" in shown({})
+    assert "made before verdicts" in shown({})
 
 
 @pytest.mark.parametrize(
@@ -153,8 +154,8 @@ def test_nested_runs_say_their_evidence() -> None:
     text = stream.getvalue()
     assert "log Z = 645.20 ± 0.25, information 38.4 nats" in text
     assert "mode 2: 20 ± 5 % of the evidence" in text
-    assert "not converged: all runs Error of log Z 0.25, at most 0.1 asked for" in text
-    assert "R-hat" not in text
+    assert "sampled: no" in text
+    assert "Bulk ESS" not in text
 
 
 def test_chains_say_the_evidence_that_was_measured_and_no_parts_of_it() -> None:

@@ -15,13 +15,14 @@ from apps.volunteer.stock_client import Task
 from boinc_project.states import CampaignState
 from server.demo.view import render
 from server.services.campaign_view import CampaignSummary, CampaignView, Progress
+from server.services.verdict_view import VerdictView
 from server.services.workunit_view import WorkunitState
 
 RUNNING = Task("tiny_g0_u000_0", "downloaded", "EXECUTING", 0.25, 2.0, 1.0, 4711)
 NEW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def _view(*, n_unit: int | None, converged: bool = False) -> CampaignView:
+def _view(*, n_unit: int | None, verdict: VerdictView | None = None) -> CampaignView:
     counts = dict.fromkeys(WorkunitState, 0) | {WorkunitState.WAITING: 3, WorkunitState.DONE: 2}
     summary = CampaignSummary(
         "tiny", "Tiny", "ttv_mcmc", CampaignState.ACTIVE, NEW, None, "", Progress(counts), 1, False
@@ -29,9 +30,7 @@ def _view(*, n_unit: int | None, converged: bool = False) -> CampaignView:
     # The picture reads three numbers of a product, and nothing of the definition.
     product = None
     if n_unit is not None:
-        product = SimpleNamespace(
-            image=None, n_unit=n_unit, n_draw=100 * n_unit, converged=converged
-        )
+        product = SimpleNamespace(image=None, n_unit=n_unit, n_draw=100 * n_unit, verdict=verdict)
     return CampaignView(summary, "", cast(Any, None), cast(Any, product), 2)
 
 
@@ -55,9 +54,12 @@ def test_a_product_is_counted(n_unit: int, words: str) -> None:
     assert words in _text(_view(n_unit=n_unit), [])
 
 
-def test_converged_is_said_only_when_it_is() -> None:
-    assert "not converged yet" in _text(_view(n_unit=4), [])
-    assert "not converged" not in _text(_view(n_unit=4, converged=True), [])
+def test_the_verdict_is_said_in_its_words() -> None:
+    assert "400 draws: no verdict" in _text(_view(n_unit=4), [])
+    verdict = VerdictView(True, False, True, "")
+    text = _text(_view(n_unit=4, verdict=verdict), [])
+    assert "400 draws: sampled, not described, informative" in text
+    assert "converged" not in text
 
 
 def test_tasks_show_their_progress_and_what_waits_behind_them() -> None:
