@@ -54,7 +54,7 @@ INLINE mask drift_from(
     struct motion motions[MAX_BODIES];
     struct gauss g[MAX_BODIES];
     struct arc arcs[MAX_BODIES];
-    mask far[MAX_BODIES], open[MAX_BODIES], some = {0}, unbound = {0};
+    mask far[MAX_BODIES], unbound = {0};
     for (int i = 0; i < 3 && history; i++)
         last[i] = history->missed[(history->oldest + i) % 3];
     for (int i = 0; i < n; i++) {
@@ -77,25 +77,29 @@ INLINE mask drift_from(
     for (int i = 0; i < n; i++) {
         struct orbit o;
         orbit_again(from, motions, i, &o);
-        mask on = approach(&o, dt[i * stride], start[i], &g[i], far[i], &arcs[i]);
-        open[i] = on;
-        some = some | on;
+        struct arc arc;
+        mask open = approach(&o, dt[i * stride], start[i], &g[i], far[i], &arc);
+        if (__builtin_expect(any(open), 0)) {
+            /* Of copies, because only what no address is taken of stays in registers. */
+            struct orbit same = o;
+            struct arc on = arc;
+            solve_on(&same, dt[i * stride], open, &on);
+            arc = on;
+        }
+        if (history)
+            last[0][i] = arc.s - rough[i];
+        arcs[i].g1 = arc.g1;
+        arcs[i].g2 = arc.g2;
+        arcs[i].g3 = arc.g3;
+        arcs[i].near_inverse = arc.near_inverse;
     }
-    if (__builtin_expect(any(some), 0))
-        for (int i = 0; i < n; i++)
-            if (any(open[i])) {
-                struct orbit o;
-                orbit_again(from, motions, i, &o);
-                solve_on(&o, dt[i * stride], open[i], &arcs[i]);
-            }
     for (int i = 0; i < n; i++) {
         struct body b = body_of(from, i);
         struct orbit o;
         begin(&from->d[i], from->gm[i], &o);
-        if (history)
-            last[0][i] = arcs[i].s - rough[i];
+        vec inverse_r0 = o.inverse_r0; /* d may be overwritten */
         move(&b, &o, dt[i * stride], &arcs[i], &to[i], &to_d[i]);
-        turn(&b, from->d[i].inverse, to_d[i].potential, arcs[i].g1, arcs[i].g2, &to[i]);
+        turn(&b, inverse_r0, to_d[i].potential, arcs[i].g1, arcs[i].g2, &to[i]);
     }
     if (history)
         history->oldest = (history->oldest + 1) % 3;
@@ -118,8 +122,8 @@ static __attribute__((noinline)) void drift_all(int n, const vec *gm, struct bod
 /* And all for the same time. */
 static void drift_for(int n, const vec *gm, struct body *b, double dt)
 {
-    vec times[MAX_BODIES];
-    for (int i = 0; i < n; i++)
+    vec times[MAX_PLANETS];
+    for (int i = 0; i < MAX_PLANETS; i++)
         times[i] = broadcast(dt);
     drift_all(n, gm, b, times);
 }

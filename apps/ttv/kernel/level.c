@@ -164,13 +164,10 @@ INLINE void advance(int n, struct run *run, struct body *before)
 {
     const vec dt = broadcast(1.0);
     struct body kicked[MAX_PLANETS];
-    struct distance there[MAX_PLANETS];
     mask near = kick_all(n, run, before, kicked);
     struct departure from = {run->bodies, kicked, run->distances, run->system.gm};
-    mask unbound = drift_from(n, &from, &dt, 0, &run->history, before, there);
+    mask unbound = drift_from(n, &from, &dt, 0, &run->history, before, run->distances);
     run->bodies = before;
-    for (int i = 0; i < n; i++)
-        run->distances[i] = there[i];
     heliocentric(n, &run->system, run->bodies, run->places);
     if (__builtin_expect(any((near | unbound) & run->alive), 0)) {
         retire(run, near & ~unbound & run->alive, FAILURE_CLOSE_APPROACH);
