@@ -11,11 +11,14 @@ struct run {
     const struct start *starts;
     struct track **tracks;
     struct system system;
-    struct body *bodies;
+    struct body *bodies, other[MAX_PLANETS]; /* now and, in its turn, half a step before */
     struct distance distances[MAX_PLANETS];
     struct vector places[MAX_PLANETS]; /* heliocentric */
     struct history history;
     vec rate[MAX_PLANETS];             /* D at the last half step */
+    mask timed[MAX_PLANETS];           /* lanes whose planet here is refined */
+    mask crossed[MAX_PLANETS];         /* lanes with a transit since the last half step, and */
+    mask some_crossed;                 /* those of any planet: they wait for the next kick */
     struct body circle[MAX_PLANETS];   /* where a lane that failed waits for the others */
     mask alive;
     struct queue queues[MAX_PLANETS];
@@ -23,16 +26,15 @@ struct run {
 
 /* Third-order symplectic corrector (Wisdom 2006, AJ 131, 2294): the state is carried into the
  * coordinates of the map, which differ from the real ones by its fastest errors. */
-INLINE void correct(int n, const struct system *s, struct body *b, double dt)
+static void correct(int n, const struct system *s, struct body *b)
 {
     const double a = 0.41833001326703777399; /* sqrt(7 / 40) */
     const double b1 = 0.024900596027799867500; /* 1 / (96 a) */
     for (int outer = 1; outer >= -1; outer -= 2)
         for (int inner = -1; inner <= 1; inner += 2) {
-            vec far = broadcast(outer * inner * a * dt), back = -far;
-            drift_all(n, s->gm, b, &back, 0);
-            kick_alone(n, n, s, b, broadcast(outer * inner * b1 * dt), 0);
-            drift_all(n, s->gm, b, &far, 0);
+            drift_for(n, s->gm, b, -outer * inner * a);
+            kick_alone(n, s, b, outer * inner * b1);
+            drift_for(n, s->gm, b, outer * inner * a);
         }
 }
 
@@ -58,79 +60,114 @@ static __attribute__((noinline)) void retire(struct run *run, mask lanes, enum f
                 choose(lanes, broadcast(0.0), run->history.missed[k][i]);
         run->system.limit[i] = choose(lanes, broadcast(0.0), run->system.limit[i]);
     }
-    measure(n, run->bodies, run->distances);
+    /* The others' distances are kept, because the drift's may differ from these in the last bit. */
+    struct distance there[MAX_PLANETS];
+    measure(n, &run->system, run->bodies, there);
+    for (int i = 0; i < n; i++) {
+        struct distance *d = &run->distances[i];
+        d->r = choose(lanes, there[i].r, d->r);
+        d->inverse = choose(lanes, there[i].inverse, d->inverse);
+        d->potential = choose(lanes, there[i].potential, d->potential);
+    }
     heliocentric(n, &run->system, run->bodies, run->places);
 }
 
+/* Where D changes its sign to positive in front of the star, as the sign bit. */
+INLINE mask crossing(vec before, vec now, vec z) { return (mask)before & ~((mask)now | (mask)z); }
+
 /* Note the transits of one planet between the last two half steps. */
 static __attribute__((noinline)) void note(
-    struct run *run, int place, mask crossing, vec rate, double step, const struct body *before)
+    struct run *run, int place, mask crossing, vec rate, double step)
 {
     const struct setup *setup = run->setup;
+    struct queue *q = &run->queues[place];
+    vec last = run->rate[place], part = last / (last - rate), half = broadcast(0.5);
+    vec guess = step > 0.0 ? part - half : half * part; /* the first is but half a step */
+    vec time = (broadcast(step) + guess) * broadcast(setup->dt);
+    mask wanted = crossing & run->timed[place];
+    if (any(wanted & q->waiting))
+        refine(&run->system, place, q, setup->dt);
     for (int lane = 0; lane < LANES; lane++) {
         if (!crossing[lane])
             continue;
         struct track *track = run->tracks[lane];
         if (track->count[place] >= setup->capacity) {
-            mask one = {0};
-            one[lane] = -1;
-            retire(run, one, FAILURE_TOO_MANY_TRANSITS);
+            mask full = {0};
+            full[lane] = -1;
+            retire(run, full, FAILURE_TOO_MANY_TRANSITS);
             continue;
         }
-        double *time = &track->times[place][track->count[place]++];
-        double last = run->rate[place][lane];
-        double part = last / (last - rate[lane]);
-        double guess = step > 0.0 ? part - 0.5 : 0.5 * part; /* the first is but half a step */
-        *time = (step + guess) * setup->dt;
-        if (!setup->timed[run->starts[lane].order[place]])
-            continue;
-        struct queue *q = &run->queues[place];
-        append(
-            setup->n_planet, place, q, &run->system, before, run->bodies, lane, step, guess, time);
-        if (q->n == LANES)
-            refine(setup->n_planet, place, q, setup->dt, setup->modified_kick);
+        q->times[lane] = &track->times[place][track->count[place]++];
+        *q->times[lane] = time[lane];
     }
+    wanted = wanted & run->alive;
+    q->step = choose(wanted, broadcast(step), q->step);
+    q->guess = choose(wanted, guess, q->guess);
+    run->crossed[place] = wanted;
+    run->some_crossed = run->some_crossed | wanted;
 }
 
-/* Look for transits since the last half step; the bodies are at time (step + 1/2) dt. */
-INLINE void look(int n, struct run *run, const struct body *before, double step)
+/* Look for transits since the last half step; the bodies are at time step + 1/2. What tells them is the
+ * sign bits of D before, D now and z. */
+INLINE void look(int n, struct run *run, double step)
 {
     const struct system *s = &run->system;
     vec centre_vx = broadcast(0.0), centre_vy = broadcast(0.0);
     vec rates[MAX_PLANETS];
-    mask crossings[MAX_PLANETS], some = {0};
+    mask some = {0};
+    UNROLL
     for (int i = 0; i < n; i++) {
         const struct body *b = &run->bodies[i];
-        rates[i] = run->places[i].x * (b->vx + centre_vx) + run->places[i].y * (b->vy + centre_vy);
+        vec rate = run->places[i].x * (b->vx + centre_vx) + run->places[i].y * (b->vy + centre_vy);
         centre_vx = centre_vx + s->share[i] * b->vx;
         centre_vy = centre_vy + s->share[i] * b->vy;
-        crossings[i] = (run->rate[i] < broadcast(0.0)) & (rates[i] >= broadcast(0.0)) &
-                       (run->places[i].z > broadcast(0.0)) & run->alive;
-        some = some | crossings[i];
+        some = some | crossing(run->rate[i], rate, run->places[i].z);
+        rates[i] = rate;
     }
-    if (__builtin_expect(any(some), 0)) {
-        for (int i = 0; i < n; i++)
-            if (any(crossings[i]))
-                note(run, i, crossings[i], rates[i], step, before);
-    }
+    if (__builtin_expect(any((some & run->alive) < 0), 0))
+        for (int i = 0; i < n; i++) {
+            mask lanes = (crossing(run->rate[i], rates[i], run->places[i].z) & run->alive) < 0;
+            run->crossed[i] = (mask){0};
+            if (any(lanes))
+                note(run, i, lanes, rates[i], step);
+        }
+    UNROLL
     for (int i = 0; i < n; i++)
         run->rate[i] = rates[i];
 }
 
-/* One step from half step to half step: kick, then drift every planet. */
-INLINE void advance(int n, struct run *run, struct body *to)
+/* Queue the transits since the last half step, now that the kick after it is known. */
+static __attribute__((noinline)) void keep(
+    struct run *run, const struct body *before, const struct body *kicked)
 {
-    vec dt = broadcast(run->setup->dt);
-    struct body kicked[MAX_PLANETS];
-    struct distance there[MAX_PLANETS];
+    for (int i = 0; i < run->setup->n_planet; i++)
+        if (any(run->crossed[i]))
+            gather(&run->queues[i], i, run->crossed[i], before, run->bodies, kicked);
+    run->some_crossed = (mask){0};
+}
+
+/* The kick of a step, into the velocities of `kicked`; returns lanes with an encounter. `before` are the
+ * bodies half a step and more ago. */
+INLINE mask kick_all(int n, struct run *run, const struct body *before, struct body *kicked)
+{
     mask near = kick(
-        n, n, &run->system, run->bodies, run->distances, run->places, dt,
+        n, &run->system, run->bodies, run->distances, run->places, broadcast(1.0),
         run->setup->modified_kick, kicked);
+    if (__builtin_expect(any(run->some_crossed), 0))
+        keep(run, before, kicked);
+    return near;
+}
+
+/* One step from half step to half step: kick, then drift every planet. The bodies of the last half step
+ * give way to those of the next. */
+INLINE void advance(int n, struct run *run, struct body *before)
+{
+    const vec dt = broadcast(1.0);
+    struct body kicked[MAX_PLANETS];
+    mask near = kick_all(n, run, before, kicked);
     struct departure from = {run->bodies, kicked, run->distances, run->system.gm};
-    mask unbound = drift_from(n, &from, &dt, 0, &run->history, to, there);
-    run->bodies = to;
-    for (int i = 0; i < n; i++)
-        run->distances[i] = there[i];
+    mask unbound = drift_from(n, &from, &dt, 0, &run->history, before, run->distances);
+    run->bodies = before;
     heliocentric(n, &run->system, run->bodies, run->places);
     if (__builtin_expect(any((near | unbound) & run->alive), 0)) {
         retire(run, near & ~unbound & run->alive, FAILURE_CLOSE_APPROACH);
@@ -138,11 +175,10 @@ INLINE void advance(int n, struct run *run, struct body *to)
     }
 }
 
-INLINE void integrate_planets(int n, struct run *run)
+/* Half a step from the epoch. */
+static __attribute__((noinline)) void depart(int n, struct run *run)
 {
-    const struct setup *setup = run->setup;
-    double dt = setup->dt;
-    correct(n, &run->system, run->bodies, dt);
+    correct(n, &run->system, run->bodies);
     for (int i = 0; i < n; i++) {
         run->rate[i] = broadcast(0.0);
         for (int k = 0; k < 3; k++)
@@ -150,23 +186,29 @@ INLINE void integrate_planets(int n, struct run *run)
     }
     run->history.oldest = 0;
     heliocentric(n, &run->system, run->bodies, run->places);
-    look(n, run, run->bodies, -0.5); /* D at the epoch */
-    struct body other[MAX_PLANETS], *before = other;
-    memcpy(before, run->bodies, sizeof other);
-    vec half = broadcast(0.5 * dt);
-    drift_all(n, run->system.gm, run->bodies, &half, 0);
+    look(n, run, -0.5); /* D at the epoch */
+    memcpy(run->other, run->bodies, sizeof run->other);
+    drift_for(n, run->system.gm, run->bodies, 0.5);
     heliocentric(n, &run->system, run->bodies, run->places);
-    measure(n, run->bodies, run->distances);
-    look(n, run, before, 0.0);
-    for (double step = 1.0; (step - 0.5) * dt <= setup->span && any(run->alive); step += 1.0) {
-        struct body *to = before;
-        before = run->bodies;
-        advance(n, run, to);
-        look(n, run, before, step);
+    measure(n, &run->system, run->bodies, run->distances);
+    look(n, run, 0.0);
+}
+
+INLINE void integrate_planets(int n, struct run *run)
+{
+    const struct setup *setup = run->setup;
+    struct body *before = run->other, kicked[MAX_PLANETS];
+    for (double step = 1.0; (step - 0.5) * setup->dt <= setup->span && any(run->alive);
+         step += 1.0) {
+        struct body *last = run->bodies;
+        advance(n, run, before);
+        before = last;
+        look(n, run, step);
     }
+    kick_all(n, run, before, kicked);
     for (int i = 0; i < n; i++)
-        if (run->queues[i].n)
-            refine(n, i, &run->queues[i], dt, setup->modified_kick);
+        if (any(run->queues[i].waiting))
+            refine(&run->system, i, &run->queues[i], setup->dt);
 }
 
 void NAME(LEVEL)(
@@ -179,21 +221,31 @@ void NAME(LEVEL)(
     run.setup = setup;
     run.starts = starts;
     run.tracks = tracks;
-    for (int i = 0; i < setup->n_planet; i++)
-        run.queues[i].n = 0;
+    run.some_crossed = (mask){0};
+    for (int i = 0; i < setup->n_planet; i++) {
+        run.timed[i] = run.crossed[i] = run.queues[i].waiting = (mask){0};
+        run.queues[i].step = run.queues[i].guess = broadcast(0.0);
+    }
     for (int lane = 0; lane < LANES; lane++) {
         run.alive[lane] = lane < n ? -1 : 0;
         fill_lane(
             setup, &starts[lane < n ? lane : 0], lane, &run.system, bodies, run.circle, since);
+        for (int i = 0; i < setup->n_planet && lane < n; i++)
+            run.timed[i][lane] = setup->timed[starts[lane].order[i]] ? -1 : 0;
     }
     derive(setup->n_planet, &run.system);
-    drift_all(setup->n_planet, run.system.gm, bodies, since, 1);
+    drift_all(setup->n_planet, run.system.gm, bodies, since);
+    depart(setup->n_planet, &run);
     /* A number of planets that is known to the compiler lets it unroll, and keep registers full. */
     switch (setup->n_planet) {
     case 1: integrate_planets(1, &run); break;
     case 2: integrate_planets(2, &run); break;
     case 3: integrate_planets(3, &run); break;
     case 4: integrate_planets(4, &run); break;
-    default: integrate_planets(setup->n_planet, &run); break;
+    case 5: integrate_planets(5, &run); break;
+    case 6: integrate_planets(6, &run); break;
+    case 7: integrate_planets(7, &run); break;
+    case 8: integrate_planets(8, &run); break;
+    case 9: integrate_planets(9, &run); break;
     }
 }

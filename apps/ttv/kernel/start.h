@@ -10,9 +10,9 @@ enum element { MASS, PERIOD, ECOSW, ESINW, T0, INCLINATION, NODE };
 /* State at conjunction, 90 degrees from the node, where no anomaly is needed: with p = a (1 - e^2),
  * r = p / (1 + e sin w) and v = sqrt(gm / p) (-(1 + e sin w), e cos w) (Murray & Dermott 1999,
  * section 2.4), turned by inclination and node. */
-static void at_conjunction(const double *element, double gm, double state[6])
+static void at_conjunction(const double *element, double period, double gm, double state[6])
 {
-    double period = element[PERIOD], ecosw = element[ECOSW], esinw = element[ESINW];
+    double ecosw = element[ECOSW], esinw = element[ESINW];
     double ratio = period / (2.0 * EXACT_PI);
     double axis = exact_cbrt(gm * ratio * ratio);
     double p = axis * (1.0 - (ecosw * ecosw + esinw * esinw));
@@ -48,13 +48,14 @@ static void set_lane(struct body *b, int lane, const double state[6])
     b->vz[lane] = state[5];
 }
 
-/* Fill one lane of masses and bodies; the bodies are at their conjunctions, `since` days before
- * the epoch, by at most half a period. `circle` is where a lane that failed waits for the others. */
+/* Fill one lane of masses and bodies; the bodies are at their conjunctions, `since` steps before
+ * the epoch, by at most half a period. `circle` is where a lane that failed waits for the others.
+ * The integrator's unit of time is the step, because then it need not multiply by it. */
 static void fill_lane(
     const struct setup *setup, const struct start *start, int lane, struct system *s,
     struct body *b, struct body *circle, vec *since)
 {
-    double g = setup->gravity, total = setup->star_mass;
+    double dt = setup->dt, g = setup->gravity * dt * dt, total = setup->star_mass;
     s->star[lane] = g * setup->star_mass;
     for (int place = 0; place < setup->n_planet; place++) {
         const double *element = start->elements + N_ELEMENT * start->order[place];
@@ -62,10 +63,10 @@ static void fill_lane(
         double gm = g * setup->star_mass * ((total + mass) / total);
         total = total + mass;
         s->planet[place][lane] = g * (mass > MASSLESS ? mass : MASSLESS);
+        double period = element[PERIOD] / dt, wait = (setup->epoch - element[T0]) / dt;
         double state[6];
-        at_conjunction(element, gm, state);
+        at_conjunction(element, period, gm, state);
         set_lane(&b[place], lane, state);
-        double wait = setup->epoch - element[T0], period = element[PERIOD];
         since[place][lane] = wait - period * exact_round(wait / period);
         double ratio = period / (2.0 * EXACT_PI), axis = exact_cbrt(gm * ratio * ratio);
         const double round[6] = {axis, 0.0, 0.0, 0.0, 0.0, exact_sqrt(gm / axis)};

@@ -23,33 +23,14 @@ struct system {
     vec gm[MAX_PLANETS];              /* of the Jacobi orbit */
     vec inverse_inside[MAX_PLANETS];  /* 1 over G times the mass inside planet i */
     vec share[MAX_PLANETS];           /* m_i over the mass inside and including it */
-    vec product[MAX_PAIRS];           /* of both G m, in the order of the loops */
+    vec product[MAX_PAIRS];           /* of both G m, in the order of the loops; of two planets 3/2 of it */
 };
 
 struct vector {
     vec x, y, z;
 };
 
-INLINE struct vector scaled(struct vector a, vec by)
-{
-    return (struct vector){a.x * by, a.y * by, a.z * by};
-}
-
-INLINE void add(struct vector *to, struct vector a, vec by)
-{
-    to->x = to->x + a.x * by;
-    to->y = to->y + a.y * by;
-    to->z = to->z + a.z * by;
-}
-
-INLINE void subtract(struct vector *from, struct vector a, vec by)
-{
-    from->x = from->x - a.x * by;
-    from->y = from->y - a.y * by;
-    from->z = from->z - a.z * by;
-}
-
-INLINE vec norm2(struct vector a) { return a.x * a.x + a.y * a.y + a.z * a.z; }
+INLINE vec norm2(const struct vector *a) { return a->x * a->x + a->y * a->y + a->z * a->z; }
 
 /* Fill in what follows from the masses. */
 static __attribute__((noinline)) void derive(int n, struct system *s)
@@ -64,7 +45,7 @@ static __attribute__((noinline)) void derive(int n, struct system *s)
         s->gm[i] = s->star * (including * s->inverse_inside[i]);
         s->share[i] = s->planet[i] / including;
         for (int k = i + 1; k < n; k++)
-            *product++ = s->planet[i] * s->planet[k];
+            *product++ = broadcast(1.5) * (s->planet[i] * s->planet[k]);
         inside = including;
     }
 }
@@ -72,107 +53,133 @@ static __attribute__((noinline)) void derive(int n, struct system *s)
 /* Positions from the star. */
 INLINE void heliocentric(int n, const struct system *s, const struct body *b, struct vector *r)
 {
-    struct vector centre = {broadcast(0.0), broadcast(0.0), broadcast(0.0)};
+    vec x = broadcast(0.0), y = x, z = x; /* of the barycentre inside */
+    UNROLL
     for (int i = 0; i < n; i++) {
-        struct vector jacobi = {b[i].x, b[i].y, b[i].z};
-        r[i].x = jacobi.x + centre.x;
-        r[i].y = jacobi.y + centre.y;
-        r[i].z = jacobi.z + centre.z;
-        add(&centre, jacobi, s->share[i]);
+        r[i].x = b[i].x + x;
+        r[i].y = b[i].y + y;
+        r[i].z = b[i].z + z;
+        x = x + b[i].x * s->share[i];
+        y = y + b[i].y * s->share[i];
+        z = z + b[i].z * s->share[i];
     }
 }
 
 /* Distances from the origins of the Jacobi coordinates. */
-INLINE void measure(int n, const struct body *b, struct distance *d)
+INLINE void measure(int n, const struct system *s, const struct body *b, struct distance *d)
 {
     for (int i = 0; i < n; i++)
-        d[i] = distance_of(&b[i]);
+        distance_of(&b[i], s->gm[i], &d[i]);
 }
 
-/* Every pair's force over its distance: product / distance^3. Of the planets' pairs only those of
- * the first ones with any; returns lanes with an encounter. */
-INLINE mask attract(
-    int n, int first, const struct system *s, const struct vector *r, vec *force)
+/* A body's pairs with all outside of it: what is between them, the square of its length, and the rough
+ * inverse of that; entries up to the body itself are not used. */
+struct pairs {
+    vec x[MAX_PLANETS], y[MAX_PLANETS], z[MAX_PLANETS];
+    vec square[MAX_PLANETS], inverse[MAX_PLANETS];
+};
+
+/* Look from the star at the planets from `begin` on, or from planet j. */
+INLINE void look_out(int n, int begin, const struct vector *r, const struct vector *from, struct pairs *p)
 {
-    mask near = {0};
-    int count = 0;
-    for (int k = 1; k < n; k++)
-        force[count++] = norm2(r[k]);
-    for (int j = 0; j < first; j++)
-        for (int k = j + 1; k < n; k++) {
-            struct vector apart = {r[k].x - r[j].x, r[k].y - r[j].y, r[k].z - r[j].z};
-            vec square = norm2(apart);
-            if (k == j + 1)
-                near = near | (square < s->limit[j]);
-            force[count++] = square;
+    UNROLL
+    for (int k = begin; k < n; k++) {
+        vec x = r[k].x, y = r[k].y, z = r[k].z;
+        if (from) {
+            x = x - from->x;
+            y = y - from->y;
+            z = z - from->z;
         }
-    for (int i = 0; i < count; i++)
-        force[i] = over_cube(s->product[i], force[i]);
-    return near;
+        vec square = x * x + y * y + z * z;
+        p->x[k] = x;
+        p->y[k] = y;
+        p->z[k] = z;
+        p->square[k] = square;
+        p->inverse[k] = rough_inverse_root(square);
+    }
 }
 
-/* Accelerations of the first Jacobi coordinates by the interaction; returns lanes with an encounter.
+/* Accelerations of the Jacobi coordinates by the interaction; returns lanes with an encounter.
  *
  * First each body is pulled by all others, but for the star and planet 0, whose pull is in that
  * planet's Kepler orbit. A Jacobi coordinate counts from the barycentre of all inside: what that
  * is pulled by is taken off, and so is the planet's own Kepler orbit. Forces, which are equal and
- * opposite, are summed rather than accelerations. */
+ * opposite, are summed rather than accelerations. The rough inverses of a body's pairs are begun before
+ * the pairs of the body inside of it are finished, because they take long. */
 INLINE mask accelerations(
-    int n, int first, const struct system *s, const struct body *b, const struct distance *d,
+    int n, const struct system *s, const struct body *b, const struct distance *d,
     const struct vector *r, struct vector *a)
 {
-    const struct vector zero = {broadcast(0.0), broadcast(0.0), broadcast(0.0)};
-    struct vector inside = zero; /* on the star and the inner planets */
-    struct vector on[MAX_PLANETS];
-    vec forces[MAX_PAIRS];
-    const vec *force = forces;
-    mask near = attract(n, first, s, r, forces);
-    on[0] = zero;
+    vec x = broadcast(0.0), y = x, z = x; /* on the star and the inner planets */
+    vec on_x[MAX_PLANETS], on_y[MAX_PLANETS], on_z[MAX_PLANETS];
+    const vec *product = s->product;
+    struct pairs rows[2];
+    mask near = {0};
+    on_x[0] = on_y[0] = on_z[0] = x;
+    look_out(n, 1, r, NULL, &rows[1]);
+    look_out(n, 1, r, &r[0], &rows[0]);
+    UNROLL
     for (int k = 1; k < n; k++) {
-        struct vector pull = scaled(r[k], *force++);
-        on[k] = (struct vector){-pull.x, -pull.y, -pull.z};
-        inside.x = inside.x + pull.x;
-        inside.y = inside.y + pull.y;
-        inside.z = inside.z + pull.z;
+        const struct pairs *row = &rows[1];
+        vec force = over_cube(*product++, row->square[k], row->inverse[k]);
+        vec pull_x = row->x[k] * force, pull_y = row->y[k] * force, pull_z = row->z[k] * force;
+        on_x[k] = -pull_x;
+        on_y[k] = -pull_y;
+        on_z[k] = -pull_z;
+        x = x + pull_x;
+        y = y + pull_y;
+        z = z + pull_z;
     }
-    for (int j = 0; j < first; j++) {
-        struct vector own = on[j];
+    UNROLL
+    for (int j = 0; j < n; j++) {
+        const struct pairs *row = &rows[j % 2];
+        vec own_x = on_x[j], own_y = on_y[j], own_z = on_z[j];
+        if (j + 1 < n) {
+            near = near | (row->square[j + 1] < s->limit[j]);
+            look_out(n, j + 2, r, &r[j + 1], &rows[(j + 1) % 2]);
+        }
+        UNROLL
         for (int k = j + 1; k < n; k++) {
-            struct vector apart = {r[k].x - r[j].x, r[k].y - r[j].y, r[k].z - r[j].z};
-            struct vector pull = scaled(apart, *force++);
-            own.x = own.x + pull.x;
-            own.y = own.y + pull.y;
-            own.z = own.z + pull.z;
-            on[k].x = on[k].x - pull.x;
-            on[k].y = on[k].y - pull.y;
-            on[k].z = on[k].z - pull.z;
+            vec force = over_cube_short(*product++, row->square[k], row->inverse[k]);
+            vec pull_x = row->x[k] * force, pull_y = row->y[k] * force, pull_z = row->z[k] * force;
+            own_x = own_x + pull_x;
+            own_y = own_y + pull_y;
+            own_z = own_z + pull_z;
+            on_x[k] = on_x[k] - pull_x;
+            on_y[k] = on_y[k] - pull_y;
+            on_z[k] = on_z[k] - pull_z;
         }
-        a[j] = scaled(own, s->inverse_planet[j]);
-        subtract(&a[j], inside, s->inverse_inside[j]);
-        inside.x = inside.x + own.x;
-        inside.y = inside.y + own.y;
-        inside.z = inside.z + own.z;
+        vec mine = s->inverse_planet[j], theirs = s->inverse_inside[j];
+        vec a_x = own_x * mine - x * theirs, a_y = own_y * mine - y * theirs;
+        vec a_z = own_z * mine - z * theirs;
+        x = x + own_x;
+        y = y + own_y;
+        z = z + own_z;
         if (j > 0) {
-            struct vector jacobi = {b[j].x, b[j].y, b[j].z};
-            vec inverse = d[j].inverse;
-            add(&a[j], jacobi, s->gm[j] * (inverse * inverse * inverse));
+            vec orbit = d[j].potential * (d[j].inverse * d[j].inverse);
+            a_x = a_x + b[j].x * orbit;
+            a_y = a_y + b[j].y * orbit;
+            a_z = a_z + b[j].z * orbit;
         }
+        a[j].x = a_x;
+        a[j].y = a_y;
+        a[j].z = a_z;
     }
     return near;
 }
 
-/* Kick the velocities of the first planets for a time dt; r are the heliocentric positions. Only the
+/* Kick the velocities for a time dt; r are the heliocentric positions. Only the
  * velocities of `to` are written.
  *
  * The modified kick evaluates the force where the force itself has led after dt^2 / 12, which adds
  * the gradient term of a fourth-order scheme without any gradient (Wisdom, Holman & Touma 1996,
  * Fields Inst. Commun. 10, 217; Rein, Tamayo & Brown 2019, MNRAS 489, 4632). */
 INLINE mask kick(
-    int n, int first, const struct system *s, const struct body *b, const struct distance *d,
+    int n, const struct system *s, const struct body *b, const struct distance *d,
     const struct vector *r, vec dt, int modified, struct body *to)
 {
     struct vector a[MAX_PLANETS];
-    mask near = accelerations(n, modified ? n : first, s, b, d, r, a);
+    mask near = accelerations(n, s, b, d, r, a);
     if (modified) {
         struct body moved[MAX_PLANETS];
         struct distance apart[MAX_PLANETS];
@@ -183,11 +190,11 @@ INLINE mask kick(
             moved[i].y = b[i].y + by * a[i].y;
             moved[i].z = b[i].z + by * a[i].z;
         }
-        measure(n, moved, apart);
+        measure(n, s, moved, apart);
         heliocentric(n, s, moved, there);
-        near = near | accelerations(n, first, s, moved, apart, there, a);
+        near = near | accelerations(n, s, moved, apart, there, a);
     }
-    for (int i = 0; i < first; i++) {
+    for (int i = 0; i < n; i++) {
         to[i].vx = b[i].vx + dt * a[i].x;
         to[i].vy = b[i].vy + dt * a[i].y;
         to[i].vz = b[i].vz + dt * a[i].z;
@@ -196,14 +203,14 @@ INLINE mask kick(
 }
 
 /* A kick away from the main loop, where the positions are not at hand. */
-INLINE void kick_alone(
-    int n, int first, const struct system *s, struct body *b, vec dt, int modified)
+static __attribute__((noinline)) void kick_alone(
+    int n, const struct system *s, struct body *b, double dt)
 {
     struct distance d[MAX_PLANETS];
     struct vector r[MAX_PLANETS];
-    measure(n, b, d);
+    measure(n, s, b, d);
     heliocentric(n, s, b, r);
-    kick(n, first, s, b, d, r, dt, modified, b);
+    kick(n, s, b, d, r, broadcast(dt), 0, b);
 }
 
 #endif

@@ -2,7 +2,7 @@
  *
  * A planet is nearest to the star's centre on the sky where D = x vx + y vy = 0, rising, in front
  * of the star. The integrator stands at half steps; a change of sign there gives a candidate.
- * A planet's candidates of all lanes are packed into full vectors before they are refined. */
+ * A planet's candidates of all lanes are refined together. */
 #ifndef OPENASTRO_TRANSITS_H
 #define OPENASTRO_TRANSITS_H
 
@@ -16,53 +16,42 @@
 #define ARC_FINISHED 1e-6
 #define ARC_ITERATIONS 30
 
-/* Candidates of one planet, each in a lane, that wait until they fill a vector. */
+/* Candidates of one planet, each in the lane of its parameter set, that wait until one of these has
+ * another. A planet passes once a period in every lane, so that then nearly all have theirs. */
 struct queue {
-    int n;
-    struct system system;
-    struct body before[MAX_PLANETS]; /* Jacobi states before and after the change of sign */
-    struct body after[MAX_PLANETS];
-    double step[LANES];              /* half steps until `after`, whose time is (step + 1/2) dt */
-    vec guess;                       /* of the transit, in steps after `step` */
-    double *times[LANES];            /* where the answers go */
+    mask waiting;
+    struct body here[MAX_PLANETS];  /* Jacobi states after the change of sign, of the planet and all inside */
+    struct body there[MAX_PLANETS]; /* before it or kicked: at half a step from the other end */
+    vec step, guess;                /* half steps until `here`, at step + 1/2; the transit after `step` */
+    double *times[LANES];           /* where the answers go */
 };
 
-/* The first of a queue goes to all lanes, so that none of them is ever empty. */
-INLINE void put(vec *to, int slot, const vec *from, int lane)
-{
-    if (slot == 0)
-        *to = broadcast((*from)[lane]);
-    else
-        (*to)[slot] = (*from)[lane];
-}
+INLINE void put(vec *to, mask lanes, vec from) { *to = choose(lanes, from, *to); }
 
-INLINE void put_body(struct body *to, int slot, const struct body *from, int lane)
+/* Put lanes' states about the change of sign into a queue: before and after it, and the velocities that
+ * the next kick gives. A queue that was empty takes all lanes, so that there is a state in each. */
+INLINE void gather(
+    struct queue *q, int place, mask lanes, const struct body *before, const struct body *after,
+    const struct body *kicked)
 {
-    put(&to->x, slot, &from->x, lane);
-    put(&to->y, slot, &from->y, lane);
-    put(&to->z, slot, &from->z, lane);
-    put(&to->vx, slot, &from->vx, lane);
-    put(&to->vy, slot, &from->vy, lane);
-    put(&to->vz, slot, &from->vz, lane);
-}
-
-/* Append one lane's system and its states about the change of sign. */
-static void append(
-    int n, int place, struct queue *q, const struct system *s, const struct body *before,
-    const struct body *after, int lane, double step, double guess, double *time)
-{
-    int slot = q->n++;
-    vec guesses = broadcast(guess);
-    put(&q->guess, slot, &guesses, lane);
-    q->step[slot] = step;
-    q->times[slot] = time;
-    put(&q->system.star, slot, &s->star, lane);
-    for (int i = 0; i < n; i++) {
-        put(&q->system.planet[i], slot, &s->planet[i], lane);
-        put_body(&q->after[i], slot, &after[i], lane);
-        if (i <= place) /* those outside do not move the planet's own coordinates */
-            put_body(&q->before[i], slot, &before[i], lane);
+    mask earlier = q->guess < broadcast(0.0), into = any(q->waiting) ? lanes : ~(mask){0};
+    for (int i = 0; i <= place; i++) {
+        const struct body *a = &after[i], *b = &before[i], *k = &kicked[i];
+        struct body *here = &q->here[i], *there = &q->there[i];
+        put(&here->x, into, a->x);
+        put(&here->y, into, a->y);
+        put(&here->z, into, a->z);
+        put(&here->vx, into, a->vx);
+        put(&here->vy, into, a->vy);
+        put(&here->vz, into, a->vz);
+        put(&there->x, into, choose(earlier, b->x, a->x));
+        put(&there->y, into, choose(earlier, b->y, a->y));
+        put(&there->z, into, choose(earlier, b->z, a->z));
+        put(&there->vx, into, choose(earlier, b->vx, k->vx));
+        put(&there->vy, into, choose(earlier, b->vy, k->vy));
+        put(&there->vz, into, choose(earlier, b->vz, k->vz));
     }
+    q->waiting = q->waiting | lanes;
 }
 
 /* Heliocentric position and velocity of one planet: those outside of it do not matter. */
@@ -90,13 +79,13 @@ struct end {
 
 /* Newton's method for the zero of D on the osculating orbit, inside a bracket;
  * dD/dt = vx^2 + vy^2 - gm (x^2 + y^2) / r^3. */
-INLINE void approach_transit(struct end *end, vec finished)
+INLINE void approach_transit(struct end *end)
 {
     const struct body *b = &end->at;
     const struct orbit *o = &end->orbit;
     struct gauss g = gauss_of(o->beta, end->s);
     vec inverse_r = broadcast(1.0) / distance_at(o, &g), time = time_at(o, end->s, &g);
-    vec pull = o->gm * o->inverse_r0, here = o->gm * inverse_r;
+    vec pull = o->potential, here = o->gm * inverse_r;
     vec f = broadcast(1.0) - pull * g.g2, h = time - o->gm * g.g3;
     vec f_dot = -(pull * inverse_r * g.g1), h_dot = broadcast(1.0) - here * g.g2;
     vec x = f * b->x + h * b->vx, y = f * b->y + h * b->vy;
@@ -111,7 +100,7 @@ INLINE void approach_transit(struct end *end, vec finished)
     wait = next - time;
     end->s = choose(end->active, end->s + wait * inverse_r, end->s);
     end->time = choose(end->active, next, end->time);
-    end->active = end->active & (magnitude(wait) > finished);
+    end->active = end->active & (magnitude(wait) > broadcast(ARC_FINISHED));
 }
 
 /* Refine the candidates of one planet, and empty the queue.
@@ -121,53 +110,43 @@ INLINE void approach_transit(struct end *end, vec finished)
  * ends go through every stage side by side. The time is found on the osculating orbits of both ends and blended by
  * the distance from each (Deck et al. 2014, ApJ 787, 132, section 3.2). */
 static __attribute__((noinline)) void refine(
-    int n, int place, struct queue *q, double step, int modified)
+    const struct system *s, int place, struct queue *q, double dt)
 {
-    const struct system *s = &q->system;
-    derive(n, &q->system);
-    struct body kicked[MAX_PLANETS], bodies[2 * MAX_PLANETS];
+    struct body bodies[2 * MAX_PLANETS];
     vec gm[2 * MAX_PLANETS], times[2 * MAX_PLANETS];
-    vec dt = broadcast(step), half = broadcast(0.5 * step), guess = q->guess * dt;
-    mask earlier = guess < broadcast(0.0);
-    vec way = choose(earlier, -dt, dt), finished = broadcast(ARC_FINISHED * step);
+    vec forward = broadcast(1.0), reach = broadcast(0.6), guess = q->guess;
+    vec way = choose(guess < broadcast(0.0), -forward, forward);
     int m = place + 1; /* those outside do not move the planet's own coordinates */
-    for (int i = 0; i < n; i++)
-        kicked[i] = q->after[i];
-    kick_alone(n, m, s, kicked, dt, modified);
     for (int i = 0; i < m; i++) {
-        const struct body *start = &q->before[i], *end = &kicked[i];
-        bodies[i] = q->after[i];
-        bodies[m + i] = (struct body){
-            choose(earlier, start->x, end->x),   choose(earlier, start->y, end->y),
-            choose(earlier, start->z, end->z),   choose(earlier, start->vx, end->vx),
-            choose(earlier, start->vy, end->vy), choose(earlier, start->vz, end->vz),
-        };
+        bodies[i] = q->here[i];
+        bodies[m + i] = q->there[i];
         gm[i] = gm[m + i] = s->gm[i];
-        times[i] = -half;
+        times[i] = broadcast(-0.5);
         times[m + i] = broadcast(0.5) * way;
     }
-    drift_all(2 * m, gm, bodies, times, 1);
+    drift_all(2 * m, gm, bodies, times);
     struct end ends[2];
     for (int i = 0; i < 2; i++) {
         struct end *end = &ends[i];
         end->at = heliocentric_of(place, s, bodies + i * m);
-        end->orbit = orbit_of(&end->at, s->star + s->planet[place]);
+        orbit_of(&end->at, s->star + s->planet[place], &end->orbit);
         end->time = i ? guess - way : guess;
         end->s = first_guess(&end->orbit, end->time);
-        end->active = ~(mask){0};
+        end->active = q->waiting;
         /* The change of sign is half a step away at most; the osculating orbit's may be a bit more. */
-        end->low = end->time - (guess + broadcast(0.6) * dt);
-        end->high = end->time + (broadcast(0.6) * dt - guess);
+        end->low = end->time - (guess + reach);
+        end->high = end->time + (reach - guess);
     }
     for (int i = 0; i < ARC_ITERATIONS && any(ends[0].active | ends[1].active); i++)
         for (int k = 0; k < 2; k++)
-            approach_transit(&ends[k], finished);
+            approach_transit(&ends[k]);
     /* t = near (1 - t / way) + other (t / way), solved for t */
     vec near = ends[0].time, other = way + ends[1].time;
-    vec t = near / (broadcast(1.0) + (near - other) / way);
-    for (int slot = 0; slot < q->n; slot++)
-        *q->times[slot] = q->step[slot] * step + t[slot];
-    q->n = 0;
+    vec t = q->step + near / (forward + (near - other) / way);
+    for (int lane = 0; lane < LANES; lane++)
+        if (q->waiting[lane])
+            *q->times[lane] = t[lane] * dt;
+    q->waiting = (mask){0};
 }
 
 #endif

@@ -2,7 +2,8 @@
  *
  *   arithmetic FUNCTION < doubles > doubles
  *
- * inverse_root: x; over_cube: w, x; gauss: z, and c0..c3 with G_k = s^k c_k for s = 1 come back.
+ * inverse_root: x; over_cube: w, x; over_cube_short: 3/2 w, x; gauss and gauss_short: z, and c0..c3 with
+ * G_k = s^k c_k for s = 1 come back.
  * The number of arguments must be a multiple of the lanes. */
 #include <stdio.h>
 #include <string.h>
@@ -38,17 +39,26 @@ int main(int argc, char **argv)
     if (argc != 2)
         return 2;
     vec in[2], out[4];
-    int is_cube = !strcmp(argv[1], "over_cube"), is_gauss = !strcmp(argv[1], "gauss");
+    int is_cube = !strncmp(argv[1], "over_cube", 9), is_gauss = !strncmp(argv[1], "gauss", 5);
+    int is_short = strstr(argv[1], "_short") != NULL;
     while (take(in, is_cube ? 2 : 1)) {
         if (is_gauss) {
-            struct gauss g = gauss_of(in[0], broadcast(1.0));
+            struct gauss g;
+            if (is_short)
+                gauss_short(in[0], broadcast(1.0), &g);
+            else
+                g = gauss_of(in[0], broadcast(1.0));
             out[0] = g.g0;
             out[1] = g.g1;
             out[2] = g.g2;
             out[3] = g.g3;
             give(out, 4);
         } else {
-            out[0] = is_cube ? over_cube(in[0], in[1]) : inverse_root(in[0]);
+            vec rough = rough_inverse_root(is_cube ? in[1] : in[0]);
+            if (is_short)
+                out[0] = over_cube_short(in[0], in[1], rough);
+            else
+                out[0] = is_cube ? over_cube(in[0], in[1], rough) : inverse_root(in[0]);
             give(out, 1);
         }
     }
