@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from server.services.summary_fields import entries
+from server.services.summary_fields import entries, optional
 
 if TYPE_CHECKING:
     pass
@@ -135,3 +135,22 @@ def read_verdict(holder: Mapping[str, Any]) -> VerdictView | None:
         sentence=_text(stored.get("sentence")),
         rows=tuple(rows),
     )
+
+
+def _row(item: Mapping[str, Any]) -> VerdictRow:
+    return VerdictRow(
+        key=_text(item.get("key")),
+        word=_text(item.get("word")),
+        title=_text(item.get("title") or item.get("key")),
+        value=optional(item.get("value")),
+        limit=optional(item.get("limit")),
+        relation=_text(item.get("relation")),
+        met=item.get("met") is True,
+        text=_text(item.get("text")),
+    )
+
+
+def _text(value: Any) -> str:
+    """Return a text in one line; without control characters, because it may go to a terminal."""
+    words = value.split() if isinstance(value, str) else []
+    return "".join(character for character in " ".join(words) if character.isprintable())

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from apps.runtime.runtime import open_runtime
+from apps.ttv.population.importance import kish, picked
 from apps.ttv.table import TABLE_FILE
 from apps.ttv_nested import run
 from assimilator import nested as assimilator
@@ -20,7 +21,6 @@ from boinc_project.unit import seal
 from validator import nested as validator
 from work_generator import nested
 from work_generator.campaign_file import load_campaign
-from apps.ttv.population.importance import kish, picked
 from work_generator.nested_file import default_sampler
 from work_generator.proposals import DEGREES, proposal_of
 from work_generator.ttv_file import posterior_of

@@ -12,13 +12,13 @@ from scipy import stats
 from apps.nested.cube import CubeLikelihood
 from apps.nested.proposal import parse_proposal
 from apps.ttv.likelihood import Posterior
+from apps.ttv.population.importance import kish, log_mean, relative_error
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable, parse_table
 from boinc_project.errors import InputError
 from tests.science.simulated import PAIR, SPAN, TRUTH, settings, simulated_table
 from work_generator import region
 from work_generator.campaign_file import load_campaign
-from apps.ttv.population.importance import kish, log_mean, relative_error
 from work_generator.modes import Mode, find_mode
 from work_generator.pilot import Pilot, fly
 from work_generator.population import from_peaks, last_look

@@ -12,6 +12,7 @@ import pytest
 
 from apps import ttv_mcmc
 from apps.runtime import open_runtime
+from apps.ttv.population.straightening import dependence_order
 from assimilator import ttv as assimilator
 from assimilator.outputs import Canonical
 from assimilator.product import Product
@@ -20,7 +21,6 @@ from boinc_project.unit import Unit, seal
 from tests.integration.daemons.conftest import Shop, shop
 from work_generator.campaign_file import load_campaign
 from work_generator.proposals import fit_proposal
-from apps.ttv.population.straightening import dependence_order
 from work_generator.ttv_file import posterior_of
 
 __all__ = ["Shop", "shop"]

@@ -14,6 +14,7 @@ from apps.nested.cube import CubeLikelihood, PriorTransform
 from apps.nested.run import is_complete
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
+from apps.ttv.population.straightening import dependence_order
 from apps.ttv.sampler_settings import COMPONENT_KEYS
 from apps.ttv.settings import Problem
 from apps.ttv.table import parse_table
@@ -25,7 +26,6 @@ from boinc_project.unit import Unit, seal
 from tests import nested_targets
 from tests.unit.validator import ttv_case
 from work_generator.proposals import fit_proposal
-from apps.ttv.population.straightening import dependence_order
 
 MODEL = ttv_case.MODEL | {"engine": "batch", "modified_kick": False}
 # A circular orbit for the unseen planet: what is left is one compact mode, which runs can agree on.

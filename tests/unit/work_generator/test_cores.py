@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from apps.ttv.population.importance import kish, log_mean, relative_error
 from apps.ttv.settings import Problem
 from tests.science.simulated import PAIR, SPAN, settings
 from work_generator.cores import Core, cores_of, narrow, widen
-from apps.ttv.population.importance import kish, log_mean, relative_error
 from work_generator.proposals import Proposal, fit_proposal
 
 SIGMA = 0.03

@@ -17,6 +17,7 @@ from apps.nested.cube import CHOICE, OUTSIDE, Cube, CubeLikelihood
 from apps.nested.proposal import SPREAD, Proposal
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import JointPrior, Posterior
+from apps.ttv.population.straightening import to_json
 from apps.ttv.sampler_settings import COMPONENT_KEYS
 from apps.ttv.settings import Problem
 from apps.ttv.shear import Shear
@@ -24,7 +25,6 @@ from apps.ttv.table import parse_table
 from boinc_project.errors import UnitError
 from tests import nested_targets
 from tests.unit.validator import nested_case, ttv_case
-from apps.ttv.population.straightening import to_json
 
 LIMIT = stats.norm.isf(5e-5)
 """Standard errors that a mean is beyond with a probability of 1e-4."""

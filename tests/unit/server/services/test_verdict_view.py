@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -16,7 +14,6 @@ from server.services.verdict_view import (
     MEANINGS,
     UNREADABLE,
     VerdictView,
-    meets_stop_rule,
     read_verdict,
 )
 from tests.factories import product_verdict, sampled_verdict, verdict_row
@@ -119,20 +116,3 @@ JSON = st.recursive(
 def test_anything_is_read_without_an_error(stored: dict[str, object]) -> None:
     view = read(stored)
     assert view.holds is all(stored.get(word) is True for word in MEANINGS)
-
-
-@pytest.mark.parametrize(
-    ("verdict", "converged", "meets"),
-    [
-        (sampled_verdict(), False, True),
-        # A model that does not describe its data cannot be sampled away.
-        (sampled_verdict(described=False, informative=False), False, True),
-        (product_verdict(), True, False),
-        ("good", True, False),
-        (None, True, True),
-        (None, False, False),
-    ],
-)
-def test_a_campaign_ends_on_sampled(verdict: object, converged: bool, meets: bool) -> None:
-    product = SimpleNamespace(summary=lambda: {"verdict": verdict}, converged=converged)
-    assert meets_stop_rule(cast(Any, product)) is meets

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from apps.ttv.sampler_settings import parse_sampler
 from apps.ttv.population.straightening import dependence_order, fit_shear, to_json
+from apps.ttv.sampler_settings import parse_sampler
 
 
 def bent(n: int) -> np.ndarray:
