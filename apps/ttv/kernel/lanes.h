@@ -24,8 +24,10 @@ typedef uint64_t bits __attribute__((vector_size(8 * LANES)));
 #define INLINE static inline __attribute__((always_inline))
 
 /* A loop over planets is unrolled where their number is known to the compiler: its arrays then are
- * registers, and its length is not guessed at. */
-#if defined(__clang__)
+ * registers, and its length is not guessed at. Vectors of several registers leave none for that. */
+#if LANES > 8 || !defined(__OPTIMIZE__)
+#define UNROLL
+#elif defined(__clang__)
 #define UNROLL _Pragma("unroll")
 #else
 #define UNROLL _Pragma("GCC unroll 9")
