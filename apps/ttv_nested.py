@@ -28,6 +28,8 @@ from apps.runtime.checkpoint import CheckpointFile
 from apps.runtime.errors import QuitRequested
 from apps.runtime.runtime import Runtime
 from apps.ttv.likelihood import Posterior
+from apps.ttv.population import unit as populations
+from apps.ttv.population.settings import is_population
 from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
 from boinc_project.errors import CorruptCheckpoint, UnitError
 from boinc_project.nested_output import NestedOutput, write_nested_output
@@ -35,7 +37,7 @@ from boinc_project.seeds import Stream, stream_key
 from boinc_project.unit import Unit
 
 APP_NAME = "ttv_nested"
-APP_VERSION = 200
+APP_VERSION = 210
 APP_TITLE = "Nested sampling of transit timing"
 FROZEN_FROM = "freeze-nested"
 """The lock file below ``requirements/`` that the app is frozen from."""
@@ -50,7 +52,8 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
     Parameters
     ----------
     unit : Unit
-        What to compute; see `apps.nested.settings`.
+        What to compute: a run, see `apps.nested.settings`, or populations, see
+        `apps.ttv.population.settings`.
     inputs : Mapping[str, Path]
         Where the input files are, by logical name; ``transits.csv`` is needed.
     output : Path
@@ -65,6 +68,9 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
     """
     if TABLE_FILE not in inputs:
         raise UnitError(f"The input file {TABLE_FILE} is missing.", name=TABLE_FILE)
+    if is_population(unit.settings):
+        populations.run(unit, inputs, output, runtime, app_version=APP_VERSION)
+        return
     settings = NestedUnit.from_mapping(unit.settings)
     posterior = Posterior(settings.problem, parse_table(inputs[TABLE_FILE].read_bytes()))
     target = CubeLikelihood(posterior, settings.sampler.proposal, runtime.poll)

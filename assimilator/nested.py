@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, kstwo
 
 from apps.nested.cube import Cube
-from apps.nested.proposal import parse_proposal
 from apps.nested.run import log_left
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, parse_table
@@ -112,18 +111,6 @@ def merge(
         rejected=tuple(rejected),
         created_at=created_at,
     )
-
-
-def cube_of(campaign: Campaign, problem: Problem) -> Cube:
-    """Return what the unit cube of a campaign's runs stands for: the same in all its units.
-
-    Raises
-    ------
-    UnitError
-        If the campaign's proposal is not usable.
-    """
-    raw = campaign.settings.get("proposal")
-    return Cube(problem, None if raw is None else parse_proposal(raw, problem.n_dim))
 
 
 def sub_run(

@@ -135,7 +135,7 @@ def images(n_audit: int, directory: Path) -> Iterator[Falsehood]:
             )
             for case in cases
         ]
-        alone = registry.get("reprojection").ONE_WORD_IS_ENOUGH
+        alone = registry.get("reprojection").one_word_is_enough(cases[0].unit)
         yield Falsehood(f"image: {_name(forge)}", seen, alone=alone)
 
 

@@ -16,6 +16,7 @@ from apps.nested.run import MAX_BLOCKS, log_left
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
 from apps.ttv.operations import CREDIT_FLOP_PER_PLANET_STEP, planet_steps
+from apps.ttv.population.settings import is_population
 from boinc_project.errors import OutputError
 from boinc_project.nested_output import NestedOutput, content_digest, read_nested_output
 from boinc_project.nested_weights import (
@@ -24,7 +25,7 @@ from boinc_project.nested_weights import (
 )
 from boinc_project.seeds import Stream, step_bits, stream_key
 from boinc_project.unit import Unit
-from validator import nested_audit, nested_comparison
+from validator import nested_audit, nested_comparison, population
 from validator.credit import cobblestones
 from validator.nested_comparison import is_finite
 from validator.nested_segments import LOGL_TOLERANCE, RELATIVE_TOLERANCE, Retrace
@@ -49,15 +50,18 @@ MAX_COPIES = 0.5
 """Largest share of points that are copies of others. A walk none of whose steps was accepted
 returns the point that it began with; a run of which most points are such has not been sampled."""
 
-LENGTH_IS_KNOWN = False
-"""See `validator.registry.AppValidator`."""
 referee = None
 """Two outputs that disagree in a part do so in all that follows from it: another one decides."""
 
-ONE_WORD_IS_ENOUGH = True
-"""See `validator.registry.AppValidator`."""
 
-compare = nested_comparison.compare
+def length_is_known(unit: Unit) -> bool:  # noqa: ARG001 - of every unit
+    """Tell what `validator.registry.AppValidator` asks."""
+    return False
+
+
+def one_word_is_enough(unit: Unit) -> bool:
+    """Tell what `validator.registry.AppValidator` asks."""
+    return not is_population(unit.settings)
 
 
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
@@ -68,6 +72,8 @@ def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
     UnitError
         If the unit or its inputs are not usable; the output cannot be judged then.
     """
+    if is_population(unit.settings):
+        return population.check(unit, path, inputs)
     settings = NestedUnit.from_mapping(unit.settings)
     posterior = Posterior(settings.problem, transit_table(unit, inputs))
     try:
@@ -99,6 +105,13 @@ def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
     )
 
 
+def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
+    """Compare two outputs of a unit, runs or populations."""
+    if is_population(unit.settings):
+        return population.compare(unit, path_a, path_b)
+    return nested_comparison.compare(unit, path_a, path_b)
+
+
 def audit(
     unit: Unit,
     path: Path,
@@ -118,6 +131,8 @@ def audit(
     cpu : Callable
         CPU seconds spent by this process.
     """
+    if is_population(unit.settings):
+        return closed(population.audit, unit, path, inputs, rng=rng)
     return closed(
         nested_audit.audit,
         unit,
@@ -150,6 +165,8 @@ def credit(unit: Unit, output: Path) -> float:
     OutputError
         If the output cannot be read.
     """
+    if is_population(unit.settings):
+        return population.credit(unit)
     settings = NestedUnit.from_mapping(unit.settings)
     model, found = settings.problem.model, read_nested_output(output)
     most = found.calls[0] + settings.sampler.max_call

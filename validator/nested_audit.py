@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.nested.cube import Cube
+from apps.nested.cube import cube_of
 from apps.nested.proposal import Proposal
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
@@ -211,7 +211,7 @@ def _opinion(
     weighty = np.flatnonzero(logl >= logl.max() - WEIGHTY)
     n = max(1, min(MAX_REFERENCE, affordable, len(weighty)))
     chosen = rng.choice(weighty, size=n, replace=False)
-    points = Cube(posterior.problem, proposal).transform(cube[chosen])
+    points = cube_of(posterior, proposal).transform(cube[chosen])
     return second_opinion(
         posterior.problem, posterior.table, points, posterior.log_densities(points)
     )

@@ -117,21 +117,20 @@ class Referee(Protocol):
 class AppValidator(Protocol):
     """What a validator module offers: one module an app."""
 
-    @property
-    def LENGTH_IS_KNOWN(self) -> bool:
+    def length_is_known(self, unit: Unit, /) -> bool:
         """Whether a unit's operations are known beforehand, or counted in its output.
 
-        What comes too early for them is refused. Those of a nested run are a guess.
+        What comes too early for them is refused. Those of a nested run or a population are a guess.
         """
         ...
 
-    @property
-    def ONE_WORD_IS_ENOUGH(self) -> bool:
+    def one_word_is_enough(self, unit: Unit, /) -> bool:
         """Whether a host with a record may compute a unit alone.
 
         An audit computes a fiftieth of an output again. It finds what is wrong in a tenth of it
         soon, and what is wrong in one part of some hundred hardly ever. So few draws change no
-        posterior, while one false tile is a false place in the sky.
+        posterior, while one false tile is a false place in the sky, and one population is all of a
+        second opinion.
         """
         ...
 

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
-from apps.ttv.operations import credit_flop
+from apps.ttv.operations import credit_flop, likelihood_calls
+from apps.ttv.population.settings import is_population
 from apps.ttv.settings import TtvSettings
 from boinc_project.errors import OutputError
 from boinc_project.ttv_output import TtvOutput, content_digest, read_ttv_output
 from boinc_project.unit import Unit
-from validator import ttv_audit
+from validator import population, ttv_audit
 from validator.comparison import open_both
 from validator.credit import cobblestones
 from validator.segments import PLANNED_SHARE, TOLERANCE, UNSURE, Fate, Purse
@@ -45,13 +46,18 @@ STALL_EXPECTED = 125.0
 """Acceptances expected in a stretch without any, above which a chain was not run but padded. Even
 if the rate fell to a fifth after the burn-in, an honest chain does so with probability e^-25."""
 
-LENGTH_IS_KNOWN = True
-"""See `validator.registry.AppValidator`."""
 referee = None
 """Two outputs that disagree in a part do so in all that follows from it: another one decides."""
 
-ONE_WORD_IS_ENOUGH = True
-"""See `validator.registry.AppValidator`."""
+
+def length_is_known(unit: Unit) -> bool:
+    """Tell what `validator.registry.AppValidator` asks."""
+    return not is_population(unit.settings)
+
+
+def one_word_is_enough(unit: Unit) -> bool:
+    """Tell what `validator.registry.AppValidator` asks."""
+    return not is_population(unit.settings)
 
 
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
@@ -62,6 +68,8 @@ def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
     UnitError
         If the unit or its inputs are not usable; the output cannot be judged then.
     """
+    if is_population(unit.settings):
+        return population.check(unit, path, inputs)
     settings = TtvSettings.from_mapping(unit.settings)
     posterior = Posterior(settings.problem, transit_table(unit, inputs))
     try:
@@ -99,6 +107,8 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
     OutputError
         If one of them cannot be read.
     """
+    if is_population(unit.settings):
+        return population.compare(unit, path_a, path_b)
     both = open_both(
         unit,
         (path_a, path_b),
@@ -150,6 +160,8 @@ def audit(
     cpu : Callable
         CPU seconds spent by this process.
     """
+    if is_population(unit.settings):
+        return closed(population.audit, unit, path, inputs, rng=rng)
     return closed(
         ttv_audit.audit,
         unit,
@@ -178,6 +190,8 @@ def credit(unit: Unit, output: Path) -> float:
         If the unit's settings are not usable.
     """
     del output
+    if is_population(unit.settings):
+        return population.credit(unit)
     settings = TtvSettings.from_mapping(unit.settings)
     model, sampler = settings.problem.model, settings.sampler
     return cobblestones(
@@ -185,8 +199,11 @@ def credit(unit: Unit, output: Path) -> float:
             n_planet=len(model.planets),
             span_days=model.end - model.epoch,
             dt_days=model.dt,
-            n_walker=sampler.n_walker,
-            n_step=sampler.n_step,
+            n_call=likelihood_calls(
+                n_walker=sampler.n_walker,
+                n_step=sampler.n_step,
+                corrections=sampler.corrections or 0,
+            ),
         )
     )
 

@@ -22,6 +22,7 @@ from apps.nested.proposal import parse_proposal
 from apps.nested.settings import MAX_DEAD, MAX_LIVE, least_live, parse_sampler
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish, log_mean
+from apps.ttv.population.settings import is_population
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
@@ -30,7 +31,8 @@ from work_generator import pilot, sizing
 from work_generator.estimate import Cost, measure
 from work_generator.modes import Mode, log_laplace
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
-from work_generator.preparation import for_search, search, step_for
+from work_generator.preparation import PILOT, for_search, search, step_for
+from work_generator.second_opinion import population_cost, second_opinion, stored
 from work_generator.ttv import (
     fpops_per_call,
     not_for_volunteers,
@@ -60,8 +62,8 @@ __all__ = [
 
 PREPARING = "Looking for the best fit"
 CALLS = "Likelihood calls"
-MIN_APP_VERSION = 200
-"""The first version of ``ttv_nested`` that knows proposals."""
+MIN_APP_VERSION = 210
+"""The first version of ``ttv_nested`` whose proposals are in whitened coordinates."""
 
 # Python, numpy, scipy, h5py and TTVFast take 170 MB on Linux; points are small beside that.
 _MEMORY = 4.0e8
@@ -149,13 +151,21 @@ def prepare(
     }
     posterior = posterior_of(for_search(settings), campaign.inputs)
     e_folds = expected_e_folds(modes, first)
-    flown = pilot.fly(posterior, modes, rng)
+    seed = np.random.SeedSequence(campaign.seed, spawn_key=(PILOT,))
+    flown = pilot.fly(posterior, modes, seed)
     share = _share(campaign.settings["sampler"])
     if share:
-        settings["proposal"] = flown.proposal.for_cube(share)
+        settings["proposal"] = flown.proposal.for_cube(share, flown.corrections)
         e_folds = e_folds_from_cube(posterior, settings["proposal"], e_folds, rng)
     # Runs whose walks are too short agree with each other and are wrong: only another method tells.
     settings["importance"] = {"log_z": flown.log_z, "error": flown.log_z_error}
+    settings["pilot"] = {
+        "effective": flown.effective,
+        "n_call": flown.n_draw,
+        "settled": flown.settled,
+        "island_log_z": list(flown.island_log_z),
+    }
+    settings["population"] = stored(flown)
     settings["best"] = {
         "params": modes[0].params.tolist(),
         "chi2": modes[0].chi2,
@@ -221,7 +231,7 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
         name: hashlib.sha256(data).hexdigest() for name, data in sorted(campaign.inputs.items())
     }
     settings = problem_settings(campaign)
-    return [
+    runs = [
         Unit(
             app=campaign.app,
             min_app_version=MIN_APP_VERSION,
@@ -234,6 +244,10 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
         )
         for index in range(max(0, n_unit))
     ]
+    if progress.issued:
+        return runs
+    second = second_opinion(campaign, settings, index=n_unit, min_app_version=MIN_APP_VERSION)
+    return [*runs, second]
 
 
 def _unit_sampler(campaign: Campaign) -> dict[str, Any]:
@@ -251,6 +265,14 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
     How many calls a run takes is not known before it is done; its output may be as large as the
     limit of its segments allows.
     """
+    if is_population(unit.settings):
+        return population_cost(
+            campaign,
+            unit,
+            fpops_per_call=fpops_per_call(campaign.settings["model"]),
+            memory=_MEMORY,
+            disk=_DISK,
+        )
     n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
     sampler = parse_sampler(unit.settings["sampler"], n_dim)
     # The cube's coordinates, a likelihood and a slot.

@@ -1,11 +1,8 @@
-"""The pilot: how much of the posterior each mode holds, what to propose from, where to begin.
+"""The pilot: a population of the posterior before the first chain, and what is fitted to it.
 
-Each mode by itself is annealed from the prior around it (`work_generator.anneal`), and a proposal
-is fitted to that population. Draws of the proposal, weighted by the posterior, are better than the
-population they came from, so that the fit is made again from them while that helps
-(`work_generator.population`). The last draws, which nothing is fitted to, tell the mode's evidence
-and its error. Then one proposal is fitted for all modes, and new draws of it are looked at. If they
-are worth little, the populations may have missed a peak, and it is made again from the peaks.
+One unit of populations (`apps.ttv.population`) is computed with the campaign's own seed. It goes
+from the prior to the posterior, and ends with importance draws: these weigh the modes, tell the
+evidence, give the chains their starting points and the proposal of their first generation.
 """
 
 from __future__ import annotations
@@ -17,56 +14,35 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
-from apps.ttv.population.importance import (
-    TRUSTED_EFFECTIVE,
-    log_mean,
-    picked,
-    relative_error,
-)
+from apps.ttv.population.computing import Archipelago, Computer, Conclusion
+from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish
+from apps.ttv.population.proposal import Proposal
+from apps.ttv.population.refining import fit_groups, look_at, picked
+from apps.ttv.population.settings import Peaks, PopulationUnit
 from apps.ttv.population.straightening import dependence_order
-from boinc_project.errors import InputError
-from work_generator import region
-from work_generator.anneal import HALF, anneal
-from work_generator.cores import cores_of
-from work_generator.modes import HOPELESS, Mode, log_laplace
-from work_generator.population import (
-    LAST,
-    RESAMPLED,
-    ROUND,
-    Rounds,
-    from_peaks,
-    last_look,
-    look_at,
-    refit,
-)
-from work_generator.proposals import Proposal, fit_proposal
-from work_generator.region import Region
-from work_generator.weights import (
-    MATTERS,
-    Look,
-    Weighed,
-    Weight,
-    begin_at,
-    one_by_one,
-    together,
-)
+from apps.ttv.population.target import Target
+from work_generator.corrections import choose_corrections
+from work_generator.modes import Mode, log_laplace
+from work_generator.weights import Look, Weight, by_laplace, together
 
-LEAST_PART = 0.02
-"""Part of the proposals that every mode gets, however little of the posterior it holds: what a
-pilot has misjudged stays reachable for the chains."""
+N_ISLAND = 1
+"""Populations of a unit. The evidence of one with twice the points is better than that of two."""
+POINTS_PER_PARAMETER, LEAST_POINTS = 200, 2000
+"""Points of a population. With 1000 of 10 parameters the ends of a long ridge had too few ancestors
+(widths 20 % too small); with 2000 the importance draws put them right."""
+MOST_WIDE = 1000
+"""Points kept for chains to begin at: they take some tens of them."""
 
-# Points of a population, per parameter and at least: the map that straightens it has 66 terms for
-# the last of 10 parameters, and 5 draws are wanted for each.
-_POPULATION, _LEAST_POPULATION = 100, 1000
-# A fit to a population is near already: a few rounds, and each must be worth its draws.
-_ROUNDS = Rounds(most=4, good=0.5, patience=2, gain=1.1)
-# Part of the last draws that is effective where populations are where the posterior is: a quarter
-# to three quarters for systems of the examples. Those that had missed Kepler-307's peak met it by a
-# hundred or more of 20,000 draws, and 0.7 to 4 % of them were effective.
-_GOOD = 0.1
-# Steps back to the peak: 0.7^60 of a standard deviation is nothing.
-_ATTEMPTS = 60
+# Nats by which the evidence of a population may differ from that of its importance draws: at
+# temperatures where half of a population dies, errors of one and a half were seen where all of the
+# posterior was there.
+_SETTLED = 3.0
+# Draws that tell what a proposal without corrections is worth.
+_COMPARED = 8_000
+# Draws that proposals for chains are fitted to.
+_FITTED = 8_000
 
 Array = NDArray[np.float64]
 
@@ -79,50 +55,50 @@ class Pilot:
     ----------
     weights : tuple[Weight, ...]
         Of each mode, in the order given.
-    wide : tuple[ndarray, ...]
-        For each mode, points to begin chains at, float64 (n, n_dim): draws of the posterior with
-        the likelihood to the power `work_generator.anneal.HALF`.
+    wide : ndarray
+        float64 (n, n_dim), points to begin chains at: wider than the posterior.
     proposal : Proposal
-        For the chains' first generation.
-    log_z : float
-        Logarithm of the evidence of all modes together, without the likelihood's constant.
-    log_z_error : float | None
-        Its standard error; None where it is Laplace's approximation for any mode that matters.
+        For the chains' first generation, in coordinates of `corrections`.
+    corrections : int
+        Of the chains' coordinates; see `apps.ttv.coordinates`.
+    log_z, log_z_error : float, float | None
+        Logarithm of the evidence, without the likelihood's constant, and its standard error; None
+        if too few draws were effective.
     settled : bool
-        Whether every population moved until it had forgotten where it was.
+        Whether the population's evidence is that of the importance draws, but for its own error.
     effective : float
-        Kish's effective size of `n_call` draws of the proposal, with its poles (`cores_of`).
+        Kish's effective size of `n_draw` importance draws.
+    n_draw : int
+        How many they were.
+    island_log_z : tuple[float, ...]
+        Evidences by the populations themselves.
+    unit : PopulationUnit
+        What was computed.
     n_call : int
-        How many draws that was measured with.
+        Likelihood calls that it took.
     """
 
     weights: tuple[Weight, ...]
-    wide: tuple[Array, ...]
+    wide: Array
     proposal: Proposal
+    corrections: int
     log_z: float
     log_z_error: float | None
     settled: bool
     effective: float
+    n_draw: int
+    island_log_z: tuple[float, ...]
+    unit: PopulationUnit
     n_call: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Explored:
-    """One mode: draws of its posterior and wider ones, and a last look, if it was worth one."""
-
-    draws: Array
-    wide: Array
-    look: Look | None
-    settled: bool = True
 
 
 def fly(
     posterior: Posterior,
     modes: Sequence[Mode],
-    rng: np.random.Generator,
+    seed: np.random.SeedSequence,
     progress: Callable[[float], None] | None = None,
 ) -> Pilot:
-    """Weigh modes, find points to begin at, and fit the first generation's proposal.
+    """Compute the pilot of a campaign.
 
     Parameters
     ----------
@@ -130,178 +106,136 @@ def fly(
         With the campaign's step and engine.
     modes : Sequence[Mode]
         All that were kept.
-    rng : Generator
+    seed : SeedSequence
         Decides the result.
     progress : Callable, optional
         Told the share of the work that is done, 0 to 1.
-
-    Raises
-    ------
-    InputError
-        If no mode lies inside the priors.
     """
-    random = np.random.RandomState(rng.bit_generator)
-    laplace = [log_laplace(mode, posterior) for mode in modes]
-    if not math.isfinite(max(laplace)):
-        raise InputError("The best fit lies outside of the priors: widen them.")
-    explored: list[_Explored] = []
-    for place in range(len(modes)):
-        told = _share_of(progress, place, len(modes))
-        hopeless = laplace[place] < max(laplace) - HOPELESS
-        explored.append(
-            _as_normal(posterior, modes[place], rng)
-            if hopeless
-            else _explore(posterior, modes, place, random, rng, told)
-        )
-    alone = _one_by_one(explored, laplace)
-    order = dependence_order(posterior.problem.parameter_names)
-    draws = [one.draws for one in explored]
-    shares = np.maximum([one.weight for one in alone.weights], LEAST_PART)
-    proposal = fit_proposal(draws, shares, order)
-    cores = cores_of(posterior.problem, draws[int(shares.argmax())])
-    joint = fit_proposal(draws, shares, order, cores) if cores else proposal
-    last = look_at(posterior, joint, LAST, random)
-    if last.effective < _GOOD * LAST:
-        made_again = from_peaks(modes, posterior, rng)
-        again = last_look(made_again, posterior, rng)
-        if again.effective > last.effective or last.effective < TRUSTED_EFFECTIVE:
-            return _begun_again(posterior, modes, explored, made_again, again, laplace, rng)
-    # Draws of all modes together may be worth more than those of one by itself.
-    known = all(one.look is None or _is_trusted(one.look) for one in explored)
-    weighed = alone if known else together(posterior, modes, last)
-    wide = tuple(one.wide for one in explored)
-    settled = all(one.settled for one in explored)
-    return _pilot(weighed, wide, proposal, settled=settled, last=last)
-
-
-def _one_by_one(explored: Sequence[_Explored], laplace: Sequence[float]) -> Weighed:
-    """Weigh modes by their own last looks, or their normal approximations."""
-    looks = [one.look if one.look and _is_trusted(one.look) else None for one in explored]
-    logs = [
-        normal if look is None else log_mean(look.logs)
-        for look, normal in zip(looks, laplace, strict=True)
-    ]
-    errors = [None if look is None else relative_error(look.logs) for look in looks]
-    return one_by_one(logs, errors, [one.look for one in explored])
-
-
-def _is_trusted(look: Look) -> bool:
-    return look.effective >= TRUSTED_EFFECTIVE
-
-
-def _begun_again(
-    posterior: Posterior,
-    modes: Sequence[Mode],
-    explored: Sequence[_Explored],
-    proposal: Proposal,
-    last: Look,
-    laplace: Sequence[float],
-    rng: np.random.Generator,
-) -> Pilot:
-    """Return a pilot by draws that have met what the populations had missed.
-
-    The sizes of what those told before mean nothing.
-    """
-    begins = [
-        begin_at(posterior, modes, place, last, len(one.wide), rng)
-        for place, one in enumerate(explored)
-    ]
-    wide = tuple(one.wide if at is None else at for at, one in zip(begins, explored, strict=True))
-    if not _is_trusted(last):
-        looks = [one.look for one in explored]
-        weighed = one_by_one(laplace, [None] * len(modes), looks)
-        return _pilot(weighed, wide, proposal, settled=False, last=last)
-    weighed = together(posterior, modes, last)
-    settled = all(
-        at is not None
-        for at, one in zip(begins, weighed.weights, strict=True)
-        if one.weight > MATTERS
+    n_dim = posterior.problem.n_dim
+    unit = PopulationUnit(
+        posterior.problem,
+        n_island=N_ISLAND,
+        n_point=max(LEAST_POINTS, POINTS_PER_PARAMETER * n_dim),
+        corrections=choose_corrections(posterior, np.random.default_rng(seed)),
+        calls=1,
+        peaks=Peaks(
+            np.array([mode.params for mode in modes]),
+            np.array([mode.covariance for mode in modes]),
+        ),
     )
-    return _pilot(weighed, wide, proposal, settled=settled, last=last)
+    computer, state = Computer(unit, posterior, seed), Archipelago()
+    while not computer.is_complete(state):
+        if progress is not None:
+            progress(computer.fraction(state))
+        computer.advance(state)
+    conclusion = computer.conclude(state)
+    return _pilot(posterior, modes, unit, computer, conclusion, seed)
 
 
 def _pilot(
-    weighed: Weighed, wide: tuple[Array, ...], proposal: Proposal, *, settled: bool, last: Look
-) -> Pilot:
-    return Pilot(
-        weighed.weights,
-        wide,
-        proposal,
-        weighed.log_z,
-        weighed.log_z_error,
-        settled,
-        last.effective,
-        len(last.logs),
-    )
-
-
-def _share_of(
-    progress: Callable[[float], None] | None, place: int, n: int
-) -> Callable[[float], None] | None:
-    if progress is None:
-        return None
-    return lambda share: progress((place + share) / n)
-
-
-def _explore(
     posterior: Posterior,
     modes: Sequence[Mode],
-    place: int,
-    random: np.random.RandomState,
-    rng: np.random.Generator,
-    progress: Callable[[float], None] | None,
-) -> _Explored:
-    """Anneal a mode, and improve the fit to it by importance draws."""
-    n_dim = posterior.problem.n_dim
-    order = dependence_order(posterior.problem.parameter_names)
-    n_point = max(_POPULATION * n_dim, _LEAST_POPULATION)
-    near, points = region.draw(posterior, modes, place, n_point, rng)
-    if len(points) < n_point // 2:
-        return _as_normal(posterior, modes[place], rng)
-    found = anneal(posterior.log_likelihoods, near.log_priors, points, order, rng, progress)
-    cores = cores_of(posterior.problem, found.points)
-
-    def draw(fit: Proposal) -> tuple[Array, Array]:
-        look = _of_region(look_at(posterior, fit, ROUND, random), near)
-        return look.points, look.logs
-
-    first = fit_proposal([found.points], [1.0], order, cores)
-    fit = refit(first, draw, order, _ROUNDS, rng)
-    last = _of_region(look_at(posterior, fit, LAST, random), near)
-    draws = found.points
-    if last.effective > len(draws):
-        draws = picked(last.points, last.logs, RESAMPLED, rng)
-    return _Explored(draws, found.wide, last, found.forgotten)
-
-
-def _as_normal(posterior: Posterior, mode: Mode, rng: np.random.Generator) -> _Explored:
-    """Return a mode's normal approximation: for those that are not worth a population."""
-    n_point = max(_POPULATION * len(mode.params), _LEAST_POPULATION)
-    offsets = rng.normal(size=(n_point, len(mode.params))) @ np.linalg.cholesky(mode.covariance).T
-    draws, wide = (
-        _possible(posterior, mode.params, factor * offsets) for factor in (1.0, HALF**-0.5)
+    unit: PopulationUnit,
+    computer: Computer,
+    conclusion: Conclusion,
+    seed: np.random.SeedSequence,
+) -> Pilot:
+    random = np.random.RandomState(np.random.PCG64(seed))
+    trusted = conclusion.effective >= TRUSTED_EFFECTIVE
+    logs = conclusion.logs
+    weighed = (
+        together(posterior, modes, _joined(computer, conclusion))
+        if trusted
+        else by_laplace([log_laplace(mode, posterior) for mode in modes])
     )
-    return _Explored(draws, wide, None)
+    log_z = weighed.log_z
+    islands = tuple(island.log_z for island in conclusion.islands)
+    corrections, proposal = _for_chains(posterior, computer, conclusion, random)
+    return Pilot(
+        weights=weighed.weights,
+        wide=_wide(computer, conclusion, log_z, random),
+        proposal=proposal,
+        corrections=corrections,
+        log_z=log_z,
+        log_z_error=weighed.log_z_error,
+        settled=trusted and max(abs(log - log_z) for log in islands) <= _SETTLED,
+        effective=conclusion.effective,
+        n_draw=len(logs),
+        island_log_z=islands,
+        unit=unit,
+        n_call=conclusion.n_call,
+    )
 
 
-def _possible(posterior: Posterior, center: Array, offsets: Array) -> Array:
-    """Return points around a center; those without a density go back towards it.
+def _joined(computer: Computer, conclusion: Conclusion) -> Look:
+    """Return all importance draws as parameters; those without a model are at another's place."""
+    y = np.concatenate([look.y for look in conclusion.looks])
+    logs = conclusion.logs
+    points = computer.coordinates.to_points(y)
+    possible = np.isfinite(logs)
+    points[~possible] = points[np.flatnonzero(possible)[0]]
+    likelihoods = np.full(len(y), -math.inf)
+    likelihoods[possible] = computer.target.posterior.log_likelihoods(points[possible])
+    return Look(points, logs, likelihoods)
 
-    Raises
-    ------
-    InputError
-        If some have none however near they are.
+
+def _for_chains(
+    posterior: Posterior,
+    computer: Computer,
+    conclusion: Conclusion,
+    random: np.random.RandomState,
+) -> tuple[int, Proposal]:
+    """Return the corrections of the chains' coordinates, and a proposal in these.
+
+    Each correction costs two integrations a step more, so that they must be worth it: the numbers
+    of effective draws for each integration are compared.
     """
-    offsets = offsets.copy()
-    for _ in range(_ATTEMPTS):
-        outside = np.flatnonzero(~np.isfinite(posterior.log_densities(center + offsets)))
-        if not len(outside):
-            return np.asarray(center + offsets)
-        offsets[outside] *= 0.7
-    raise InputError("A mode lies on the edge of the priors: widen them.")
+    corrections = computer.settings.corrections
+    proposal = conclusion.proposal
+    plain = Coordinates(posterior.problem, posterior.engine, posterior.observations, 0)
+    target = Target(posterior, plain)
+    y = np.concatenate([look.y for look in conclusion.looks])
+    logs = conclusion.logs
+    if not np.isfinite(logs).any():
+        return corrections, proposal
+    draws = computer.coordinates.to_points(y[picked(y, logs, _FITTED, random)])
+    order = dependence_order(posterior.problem.parameter_names)
+    labels = computer.settings.peaks
+    whitened = plain.from_points(draws)
+
+    def group(places: Array) -> NDArray[np.intp]:
+        assert labels is not None
+        return labels.nearest(plain.whitening, plain.to_points(places))
+
+    simple = fit_groups(whitened, group, order)
+    worth = look_at(target, simple, _COMPARED, random).effective / _COMPARED
+    timed_worth = conclusion.effective / len(logs)
+    if worth * (1.0 + 2.0 * corrections) > timed_worth:
+        return 0, simple
+    return corrections, proposal
 
 
-def _of_region(look: Look, near: Region) -> Look:
-    """Leave out what belongs to other modes: nothing counts twice."""
-    logs = np.where(near.contains(look.points), look.logs, -math.inf)
-    return Look(look.points, logs, look.densities)
+def _wide(
+    computer: Computer, conclusion: Conclusion, log_z: float, random: np.random.RandomState
+) -> Array:
+    """Return points to begin chains at: of the posterior to the power 1/2, if that can be had.
+
+    The population passed that power on its way, if its evidence says that it has found the
+    posterior. Else importance draws are weighed by it, or by a larger one.
+    """
+    sound = [island for island in conclusion.islands if abs(island.log_z - log_z) <= _SETTLED]
+    if sound:
+        wide = np.concatenate([island.wide for island in sound])
+        chosen = random.permutation(len(wide))[:MOST_WIDE]
+        return np.asarray(wide[chosen])
+    y = np.concatenate([look.y for look in conclusion.looks])
+    logs, densities = conclusion.logs, np.concatenate([look.target for look in conclusion.looks])
+    possible = np.isfinite(logs)
+    y, logs, densities = y[possible], logs[possible], densities[possible]
+    gains = densities - computer.coordinates.log_broad(y)
+    for power in (0.5, 0.75, 1.0):
+        tempered = logs - (1.0 - power) * gains
+        if kish(tempered) >= TRUSTED_EFFECTIVE or power == 1.0:
+            chosen = picked(y, tempered, MOST_WIDE, random)
+            return computer.coordinates.to_points(y[chosen])
+    raise AssertionError("the last power is taken in any case")

@@ -17,13 +17,14 @@ from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from work_generator import pilot
 from work_generator.modes import Mode, confirmed, find_modes, log_laplace
+from work_generator.second_opinion import stored
 from work_generator.steps import Step, choose_dt, measure_step
 from work_generator.ttv_file import posterior_of
 
 # Log evidence below the best mode's at which a mode no longer decides about the step: 1 %.
 _VISITED = 4.6
-# Points kept of each mode's wide population: chains begin at some tens of them.
-_MOST_WIDE = 1000
+PILOT = 2**31
+"""The pilot's branch of the seed tree; generations have numbers of their own, from 0."""
 # Shares of the search and of the pilot in the progress that is told.
 _HALF, _WHOLE = 50, 100
 
@@ -32,14 +33,24 @@ Told = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What was found, as values to plan with; one of everything for each mode."""
+    """What was found, as values to plan with.
+
+    Attributes
+    ----------
+    problem, table
+        The posterior's definition and its data.
+    modes, weights, trusted : tuple
+        Of each mode.
+    wide : ndarray
+        float64 (n, n_dim), points to begin chains at.
+    """
 
     problem: Problem
     table: TransitTable
     modes: tuple[Mode, ...]
     weights: tuple[float, ...]
     trusted: tuple[bool, ...]
-    wide: tuple[NDArray[np.float64], ...]
+    wide: NDArray[np.float64]
 
 
 def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
@@ -72,7 +83,8 @@ def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
         "left_out": left_out,
     }
     posterior = posterior_of(for_search(settings), campaign.inputs)
-    flown = pilot.fly(posterior, modes, rng, _second_half(progress))
+    seed = np.random.SeedSequence(campaign.seed, spawn_key=(PILOT,))
+    flown = pilot.fly(posterior, modes, seed, _second_half(progress))
     if progress is not None:
         progress(_WHOLE, _WHOLE)
     settings["modes"] = [
@@ -85,17 +97,22 @@ def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
             "weight": weight.weight,
             "weight_error": weight.error,
             "trusted": weight.trusted,
-            "wide": wide[:_MOST_WIDE].tolist(),
         }
-        for mode, weight, wide in zip(modes, flown.weights, flown.wide, strict=True)
+        for mode, weight in zip(modes, flown.weights, strict=True)
     ]
+    settings["wide"] = flown.wide.tolist()
     settings["pilot"] = {
         "effective": flown.effective,
-        "n_call": flown.n_call,
+        "n_call": flown.n_draw,
         "settled": flown.settled,
+        "island_log_z": list(flown.island_log_z),
     }
+    settings["population"] = stored(flown)
     settings["importance"] = {"log_z": flown.log_z, "error": flown.log_z_error}
-    settings["proposal"] = flown.proposal.to_json()
+    settings["proposal"] = {
+        "coordinates": {"corrections": flown.corrections},
+        **flown.proposal.to_json(),
+    }
     return replace(campaign, settings=settings)
 
 
@@ -150,7 +167,7 @@ def prepared_of(campaign: Campaign) -> Prepared:
         modes=modes,
         weights=tuple(mode["weight"] for mode in stored),
         trusted=tuple(mode["trusted"] for mode in stored),
-        wide=tuple(np.array(mode["wide"]) for mode in stored),
+        wide=np.array(campaign.settings["wide"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Where a unit's walkers begin: at draws that are wider than the posterior, or at earlier ones."""
+"""Where a unit's walkers begin: at draws that are wider than the posterior."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ def starting_points(
     Parameters
     ----------
     draws : ndarray
-        float64 (n_draw, n_dim), of which as many are chosen as walkers are wanted: of a mode's
-        wide population, because R-hat only means something if chains start apart, or of an earlier
-        generation's posterior.
+        float64 (n_draw, n_dim), wider than the posterior, of which as many are chosen as walkers
+        are wanted: R-hat only means something if chains start apart.
     posterior : Posterior
         Of the unit.
     n_walker : int

@@ -78,13 +78,15 @@ def misnumbered(transits: PlanetTransits) -> str | None:
     late = float(days[place] - numbers[place] * period)
     if abs(late + _BTJD) < 0.25 * period + 0.01 * abs(late):
         return (
-            f"From transit {first} of {transits.planet} on, times are {-late:.1f} days earlier than those before and their "
-            f"numbers say: if they are BTJD (BJD - 2457000), add {_BTJD:.0f} to make them BKJD."
+            f"From transit {first} of {transits.planet} on, times are {-late:.1f} days earlier "
+            "than those before and their numbers say: "
+            f"if they are BTJD (BJD - 2457000), add {_BTJD:.0f} to make them BKJD."
         )
     return (
-        f"Transit {first} of {transits.planet} comes {days[place] / period:.2f} periods of {period:.4f} days after transit "
-        f"{before}: give it the number {before + int(periods[place])}, and change those after it "
-        "alike, or correct the time."
+        f"Transit {first} of {transits.planet} comes {days[place] / period:.2f} periods of "
+        f"{period:.4f} days after transit {before}: give it the number "
+        f"{before + int(periods[place])}, and change those after it alike, "
+        "or correct the time."
     )
 
 

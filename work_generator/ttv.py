@@ -15,9 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
 from apps.ttv.operations import RUN_TIME, likelihood_calls, planet_steps
+from apps.ttv.population.proposal import Proposal, fit_proposal
+from apps.ttv.population.settings import is_population
 from apps.ttv.population.straightening import dependence_order
+from apps.ttv.whitening import Whitening
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
@@ -27,8 +31,8 @@ from work_generator import sizing
 from work_generator.estimate import Cost, measure
 from work_generator.modes import nearest
 from work_generator.preparation import Prepared, find, has_modes, prepared_of
-from work_generator.proposals import Proposal, fit_proposal
 from work_generator.reference import speed
+from work_generator.second_opinion import population_cost, second_opinion
 from work_generator.starts import starting_points
 from work_generator.ttv_file import MAX_STEPS, SECTIONS, posterior_of, read_sections, read_stop
 from work_generator.ttv_lines import describe_problem, preparation
@@ -51,8 +55,8 @@ __all__ = [
 
 PREPARING = "Finding where the chains begin"
 CALLS = "Likelihood calls"
-MIN_APP_VERSION = 210
-"""The first version of ``ttv_mcmc`` that straightens its coordinates."""
+MIN_APP_VERSION = 220
+"""The first version of ``ttv_mcmc`` that whitens its coordinates, and computes populations."""
 
 # Python, numpy, h5py and TTVFast take 120 MB on Linux; walkers and draws are small beside that.
 _MEMORY = 3.0e8
@@ -62,15 +66,10 @@ _DISK = 5.0e8
 
 # HDF5's own structures and the attributes around the arrays.
 _OUTPUT_OVERHEAD = 32_768
-# Draws that a unit's starting points are chosen from: more only cost time.
-_POOL_PER_WALKER = 20
-# Draws per parameter that a mode needs to be fitted anew, and the part of the proposals that
-# follows the modes' weights whatever the draws say: a mode without chains stays reachable.
-_DRAWS_FOR_FIT = 50
-_KEPT = 0.05
-# A mode with a larger part has a unit of the first generation that starts in it; so has one whose
-# part could not be measured.
-_SEEDED = 1e-3
+# Draws that a generation's proposal is fitted to, and the part of it that is fitted to where chains
+# begin: what earlier generations have missed stays reachable.
+_MOST_DRAWS = 8000
+_KEPT = 0.1
 
 
 def published_names(settings: Mapping[str, Any]) -> list[str]:
@@ -178,8 +177,8 @@ def _bytes_per_draw(n_walker: int, n_dim: int) -> int:
 def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     """Return the units of the next generation.
 
-    The units of generation 0 start at draws that are wider than the posterior, as many in each mode
-    as is its part. Later ones start from draws of the merged posterior: burn-in is paid once.
+    All chains start at draws that are wider than the posterior. Beside the
+    chains of generation 0, and beyond the campaign's number of units, stands the second opinion.
 
     Raises
     ------
@@ -195,12 +194,11 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
         name: hashlib.sha256(data).hexdigest() for name, data in sorted(campaign.inputs.items())
     }
     shared = problem_settings(campaign)
-    shared["sampler"] = _sampler(prepared, campaign, progress)
+    chains = {**shared, "sampler": _sampler(prepared, campaign, progress)}
     units = []
     for index in range(max(0, n_unit)):
         seed = unit_seed(campaign.seed, generation=generation, index=index)
         rng = np.random.Generator(step_bits(stream_key(seed, Stream.START), 0))
-        start = _start(prepared, campaign, progress, (index, n_unit), rng)
         units.append(
             Unit(
                 app=campaign.app,
@@ -209,9 +207,13 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
                 campaign_seed=campaign.seed,
                 generation=generation,
                 index=index,
-                settings={**shared, "start": start.tolist()},
+                settings={**chains, "start": _start(prepared, campaign, rng).tolist()},
                 inputs=inputs,
             )
+        )
+    if generation == 0:
+        units.append(
+            second_opinion(campaign, shared, index=n_unit, min_app_version=MIN_APP_VERSION)
         )
     return units
 
@@ -225,9 +227,17 @@ def problem_settings(campaign: Campaign) -> dict[str, Any]:
 def cost(campaign: Campaign, unit: Unit) -> Cost:
     """Return what one unit costs, in counts that do not depend on a machine."""
     model, sampler = campaign.settings["model"], campaign.settings["sampler"]
+    if is_population(unit.settings):
+        return population_cost(
+            campaign, unit, fpops_per_call=fpops_per_call(model), memory=_MEMORY, disk=_DISK
+        )
     n_walker, n_draw = sampler["n_walker"], sampler["n_step"] // sampler["thin"]
     n_dim = len(unit.settings["start"][0])
-    n_call = likelihood_calls(n_walker=n_walker, n_step=sampler["n_step"])
+    n_call = likelihood_calls(
+        n_walker=n_walker,
+        n_step=sampler["n_step"],
+        corrections=unit.settings["sampler"]["coordinates"]["corrections"],
+    )
     return Cost(
         n_call=n_call,
         fpops=n_call * fpops_per_call(model),
@@ -275,56 +285,42 @@ def _sampler(prepared: Prepared, campaign: Campaign, progress: Progress) -> dict
     sampler = dict(campaign.settings["sampler"])
     fitted = campaign.settings["proposal"]
     if progress.draws is not None:
-        draws = np.asarray(progress.draws, dtype=np.float64)
-        fitted = _refitted(prepared, draws).to_json()
+        fitted = {**fitted, **_refitted(prepared, campaign, progress).to_json()}
     if not any(name == "mixture" for name, _ in sampler["moves"]):
-        return {**sampler, "shear": fitted["shear"]}
+        return {**sampler, "coordinates": fitted["coordinates"], "shear": fitted["shear"]}
     return {**sampler, **fitted}
 
 
-def _refitted(prepared: Prepared, draws: NDArray[np.float64]) -> Proposal:
-    """Return a proposal fitted to draws; a mode without enough of them stays reachable."""
-    modes = prepared.modes
-    place_of = nearest(modes, draws)
-    parts = np.bincount(place_of, minlength=len(modes)) / len(draws)
-    of_modes = [draws[place_of == place] for place in range(len(modes))]
-    enough = [len(np.unique(own, axis=0)) >= _DRAWS_FOR_FIT * draws.shape[1] for own in of_modes]
-    known = [
-        own if ok else wide for own, ok, wide in zip(of_modes, enough, prepared.wide, strict=True)
-    ]
-    weights = (1.0 - _KEPT) * parts + _KEPT * np.array(prepared.weights)
-    return fit_proposal(known, weights, dependence_order(prepared.problem.parameter_names))
-
-
-def _shares(prepared: Prepared, n_unit: int) -> NDArray[np.float64]:
-    """Return the modes' shares of the first generation: their parts, or a unit if they count."""
-    shares = np.array(prepared.weights)
-    counts = (shares > _SEEDED) | ~np.array(prepared.trusted)
-    if counts.sum() > n_unit // 2:
-        return shares
-    shares = np.where(counts, np.maximum(shares, 1.0 / n_unit), shares)
-    return np.asarray(shares / shares.sum())
-
-
-def _start(
-    prepared: Prepared,
-    campaign: Campaign,
-    progress: Progress,
-    place: tuple[int, int],
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Return a unit's starting points, (n_walker, n_dim).
-
-    `place` is the unit's index and the number of units of its generation: it chooses the mode.
-    """
-    n_walker = campaign.settings["sampler"]["n_walker"]
-    posterior = Posterior(prepared.problem, prepared.table)
-    if progress.draws is None:
-        cumulative = np.cumsum(_shares(prepared, place[1]))
-        here = (place[0] + 0.5) / place[1]
-        mode = min(int(np.searchsorted(cumulative, here)), len(cumulative) - 1)
-        return starting_points(prepared.wide[mode], posterior, n_walker, rng)
+def _refitted(prepared: Prepared, campaign: Campaign, progress: Progress) -> Proposal:
+    """Return a proposal fitted to draws, and to where chains begin, which stays reachable."""
     draws = np.asarray(progress.draws, dtype=np.float64)
-    pool = min(len(draws), _POOL_PER_WALKER * n_walker)
-    chosen = draws[rng.choice(len(draws), size=pool, replace=False)]
-    return starting_points(chosen, posterior, n_walker, rng)
+    rng = np.random.Generator(
+        step_bits(stream_key(np.random.SeedSequence(campaign.seed), Stream.START), len(draws))
+    )
+    some = draws[rng.choice(len(draws), size=min(len(draws), _MOST_DRAWS), replace=False)]
+    posterior = Posterior(prepared.problem, prepared.table)
+    corrections = campaign.settings["proposal"]["coordinates"]["corrections"]
+    coordinates = Coordinates(
+        prepared.problem, posterior.engine, posterior.observations, corrections
+    )
+    points = np.concatenate([some, prepared.wide])
+    whitened = Whitening(prepared.problem).whiten(points)
+    places = nearest(prepared.modes, whitened)
+    y = coordinates.from_points(points)
+    groups = [y[: len(some)][places[: len(some)] == mode] for mode in range(len(prepared.modes))]
+    enough = [group for group in groups if len(np.unique(group, axis=0)) > 2 * y.shape[1]]
+    sizes = [(1.0 - _KEPT) * len(group) / len(some) for group in enough]
+    return fit_proposal(
+        [*enough, y[len(some) :]],
+        [*sizes, _KEPT],
+        dependence_order(prepared.problem.parameter_names),
+    )
+
+
+def _start(prepared: Prepared, campaign: Campaign, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a unit's starting points, (n_walker, n_dim): of every generation, wide ones.
+
+    Chains that begin at what earlier ones have drawn share what these have missed.
+    """
+    posterior = Posterior(prepared.problem, prepared.table)
+    return starting_points(prepared.wide, posterior, campaign.settings["sampler"]["n_walker"], rng)

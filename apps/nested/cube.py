@@ -12,8 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.nested.proposal import Proposal, Superposition
+from apps.nested.proposal import Frame, Proposal, Superposition
 from apps.ttv import exact
+from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import JointPrior, Posterior
 from apps.ttv.priors import LogUniform, Prior, Uniform
 from apps.ttv.settings import Problem
@@ -102,6 +103,8 @@ class Cube:
         The posterior's definition.
     proposal : Proposal | None
         Where the posterior is; None: the cube is the prior's.
+    frame : Frame | None
+        In which the proposal is stated; needed if there is one.
 
     Attributes
     ----------
@@ -111,13 +114,18 @@ class Cube:
         See `Target`.
     """
 
-    def __init__(self, problem: Problem, proposal: Proposal | None) -> None:
+    def __init__(
+        self, problem: Problem, proposal: Proposal | None, frame: Frame | None = None
+    ) -> None:
         prior = PriorTransform(problem)
         self.names = coordinates(problem, proposal)
         # No coordinate of a proposal has ends that meet, and those of the prior share its axes.
         self.periodic = prior.periodic if proposal is None else ()
         self._prior = JointPrior(problem)
-        self._superposition = None if proposal is None else Superposition(proposal, prior)
+        self._superposition = None
+        if proposal is not None:
+            assert frame is not None
+            self._superposition = Superposition(proposal, prior, frame)
         self._transform = self._superposition or prior
 
     @property
@@ -145,6 +153,16 @@ class Cube:
         if self._superposition is None:
             return np.zeros(len(values))
         return self._superposition.log_ratios(values, self._prior.log_densities(values))
+
+
+def cube_of(posterior: Posterior, proposal: Proposal | None) -> Cube:
+    """Return the cube of runs of a posterior."""
+    if proposal is None:
+        return Cube(posterior.problem, None)
+    frame = Coordinates(
+        posterior.problem, posterior.engine, posterior.observations, proposal.corrections
+    )
+    return Cube(posterior.problem, proposal, frame)
 
 
 def coordinates(problem: Problem, proposal: Proposal | None) -> tuple[str, ...]:
@@ -183,7 +201,7 @@ class CubeLikelihood:
         poll: Callable[[], None] = lambda: None,
     ) -> None:
         self.posterior = posterior
-        self.cube = Cube(posterior.problem, proposal)
+        self.cube = cube_of(posterior, proposal)
         self.n_dim = self.cube.n_dim
         self.periodic = self.cube.periodic
         self.n_call = 0

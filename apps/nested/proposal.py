@@ -24,14 +24,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv import exact
-from apps.ttv.fields import number_of, only_keys, table_of
-from apps.ttv.sampler_settings import COMPONENT_KEYS, parse_components, parse_shear
+from apps.ttv.fields import integer_of, number_of, only_keys, table_of
+from apps.ttv.sampler_settings import (
+    COMPONENT_KEYS,
+    MAX_CORRECTIONS,
+    parse_components,
+    parse_shear,
+)
 from apps.ttv.shear import Shear
 from boinc_project.errors import UnitError
 
@@ -44,6 +49,19 @@ Floats = NDArray[np.float64]
 Transform = Callable[[Floats], Floats]
 
 
+class Frame(Protocol):
+    """The coordinates that a proposal is stated in, such as `apps.ttv.coordinates.Coordinates`."""
+
+    def to_points(self, y: Floats) -> Floats:
+        """Return the parameters of coordinates, (n, n_dim); NaN rows where there are none."""
+
+    def from_points(self, points: Floats) -> Floats:
+        """Return the coordinates of parameters inside the priors, (n, n_dim)."""
+
+    def log_jacobians(self, points: Floats, y: Floats) -> Floats:
+        """Return log |dy / dx| at points that have the coordinates y, (n,)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Proposal:
     """Where the posterior is, as far as is known before the run.
@@ -52,6 +70,8 @@ class Proposal:
     ----------
     share : float
         Part of the cube that is the mixture's, between 0 and 1; the rest is the prior's.
+    corrections : int
+        Of the coordinates that the map straightens; see `apps.ttv.coordinates`.
     shear : Shear
         The map that straightens the posterior; the components are in its coordinates.
     weights : ndarray
@@ -63,6 +83,7 @@ class Proposal:
     """
 
     share: float
+    corrections: int
     shear: Shear
     weights: Floats
     means: Floats
@@ -78,12 +99,13 @@ def parse_proposal(raw: Mapping[str, Any], n_dim: int) -> Proposal:
         Naming the key that is missing, unknown, of a wrong type or out of range.
     """
     where = "settings.sampler.proposal"
-    only_keys(raw, {"share", "shear", *COMPONENT_KEYS}, where)
+    only_keys(raw, {"share", "corrections", "shear", *COMPONENT_KEYS}, where)
     share = number_of(raw, "share", where)
     if not 0.0 < share < 1.0:
         raise UnitError(f"{where}.share is {share:g}, not between 0 and 1.", key="share")
     shear = parse_shear(table_of(raw, "shear", where), n_dim, f"{where}.shear")
-    return Proposal(share, shear, *parse_components(raw, n_dim, where))
+    corrections = integer_of(raw, "corrections", where, 0, MAX_CORRECTIONS)
+    return Proposal(share, corrections, shear, *parse_components(raw, n_dim, where))
 
 
 class Superposition:
@@ -95,10 +117,12 @@ class Superposition:
         The mixture, and its share.
     prior : Callable
         From points of the prior's own cube to parameters, (n, n_dim) -> (n, n_dim).
+    coordinates : Frame
+        In which the proposal is stated.
     """
 
-    def __init__(self, proposal: Proposal, prior: Transform) -> None:
-        self._proposal, self._prior = proposal, prior
+    def __init__(self, proposal: Proposal, prior: Transform, coordinates: Frame) -> None:
+        self._proposal, self._prior, self._coordinates = proposal, prior, coordinates
         edges = np.add.accumulate(proposal.weights) * proposal.share + (1.0 - proposal.share)
         # The ends of all bands but the last, which ends with the cube.
         self._edges = np.concatenate([[1.0 - proposal.share], edges[:-1]])
@@ -135,18 +159,21 @@ class Superposition:
         with np.errstate(invalid="ignore"):
             for j, step in enumerate(t):
                 u[j:] += self._factors[j:, j, component] * step
-            return self._proposal.shear.bend(np.ascontiguousarray(u.T))
+            y = self._proposal.shear.bend(np.ascontiguousarray(u.T))
+        return self._coordinates.to_points(y)
 
     def _log_mixture(self, values: Floats) -> Floats:
         """Return the log density of the mixture at points, (n, n_dim) -> (n,)."""
-        u = self._proposal.shear.straighten(values)
+        y = self._coordinates.from_points(values)
+        u = self._proposal.shear.straighten(y)
         t = u.T[:, None, :] - self._means[:, :, None]
         for j in range(len(t)):  # forward substitution, in place
             t[j] /= self._factors[j, j, :, None]
             t[j + 1 :] -= self._factors[j + 1 :, j, :, None] * t[j]
         size = np.abs(t) / SPREAD
         densities = -size - 2.0 * exact.log1p(exact.exp(-size))
-        return _log_sum(self._constants[:, None] + np.add.accumulate(densities, axis=0)[-1])
+        logs = _log_sum(self._constants[:, None] + np.add.accumulate(densities, axis=0)[-1])
+        return logs + self._coordinates.log_jacobians(values, y)
 
 
 def _log_constants(proposal: Proposal) -> Floats:

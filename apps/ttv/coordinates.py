@@ -57,6 +57,8 @@ class Coordinates:
         Places of the coordinates that are departures from a line, in standard errors.
     n_call : int
         Points that were integrated for the corrections so far.
+    whitening : Whitening
+        Of all parameters that are not timed.
     """
 
     def __init__(
@@ -68,14 +70,14 @@ class Coordinates:
         self._times = observations.times
         self._lines = _lines(problem, observations) if corrections else []
         self.timed = tuple(place for line in self._lines for place in line.places)
-        self._whitening = Whitening(problem, without=self.timed)
+        self.whitening = Whitening(problem, without=self.timed)
         self._log_scale = math.fsum(math.log(size) for line in self._lines for size in line.sizes)
         self._widths = np.ones(problem.n_dim)
         self._widths[list(self.timed)] = TIMED_WIDTH
 
     def to_points(self, y: Array) -> Array:
         """Return the parameters of coordinates, (n, n_dim); NaN rows where there are none."""
-        points = self._whitening.colour(y)
+        points = self.whitening.colour(y)
         if self._lines:
             centers = self._centers(points)
             for line in self._lines:
@@ -85,7 +87,7 @@ class Coordinates:
 
     def from_points(self, points: Array) -> Array:
         """Return the coordinates of parameters inside the priors, (n, n_dim)."""
-        y = self._whitening.whiten(points)
+        y = self.whitening.whiten(points)
         if self._lines:
             centers = self._centers(points)
             for line in self._lines:
@@ -94,7 +96,7 @@ class Coordinates:
 
     def log_jacobians(self, points: Array, y: Array) -> Array:
         """Return log |dy / dx| at points that have the coordinates y, (n,)."""
-        return self._whitening.log_jacobians(points, y) - self._log_scale
+        return self.whitening.log_jacobians(points, y) - self._log_scale
 
     def widened(self, y: Array) -> Array:
         """Return standard normal numbers with the timed ones as wide as a broad distribution's."""

@@ -81,15 +81,16 @@ def planet_steps(*, n_planet: int, span_days: float, dt_days: float) -> int:
     return n_planet * math.ceil(span_days / dt_days)
 
 
-def likelihood_calls(*, n_walker: int, n_step: int) -> int:
-    """Return the calls of a chain: each step moves every walker; the start is evaluated, too."""
-    return n_walker * (n_step + 1)
+def likelihood_calls(*, n_walker: int, n_step: int, corrections: int = 0) -> int:
+    """Return the integrations of a chain: each step moves every walker; the start counts, too.
+
+    Every correction of ephemerides (`apps.ttv.coordinates`) takes one more for each place that a
+    walker leaves, and one for each that it is offered.
+    """
+    return n_walker * (n_step * (1 + 2 * corrections) + 1)
 
 
-def credit_flop(
-    *, n_planet: int, span_days: float, dt_days: float, n_walker: int, n_step: int
-) -> float:
-    """Return the operations that a chain earns credit for; parameters as above."""
+def credit_flop(*, n_planet: int, span_days: float, dt_days: float, n_call: int) -> float:
+    """Return the operations that likelihood calls earn credit for; parameters as above."""
     steps = planet_steps(n_planet=n_planet, span_days=span_days, dt_days=dt_days)
-    calls = likelihood_calls(n_walker=n_walker, n_step=n_step)
-    return calls * steps * CREDIT_FLOP_PER_PLANET_STEP
+    return n_call * steps * CREDIT_FLOP_PER_PLANET_STEP

@@ -124,7 +124,7 @@ class LocalCampaign:
             self.listener.merged(product)
             progress = replace(
                 progress,
-                issued=(*progress.issued, len(units)),
+                issued=(*progress.issued, decision.n_unit),
                 sampled=product.sampled,
                 draws=product.draws if product.n_draw else None,
                 merged=product.n_unit,

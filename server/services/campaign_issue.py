@@ -237,8 +237,8 @@ def add_workunits(
     quorum = campaign.quorum
     # Only what an audit finds out may rest on one host's word.
     app = project.validators(campaign.app)
-    alone = quorum.adaptive and app.audit is not None and app.ONE_WORD_IS_ENOUGH
     for unit in units:
+        alone = quorum.adaptive and app.audit is not None and app.one_word_is_enough(unit)
         cost = planner.cost(campaign, unit)
         session.add(
             Workunit(

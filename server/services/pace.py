@@ -55,7 +55,7 @@ def hasty(
     """
     verdicts = {}
     for one, pace in found.items():
-        if one not in outputs or not app.LENGTH_IS_KNOWN:
+        if one not in outputs or not app.length_is_known(unit):
             continue
         seconds = min(operations, _counted(unit, outputs[one], app)) / REFERENCE_FPOPS
         if is_too_fast(seconds, pace):

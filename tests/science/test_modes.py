@@ -65,7 +65,7 @@ def test_progress_is_told(problem, table) -> None:
 
 def test_priors_that_exclude_the_table_are_named(problem, table) -> None:
     far = settings((("b", 14.0, 3.0), ("c", 27.0, 7.0)), *SPAN)
-    with pytest.raises(InputError, match="period of b is .* but 13.7 to 14.3 .*period of c is"):
+    with pytest.raises(InputError, match=r"period of b is .* but 13.7 to 14.3 .*period of c is"):
         find_mode(Problem.from_mapping(far), table, np.random.default_rng(1), n_start=2)
 
 

@@ -16,7 +16,15 @@ from apps.ttv.likelihood import Posterior
 from apps.ttv.population.anneal import Annealer, Annealing
 from apps.ttv.population.importance import kish
 from apps.ttv.population.proposal import Proposal, fit_proposal
-from apps.ttv.population.refining import LAST, Look, look_at, refine
+from apps.ttv.population.refining import (
+    ENOUGH,
+    LAST,
+    MOST_LOOKS,
+    Look,
+    joined,
+    look_at,
+    refine,
+)
 from apps.ttv.population.settings import PopulationUnit
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target
@@ -25,7 +33,7 @@ from boinc_project.errors import CorruptCheckpoint
 from boinc_project.seeds import Stream, step_bits, stream_key
 
 CHECKPOINT_FORMAT = 1
-N_LOOK = 4
+N_LOOK = 8
 """Independent parts of the last draws: what they differ by is the error of what they say."""
 # Draws around each peak that the first proposal is fitted to.
 _PEAK_DRAWS = 1000
@@ -187,6 +195,16 @@ class Computer:
         looks = tuple(look_at(self.target, proposal, LAST // N_LOOK, random) for _ in range(N_LOOK))
         n_call = state.n_call + self.target.n_call - before
         return Conclusion(proposal, looks, tuple(state.islands), n_call)
+
+    def _looks(self, proposal: Proposal, random: np.random.RandomState) -> tuple[Look, ...]:
+        """Return independent parts of equal size, until enough of their draws are effective."""
+        rounds: list[list[Look]] = []
+        while len(rounds) < MOST_LOOKS:
+            size = LAST // N_LOOK
+            rounds.append([look_at(self.target, proposal, size, random) for _ in range(N_LOOK)])
+            if kish(np.concatenate([look.logs for part in rounds for look in part])) >= ENOUGH:
+                break
+        return tuple(joined(parts) for parts in zip(*rounds, strict=True))
 
     def _first_proposal(self, islands: Sequence[Island], random: np.random.RandomState) -> Proposal:
         """Return a fit to the islands' draws, and beside it to the known peaks."""

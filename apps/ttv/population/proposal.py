@@ -59,17 +59,17 @@ class Proposal:
         }
         return {"shear": to_json(self.shear), "mixture": mixture}
 
-    def for_cube(self, share: float) -> dict[str, Any]:
+    def for_cube(self, share: float, corrections: int) -> dict[str, Any]:
         """Return the ``proposal`` of nested units; the tails of its components are the app's own.
 
         Parameters
         ----------
-        share : float
+        share, corrections : float, int
             See `apps.nested.proposal.Proposal`.
         """
         raw = self.to_json()
         components = {key: raw["mixture"][key] for key in COMPONENT_KEYS}
-        return {"share": share, "shear": raw["shear"], **components}
+        return {"share": share, "corrections": corrections, "shear": raw["shear"], **components}
 
 
 def fit_proposal(

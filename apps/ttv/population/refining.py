@@ -23,6 +23,10 @@ ROUND = 8_000
 """Draws of a round."""
 LAST = 20_000
 """Draws of a last look, which nothing is fitted to: they tell the evidence."""
+MOST_LOOKS = 6
+"""Such looks at most, of `ENOUGH` effective draws in all."""
+ENOUGH = 2_000.0
+"""Effective draws that are enough: widths are then known to 2 %."""
 _RESAMPLED = 10_000
 # Effective draws per parameter that a fit needs, and to which weights are tempered.
 _LEAST_EFFECTIVE = 30.0
@@ -56,6 +60,15 @@ class Look:
     def effective(self) -> float:
         """Kish's effective size."""
         return kish(self.logs)
+
+
+def joined(looks: Sequence[Look]) -> Look:
+    """Return several looks as one."""
+    return Look(
+        np.concatenate([look.y for look in looks]),
+        np.concatenate([look.logs for look in looks]),
+        np.concatenate([look.target for look in looks]),
+    )
 
 
 def look_at(target: Target, proposal: Proposal, n: int, random: np.random.RandomState) -> Look:
