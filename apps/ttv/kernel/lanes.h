@@ -118,7 +118,7 @@ INLINE vec over_cube(vec w, vec x, vec y)
 }
 
 /* The same to first order in h, of 3/2 w: w / x^(3/2) (1 - 15/8 h^2), at most 1.7e-13 too little and
- * 2e-14 on average. That is for forces between planets, where it is as if their masses were known by
+ * 1.1e-14 on average. That is for forces between planets, where it is as if their masses were known by
  * that much worse; the factor is 3/2 (5/3 - x y^2), whose 3/2 the caller has taken in. */
 INLINE vec over_cube_short(vec w, vec x, vec y)
 {
