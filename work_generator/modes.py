@@ -25,7 +25,7 @@ from work_generator.fit import Fit, Round
 from work_generator.search_starts import N_START, aligned, starts, whitened
 from work_generator.squares import scales
 from work_generator.steps import choose_dt
-from work_generator.table_checks import misnumbered, why_unmatched
+from work_generator.table_checks import why_unmatched
 
 DELTA = 50.0
 """Modes whose -2 log(posterior) at the peak is within this of the best one's are kept: 50 is a
@@ -58,8 +58,8 @@ _POLISH = 1500
 # dip of e^-2 in density, which chains cross; points on the path, and iterations that relax it.
 _BARRIER, _PATH, _RELAX = 4.0, 7, 30
 
-# Mean square of residuals, in sigmas, at which a table is looked at for wrong numbers: a transit
-# that is a period off has thousands of sigmas.
+# Mean square of residuals, in sigmas, at which a contradiction between table and priors is looked
+# for: a transit that is a part of a period off has thousands of sigmas.
 _FAR_OFF = 1e4
 _NO_REASON = "Check that the priors of periods and t0 fit the table."
 
@@ -171,7 +171,8 @@ def find_modes(
     Raises
     ------
     InputError
-        If no start led to a model that has the observed transits.
+        If no start led to a model that has the observed transits, or if the best is far off and
+        the priors contradict the table.
     """
     fit = Fit(Posterior(problem, table))
     unseen = any(not planet.observed for planet in problem.model.planets)
@@ -184,7 +185,7 @@ def find_modes(
             f"None of {n_start} starts led to a model with all observed transits. "
             + " ".join(reasons)
         )
-    _refuse_misnumbered(table, float(costs[0]))
+    _refuse_far_off(problem, table, float(costs[0]))
     w, costs = _with_aligned(fit, w, costs)
     # What polishing may gain is not known before: twice delta is looked at.
     near = costs <= costs[0] + 2.0 * delta
@@ -195,18 +196,17 @@ def find_modes(
     return replace(result, left_out=result.left_out + LeftOut(above=len(far)))
 
 
-def _refuse_misnumbered(table: TransitTable, cost: float) -> None:
-    """Refuse a table whose numbers contradict each other, if the best fit is that far off, too.
+def _refuse_far_off(problem: Problem, table: TransitTable, cost: float) -> None:
+    """Refuse priors and a table that contradict each other, if the best fit is far off, too.
 
-    Wide priors let a model be fitted to it that has all of its transits, and means nothing.
+    Where the model goes on long enough it has all transits of any numbers, and means nothing.
     """
     if cost < _FAR_OFF * table.n_transit:
         return
-    sentences = [sentence for row in table.planets if (sentence := misnumbered(row))]
-    if sentences:
+    reasons = why_unmatched(problem, table)
+    if reasons:
         raise InputError(
-            f"The best fit has chi2 {cost:.2g} for {table.n_transit} transits. "
-            + " ".join(sentences)
+            f"The best fit has chi2 {cost:.2g} for {table.n_transit} transits. " + " ".join(reasons)
         )
 
 

@@ -15,6 +15,9 @@ from apps.ttv.table import PlanetTransits, TransitTable
 
 # Days from BTJD (BJD - 2457000) to BKJD (BJD - 2454833).
 _BTJD = 2167.0
+# Share of its period by which a planet's t0 may lie beside the line of its transits; no planet is
+# known to vary by more.
+_VARIATION = 0.1
 # Probability below and above what counts as a prior's range, where it has no edge.
 _TAIL = 1e-6
 
@@ -76,17 +79,16 @@ def misnumbered(transits: PlanetTransits) -> str | None:
     place = int(wrong[0])
     before, first = int(transits.epochs[place]), int(transits.epochs[place + 1])
     late = float(days[place] - numbers[place] * period)
+    which = f"transit {first} of {transits.planet}"
     if abs(late + _BTJD) < 0.25 * period + 0.01 * abs(late):
         return (
-            f"From transit {first} of {transits.planet} on, times are {-late:.1f} days earlier "
-            "than those before and their numbers say: "
-            f"if they are BTJD (BJD - 2457000), add {_BTJD:.0f} to make them BKJD."
+            f"From {which} on, times are {-late:.1f} days earlier than those before and their "
+            f"numbers say: if they are BTJD (BJD - 2457000), add {_BTJD:.0f} to make them BKJD."
         )
     return (
-        f"Transit {first} of {transits.planet} comes {days[place] / period:.2f} periods of "
-        f"{period:.4f} days after transit {before}: give it the number "
-        f"{before + int(periods[place])}, and change those after it alike, "
-        "or correct the time."
+        f"The {which} comes {days[place] / period:.2f} periods of {period:.4f} days after transit "
+        f"{before}: give it the number {before + int(periods[place])}, and change those after it "
+        "alike, or correct the time."
     )
 
 
@@ -122,8 +124,7 @@ def wrong_t0(transits: PlanetTransits, limits: tuple[float, float], epoch: float
     stated = f"t0 of {transits.planet} is {_range(low, high)} in the campaign file"
     # The transit in the middle of what is allowed, or the nearest one.
     nearest = start + round((0.5 * (low + high) - start) / period) * period
-    # A model's numbers are told by its transit within a quarter of a period of t0.
-    reach = 0.25 * period
+    reach = _VARIATION * period
     if not low - reach <= nearest <= high + reach:
         return (
             f"{stated}, but the table's transits lie at {start:.3f} and whole periods of "

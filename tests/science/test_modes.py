@@ -65,7 +65,7 @@ def test_progress_is_told(problem, table) -> None:
 
 def test_priors_that_exclude_the_table_are_named(problem, table) -> None:
     far = settings((("b", 14.0, 3.0), ("c", 27.0, 7.0)), *SPAN)
-    with pytest.raises(InputError, match=r"period of b is .* but 13.7 to 14.3 .*period of c is"):
+    with pytest.raises(InputError, match=r"period of b is .* but 13\.7 to 14\.3 .*period of c is"):
         find_mode(Problem.from_mapping(far), table, np.random.default_rng(1), n_start=2)
 
 
@@ -163,7 +163,7 @@ def test_the_search_of_kepler_307_ends_in_one_ridge_and_its_masses_are_the_publi
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_second_minimum_of_kepler_307_is_the_steps(seed: int) -> None:
-    """With a step of P/20 an eccentric minimum lies 9.6 in chi2 above the best; others have 22.
+    """With a step of P/20 an eccentric minimum lies 10.9 in chi2 above the best; others have 22.
 
     With 1/2 and 1/4 of the step it is no minimum any more, and the best is where it was.
     """
@@ -176,8 +176,8 @@ def test_the_second_minimum_of_kepler_307_is_the_steps(seed: int) -> None:
         math.hypot(*(one.params[names.index(f"b.{key}")] for key in ("ecosw", "esinw")))
         for one in (best, second)
     ]
-    assert eccentricities == pytest.approx([0.037, 0.504], abs=0.01)
-    assert second.chi2 - best.chi2 == pytest.approx(9.6, abs=0.5)
+    assert eccentricities == pytest.approx([0.034, 0.480], abs=0.01)
+    assert second.chi2 - best.chi2 == pytest.approx(10.9, abs=0.5)
     result = confirmed(problem, table, [best, second])
     assert result.modes == (best,)
     assert result.left_out == LeftOut(artefact=1)
