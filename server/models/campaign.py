@@ -67,7 +67,6 @@ class ProductRow(Base):
 
     @property
     def sampled(self) -> bool:
-        """Whether it meets the stop rule; what has no verdict, as an image, does if it is complete.
-        """
+        """Whether it meets the stop rule; an image, which has no verdict, if it is complete."""
         verdict = self.summary.get("verdict")
         return verdict["sampled"] is True if isinstance(verdict, dict) else self.converged
