@@ -44,9 +44,9 @@ def stop_rule_rows(
     n_unit : int
         Sub-chains merged.
     """
-    rhat = {name: one.rhat for name, one in marginals.items()}
-    bulk = {name: one.ess_bulk for name, one in marginals.items()}
-    tail = {name: one.ess_tail for name, one in marginals.items()}
+    rhat = {name: marginal.rhat for name, marginal in marginals.items()}
+    bulk = {name: marginal.ess_bulk for name, marginal in marginals.items()}
+    tail = {name: marginal.ess_tail for name, marginal in marginals.items()}
     return (
         _rhat(rhat, rule.rhat),
         _size("ess_bulk", "Bulk ESS", bulk, rule.ess_bulk, n_unit),
@@ -211,6 +211,6 @@ def _worst(values: Mapping[str, float], relation: Relation, limit: float) -> tup
     if unknown or not values:
         return math.nan, unknown[0] if unknown else "no parameter", ""
     choose = max if relation is Relation.AT_MOST else min
-    name = choose(values, key=lambda one: values[one])
+    name = choose(values, key=lambda name: values[name])
     beyond = sum(not within(value, relation, limit) for value in values.values())
     return values[name], name, f" (and of {beyond - 1} more parameters)" if beyond > 1 else ""

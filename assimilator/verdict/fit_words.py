@@ -56,7 +56,7 @@ def small_errors(residuals: Residuals, problem: Problem, per_freedom: float) -> 
     if problem.noise.kind == "gaussian":
         lines.append('kind = "student_t" if a few times are bad')
     if problem.jitter is None:
-        sigma = float(np.median([one.sigma for one in residuals.transits]))
+        sigma = float(np.median([transit.sigma for transit in residuals.transits]))
         minutes = sigma / MINUTE * math.sqrt(max(per_freedom - 1.0, 0.0))
         line = f'jitter = {{ prior = "half_normal", sigma = {_digits(minutes)}, unit = "min" }}'
         lines.append(f"{line} if all scatter more than their errors")

@@ -83,8 +83,8 @@ def _shape(merged: Merged, whitening: Whitening, members: NDArray[np.intp]) -> S
 def _against_others(
     shapes: Sequence[Shape], sizes: Floats, labels: Sequence[str], names: Sequence[str]
 ) -> Row:
-    found = [contrast(shapes, _one_against(sizes, place)) for place in range(len(shapes))]
-    significance = np.array([one.significance for one in found])  # (n_generation, 4, n_dim)
+    changes = [contrast(shapes, _one_against(sizes, place)) for place in range(len(shapes))]
+    significance = np.array([change.significance for change in changes])  # (n_generation, 4, n_dim)
     limit = allowed_errors(significance.size)
     value, where = worst(significance)
     text = (
@@ -93,7 +93,7 @@ def _against_others(
     )
     if not value <= limit:
         generation, kind, column = where
-        told = describe(found[generation], kind, column, names)
+        told = describe(changes[generation], kind, column, names)
         text = (
             f"{labels[generation]} differs from the others: {told}, {value:.1f} errors, and "
             f"{limit:.1f} are allowed: {_ADVICE}"
@@ -151,7 +151,7 @@ def worst(significance: Floats) -> tuple[float, tuple[int, ...]]:
     """Return the largest of some numbers and its place; a NaN is larger than all others."""
     flat = np.where(np.isnan(significance), np.inf, significance)
     place = np.unravel_index(int(flat.argmax()), flat.shape)
-    return float(significance[place]), tuple(int(one) for one in place)
+    return float(significance[place]), tuple(int(index) for index in place)
 
 
 def describe(change: Differences, kind: int, column: int, names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Rows of what the data say more than the prior: bits of each parameter, and edges of priors.
+"""Rows of the information that the data add to the prior: bits, and edges of the priors.
 
 The information gained on a parameter is the Kullback-Leibler divergence of its marginal posterior
 from its prior. It is taken in the coordinate in which the prior is standard normal, where it is the
@@ -96,9 +96,9 @@ def edge_shares(problem: Problem, draws: Floats) -> dict[str, float]:
     """
     names = problem.parameter_names
     columns: dict[str, tuple[Prior, Floats]] = {
-        one.name: (one.prior, draws[:, names.index(one.name)])
-        for one in problem.free
-        if one.prior is not None
+        parameter.name: (parameter.prior, draws[:, names.index(parameter.name)])
+        for parameter in problem.free
+        if parameter.prior is not None
     }
     for planet, prior in problem.eccentricities.items():
         x, y = (draws[:, names.index(f"{planet}.{part}")] for part in ("ecosw", "esinw"))
@@ -118,16 +118,16 @@ def _best(gained: Mapping[str, float]) -> Row:
     masses = {name: value for name, value in gained.items() if name.endswith(".mass")}
     asked = masses or gained
     unknown = [name for name, value in asked.items() if not math.isfinite(value)]
-    name = unknown[0] if unknown else max(asked, key=lambda one: asked[one])
+    name = unknown[0] if unknown else max(asked, key=lambda name: asked[name])
     value = asked[name]
     text = f"The data say most of {name}: {value:.1f} bits more than its prior."
     if unknown:
-        text = f"What the data say of {name} cannot be computed from these draws."
+        text = f"The information on {name} cannot be computed from these draws."
     elif value < LEAST_BITS:
         kind = "mass" if masses else "parameter"
         text = (
-            f"The data constrain no {kind}: the most is {value:.1f} bits, of {name}. What you see "
-            "are the priors; only more or better transit times help."
+            f"The data constrain no {kind}: the most is {value:.1f} bits, of {name}. You see the "
+            "priors; only more or better transit times help."
         )
     title = "Information on the masses" if masses else "Information"
     return Row("information", Word.INFORMATIVE, title, value, LEAST_BITS, Relation.AT_LEAST, text)
@@ -136,9 +136,9 @@ def _best(gained: Mapping[str, float]) -> Row:
 def _one(name: str, value: float) -> Row:
     text = f"The data say {value:.1f} bits of {name}."
     if not math.isfinite(value):
-        text = f"What the data say of {name} cannot be computed from these draws."
+        text = f"The information on {name} cannot be computed from these draws."
     elif value < LEAST_BITS:
-        text = f"The data do not constrain {name} ({value:.1f} bits): what you see is its prior."
+        text = f"The data do not constrain {name} ({value:.1f} bits): you see its prior."
     return Row(
         f"information.{name}",
         Word.INFORMATIVE,

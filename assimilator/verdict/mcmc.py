@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chains:
-    """What is known of a campaign's sub-chains.
+    """A campaign's sub-chains, and all that is known of them.
 
     Attributes
     ----------

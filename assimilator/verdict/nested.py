@@ -100,17 +100,17 @@ def weighted_shape(points: Floats, weighted: Weighted, again: Resampling) -> Sha
     orders = np.argsort(points, axis=0, kind="stable")
     ordered = np.take_along_axis(points, orders, axis=0)
 
-    def numbers(one: Weighted) -> Floats:
-        found = np.empty((len(KINDS), points.shape[1]))
+    def numbers(sample: Weighted) -> Floats:
+        shape_values = np.empty((len(KINDS), points.shape[1]))
         for column in range(points.shape[1]):
             values = ordered[:, column]
-            edges = np.cumsum(one.weights[orders[:, column]])
+            edges = np.cumsum(sample.weights[orders[:, column]])
             marks = np.array(PROBABILITIES) * edges[-1]
             places = np.minimum(np.searchsorted(edges, marks), len(values) - 1)
             low, near, far, high = values[places]
             width = math.log(0.5 * (far - near)) if far > near else math.nan
-            found[:, column] = float(one.weights @ points[:, column]), width, low, high
-        return found.ravel()
+            shape_values[:, column] = float(sample.weights @ points[:, column]), width, low, high
+        return shape_values.ravel()
 
     shape = (len(KINDS), points.shape[1])
     return Shape(numbers(weighted).reshape(shape), again.error(numbers).reshape(shape), math.inf)

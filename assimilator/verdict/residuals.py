@@ -63,7 +63,7 @@ class Residuals:
 
     def of(self, planet: str) -> NDArray[np.bool_]:
         """Return which transits are a planet's, bool (n_transit,)."""
-        return np.array([one.planet == planet for one in self.transits])
+        return np.array([transit.planet == planet for transit in self.transits])
 
 
 def residuals_of(

@@ -46,7 +46,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecondOpinion:
-    """What independent populations say of the same posterior.
+    """The draws of independent populations of the same posterior.
 
     Attributes
     ----------

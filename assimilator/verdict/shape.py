@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from assimilator.verdict.significance import equivalent_errors
 
 KINDS = ("mean", "width", "5 % tail", "95 % tail")
-"""What a shape consists of."""
+"""The numbers that a shape consists of."""
 
 PROBABILITIES = (0.05, 0.158655, 0.841345, 0.95)
 """Of the quantiles; half the distance of the middle ones is the width."""
@@ -146,13 +146,13 @@ def contrast(shapes: Sequence[Shape], coefficients: Floats) -> Differences:
     """
     scale = _scale(shapes)
     variances = np.array(
-        [np.square(c * one.errors) for c, one in zip(coefficients, shapes, strict=True)]
+        [np.square(c * shape.errors) for c, shape in zip(coefficients, shapes, strict=True)]
     )
-    freedom = np.array([one.freedom for one in shapes])[:, None, None]
+    freedom = np.array([shape.freedom for shape in shapes])[:, None, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         total = variances.sum(axis=0)
         degrees = np.square(total) / (np.square(variances) / freedom).sum(axis=0)
-    values = np.array([one.values for one in shapes])
+    values = np.array([shape.values for shape in shapes])
     difference = np.tensordot(coefficients, values, axes=1)
     return _steadied(difference / scale, np.sqrt(total) / scale, degrees)
 
@@ -169,18 +169,18 @@ def pooled(shapes: Sequence[Shape]) -> list[Shape]:
     shapes : Sequence[Shape]
         At least one, whose errors come from equally large blocks.
     """
-    freedom = np.array([one.freedom for one in shapes])
+    freedom = np.array([shape.freedom for shape in shapes])
     # By block, so that samples of unlike size can share it.
     sizes = freedom + 1.0
-    variances = np.array([n * one.errors**2 for n, one in zip(sizes, shapes, strict=True)])
+    variances = np.array([n * shape.errors**2 for n, shape in zip(sizes, shapes, strict=True)])
     factors = np.ones(len(shapes))
     for _ in range(N_POOLED):
         shared = np.average(variances / factors[:, None, None], axis=0, weights=freedom)
         with np.errstate(divide="ignore", invalid="ignore"):
             factors = (variances / shared).mean(axis=(1, 2))
     return [
-        Shape(one.values, np.sqrt(factor * shared / n), float(freedom.sum()))
-        for one, factor, n in zip(shapes, factors, sizes, strict=True)
+        Shape(shape.values, np.sqrt(factor * shared / n), float(freedom.sum()))
+        for shape, factor, n in zip(shapes, factors, sizes, strict=True)
     ]
 
 
@@ -196,7 +196,7 @@ def paired(first: Floats, second: Floats, blocks: NDArray[np.int64]) -> Differen
     """
     before, after = jackknife(first, blocks), jackknife(second, blocks)
     errors, freedom = jackknife_errors(after - before)
-    shapes = [Shape(statistics(one), errors, freedom) for one in (first, second)]
+    shapes = [Shape(statistics(points), errors, freedom) for points in (first, second)]
     scale = _scale(shapes)
     difference = shapes[1].values - shapes[0].values
     return _steadied(difference / scale, errors / scale, np.full_like(errors, freedom))
@@ -230,7 +230,7 @@ def thinned(draws: Floats) -> Floats:
 
 def _scale(shapes: Sequence[Shape]) -> Floats:
     """Return the common width, by which places are divided; logarithms of widths are not."""
-    width = np.exp(np.mean([one.values[1] for one in shapes], axis=0))
+    width = np.exp(np.mean([shape.values[1] for shape in shapes], axis=0))
     return np.array([width, np.ones_like(width), width, width])
 
 

@@ -18,12 +18,12 @@ from assimilator.verdict.row import Relation, Row, Word
 from assimilator.verdict.shape import Shape, statistics
 from assimilator.verdict.significance import allowed_errors
 
-POPULATION_ERROR = 0.08
+POPULATION_ERROR = 0.1
 """Relative error of the starting points' width that their own scatter does not tell. They are drawn
-from one annealed population of some hundred independent draws: 0.96 / sqrt(150)."""
+from one annealed population of some hundred independent draws: 0.96 / sqrt(100)."""
 
-COARSEST = math.log(2.0)
-"""Of the logarithm of the ratio: starts of half the product's width must be told."""
+COARSEST = math.log(3.0)
+"""Of what is allowed to the ratio's logarithm: starts of a third of the width must be told."""
 
 N_RESAMPLED = 200
 """Bootstrap samples of the starting points: an error is then known to 5 %."""

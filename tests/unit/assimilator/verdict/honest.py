@@ -27,7 +27,7 @@ def problem() -> Problem:
     for planet in "bc":
         parameters.append({"name": f"{planet}.mass", "fixed": 5.0})
         parameters.append({"name": f"{planet}.period", "fixed": 10.0})
-        parameters += [{"name": f"{planet}.{one}", "prior": normal} for one in ELEMENTS]
+        parameters += [{"name": f"{planet}.{element}", "prior": normal} for element in ELEMENTS]
     model = {
         "star_mass": 1.0, "epoch": 0.0, "end": 200.0, "dt": 0.5, "engine": "batch",
         "planets": [{"name": planet, "observed": True} for planet in "bc"],

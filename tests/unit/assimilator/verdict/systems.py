@@ -46,7 +46,7 @@ def settings(
             "eccentricity": uniform(0.0, 0.2),
             "t0": uniform(t0 - 0.2, t0 + 0.2),
         }
-        parameters += [{"name": f"{name}.{key}", "prior": one} for key, one in priors.items()]
+        parameters += [{"name": f"{name}.{key}", "prior": prior} for key, prior in priors.items()]
     if jitter is not None:
         parameters.append({"name": "noise.jitter", "prior": jitter})
     model = {
@@ -68,7 +68,7 @@ def table(name: str) -> TransitTable:
 def best_fit(name: str, known: Problem) -> Floats:
     """Return the best fit of a table, (n_dim,)."""
     posterior = Posterior(known, table(name))
-    truth = np.array([TRUTH[one] for one in known.parameter_names])
+    truth = np.array([TRUTH[name] for name in known.parameter_names])
     scale = np.maximum(np.abs(truth) * 1e-3, 1e-3)
     # A box inside of the priors.
     half = np.array([11.0, 0.1, 0.1, 0.1, 0.1] * 2)
@@ -115,7 +115,7 @@ def from_prior(name: str, n_draw: int = 400) -> tuple[Floats, Floats]:
     posterior = Posterior(known, table(name))
     points = np.column_stack([sample(known, column, rng, 20_000) for column in known.free])
     for planet, prior in known.eccentricities.items():
-        places = [known.parameter_names.index(f"{planet}.{one}") for one in ("ecosw", "esinw")]
+        places = [known.parameter_names.index(f"{planet}.{part}") for part in ("ecosw", "esinw")]
         points[:, places] = [prior.sample(rng) for _ in points]
     logs = posterior.log_likelihoods(points)
     weights = np.exp(logs - logs.max())

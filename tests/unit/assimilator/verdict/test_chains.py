@@ -82,7 +82,7 @@ def test_a_sub_chain_that_does_not_move_is_dead(merged: Merged, rate: float, dea
 
 def planned(*weights: float, trusted: bool = True) -> list[dict[str, object]]:
     error = 0.01 if trusted else None
-    return [{"weight": one, "weight_error": error, "trusted": trusted} for one in weights]
+    return [{"weight": weight, "weight_error": error, "trusted": trusted} for weight in weights]
 
 
 def test_weights_that_were_not_measured_are_not_met(merged: Merged) -> None:

@@ -18,9 +18,9 @@ def rows(first: Estimate | None, second: Estimate | None, freedom: float = 9.0) 
 
 
 def test_two_that_agree_are_met() -> None:
-    found = rows(WELL, Estimate(-20.2, 0.1))
-    assert all(row.met for row in found.values())
-    assert "Importance sampling says log Z = -20.00 +- 0.02" in found["evidence"].text
+    by_key = rows(WELL, Estimate(-20.2, 0.1))
+    assert all(row.met for row in by_key.values())
+    assert "Importance sampling says log Z = -20.00 +- 0.02" in by_key["evidence"].text
 
 
 @pytest.mark.parametrize(("first", "second"), [(None, WELL), (WELL, None), (None, None)])
@@ -45,9 +45,9 @@ def test_few_populations_count_for_less() -> None:
 
 
 def test_errors_that_allow_everything_are_not_met() -> None:
-    found = rows(WELL, Estimate(-15.0, 2.0))
-    assert found["evidence"].met
-    assert not found["evidence_error"].met
+    by_key = rows(WELL, Estimate(-15.0, 2.0))
+    assert by_key["evidence"].met
+    assert not by_key["evidence_error"].met
 
 
 @pytest.mark.parametrize("bad", [Estimate(math.nan, 0.1), Estimate(-20.0, math.nan)])

@@ -65,9 +65,12 @@ def test_the_chi_square_test_is_uniform_on_honest_data(tables: list[tuple[Row, .
 
 @pytest.mark.parametrize("scale", [1.6, 0.5])
 def test_errors_that_are_wrong_are_told(scale: float) -> None:
-    found = honest(1)
+    residuals = honest(1)
     rows = by_key(
-        fit_rows(replace(found, scores=scale * found.scores, best=scale * found.best), GAUSSIAN)
+        fit_rows(
+            replace(residuals, scores=scale * residuals.scores, best=scale * residuals.best),
+            GAUSSIAN,
+        )
     )
     assert not rows["chi2"].met
     assert ("errors are too large" in rows["chi2"].text) is (scale < 1.0)
@@ -78,8 +81,8 @@ def test_errors_that_are_wrong_are_told(scale: float) -> None:
 def test_a_table_of_outliers_is_not_described() -> None:
     """Scatter of 5 sigma, and 4 transits of 60 off by 60."""
     draws, best = systems.sampled("outliers.csv")
-    found = residuals_of(GAUSSIAN, systems.table("outliers.csv"), draws, best)
-    rows = by_key(fit_rows(found, GAUSSIAN))
+    residuals = residuals_of(GAUSSIAN, systems.table("outliers.csv"), draws, best)
+    rows = by_key(fit_rows(residuals, GAUSSIAN))
     assert not any(rows[key].met for key in ("chi2", "posterior_predictive", "worst_transit"))
     assert "for 60 transits" in rows["chi2"].text
     assert "times as large" in rows["chi2"].text
@@ -91,20 +94,20 @@ def test_a_table_of_outliers_is_not_described() -> None:
 
 def test_a_good_table_is_described() -> None:
     draws, best = systems.sampled("good.csv")
-    found = residuals_of(GAUSSIAN, systems.table("good.csv"), draws, best)
-    rows = fit_rows(found, GAUSSIAN)
+    residuals = residuals_of(GAUSSIAN, systems.table("good.csv"), draws, best)
+    rows = fit_rows(residuals, GAUSSIAN)
     assert all(row.met for row in rows), rows
     assert {row.key for row in rows} == {
         "chi2", "posterior_predictive", "worst_transit", "fit.b", "fit.c",
     }  # fmt: skip
-    assert 4.0 < found.n_effective <= 10.0
+    assert 4.0 < residuals.n_effective <= 10.0
 
 
 def test_errors_in_minutes_are_too_large() -> None:
     """The column says 1.44 days for 1.44 minutes: chi2 is 0 for 60 transits."""
     draws, best = systems.from_prior("sig_min.csv")
-    found = residuals_of(GAUSSIAN, systems.table("sig_min.csv"), draws, best)
-    rows = by_key(fit_rows(found, GAUSSIAN))
+    residuals = residuals_of(GAUSSIAN, systems.table("sig_min.csv"), draws, best)
+    rows = by_key(fit_rows(residuals, GAUSSIAN))
     assert not rows["chi2"].met
     assert not rows["posterior_predictive"].met
     assert "The errors are too large" in rows["chi2"].text
@@ -164,11 +167,11 @@ def test_students_noise_expects_outliers() -> None:
     draws, best = systems.sampled("good.csv")
     table = systems.table("good.csv")
     gaussian = residuals_of(GAUSSIAN, table, draws, best)
-    found = residuals_of(student, table, draws, best)
+    residuals = residuals_of(student, table, draws, best)
     expected = t.sf(np.abs(gaussian.best), 2.0)
-    np.testing.assert_allclose(chi2.sf(np.square(found.best), 1), 2.0 * expected, rtol=1e-9)
-    np.testing.assert_array_equal(np.sign(found.best), np.sign(gaussian.best))
-    np.testing.assert_array_equal(found.typical, gaussian.typical)
+    np.testing.assert_allclose(chi2.sf(np.square(residuals.best), 1), 2.0 * expected, rtol=1e-9)
+    np.testing.assert_array_equal(np.sign(residuals.best), np.sign(gaussian.best))
+    np.testing.assert_array_equal(residuals.typical, gaussian.typical)
 
 
 def test_a_jitter_widens_every_error() -> None:
@@ -177,11 +180,11 @@ def test_a_jitter_widens_every_error() -> None:
     draws, best = systems.sampled("outliers.csv")
     jitter = 30.0
     draws = np.column_stack([draws, np.full(len(draws), jitter)])
-    found = residuals_of(wide, systems.table("outliers.csv"), draws, np.append(best, jitter))
+    residuals = residuals_of(wide, systems.table("outliers.csv"), draws, np.append(best, jitter))
     plain = residuals_of(GAUSSIAN, systems.table("outliers.csv"), draws[:, :-1], best)
     factor = math.hypot(1.0, jitter / 1440 / 0.001)
-    np.testing.assert_allclose(found.best * factor, plain.best, rtol=1e-9)
-    rows = by_key(fit_rows(found, wide))
+    np.testing.assert_allclose(residuals.best * factor, plain.best, rtol=1e-9)
+    rows = by_key(fit_rows(residuals, wide))
     assert rows["posterior_predictive"].value == rows["chi2"].value
     assert "jitter =" not in rows["chi2"].text
     assert rows["chi2"].value is None or rows["chi2"].limit == IMPROBABLE

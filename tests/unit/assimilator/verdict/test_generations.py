@@ -11,8 +11,8 @@ from tests.unit.assimilator.verdict import honest
 
 
 def rows(merged: object) -> dict[str, Row]:
-    found = generation_rows(merged, honest.WHITENING, honest.NAMES)  # type: ignore[arg-type]
-    return {row.key: row for row in found}
+    by_key = generation_rows(merged, honest.WHITENING, honest.NAMES)  # type: ignore[arg-type]
+    return {row.key: row for row in by_key}
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -20,9 +20,9 @@ def rows(merged: object) -> dict[str, Row]:
 def test_honest_sub_chains_pass(seed: int, n_generation: int, per: int) -> None:
     """False-alarm rate 1e-3 a row; the first generation mixes three times as slowly."""
     merged = honest.chains(np.random.default_rng(seed), n_generation, per, first=0.92)
-    found = rows(merged)
-    assert all(row.met for row in found.values()), found
-    assert set(found) == (
+    by_key = rows(merged)
+    assert all(row.met for row in by_key.values()), by_key
+    assert set(by_key) == (
         {"generations"} if n_generation == 1 else {"generations", "generation_trend"}
     )
 
@@ -59,8 +59,8 @@ def test_a_small_last_generation_is_joined_to_the_one_before() -> None:
     merged = honest.chains(np.random.default_rng(4), 3, 6)
     few = [place for place, key in enumerate(merged.keys) if key[0] < 2 or key[1] < 2]
     keys = [merged.keys[place] for place in few]
-    found = rows(honest.of_draws(merged.draws[few], keys))
-    assert all(row.met for row in found.values())
+    by_key = rows(honest.of_draws(merged.draws[few], keys))
+    assert all(row.met for row in by_key.values())
 
 
 @pytest.mark.parametrize("n_chain", [1, 2])

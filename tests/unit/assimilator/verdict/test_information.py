@@ -43,7 +43,9 @@ def test_half_of_the_prior_is_the_least_that_counts() -> None:
 
 def prior_draws(n: int, seed: int = 1) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    points = np.column_stack([systems.sample(PROBLEM, one, rng, n) for one in PROBLEM.free])
+    points = np.column_stack(
+        [systems.sample(PROBLEM, parameter, rng, n) for parameter in PROBLEM.free]
+    )
     for planet, prior in PROBLEM.eccentricities.items():
         places = [NAMES.index(f"{planet}.{part}") for part in ("ecosw", "esinw")]
         points[:, places] = [prior.sample(rng) for _ in points]
@@ -68,7 +70,7 @@ def by_key(rows: tuple[Row, ...]) -> dict[str, Row]:
 def test_draws_of_the_prior_say_nothing(prior: np.ndarray) -> None:
     rows = by_key(information_rows(PROBLEM, prior))
     assert not rows["information"].met
-    assert "What you see are the priors" in rows["information"].text
+    assert "You see the priors" in rows["information"].text
     for name in NAMES:
         row = rows[f"information.{name}"]
         assert row.value is not None

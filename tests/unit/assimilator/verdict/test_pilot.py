@@ -23,8 +23,8 @@ def test_effective_draws_and_settling(
     effective: float | None, settled: bool | None, met: tuple[bool, bool]
 ) -> None:
     pilot = {"effective": effective, "n_call": 2000, "settled": settled}
-    found = pilot_rows({"pilot": pilot})
-    assert tuple(row.met for row in found) == met
+    rows = pilot_rows({"pilot": pilot})
+    assert tuple(row.met for row in rows) == met
 
 
 def test_a_campaign_without_a_pilot_is_not_met() -> None:

@@ -26,8 +26,8 @@ def product() -> Shape:
 
 
 def rows(second: SecondOpinion | None, product: Shape) -> dict[str, Row]:
-    found = second_opinion_rows(second, product, honest.WHITENING, honest.NAMES)
-    return {row.key: row for row in found}
+    by_key = second_opinion_rows(second, product, honest.WHITENING, honest.NAMES)
+    return {row.key: row for row in by_key}
 
 
 def test_none_is_not_met(product: Shape) -> None:
@@ -39,21 +39,21 @@ def test_none_is_not_met(product: Shape) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_honest_populations_agree(seed: int, product: Shape) -> None:
     """False-alarm rate below 3e-3: one per thousand and row that compares."""
-    found = rows(honest.second(np.random.default_rng(seed + 100), 10), product)
-    assert set(found) == {"second_opinion", "second_means", "second_widths", "second_tails"}
-    assert all(row.met for row in found.values()), found
+    by_key = rows(honest.second(np.random.default_rng(seed + 100), 10), product)
+    assert set(by_key) == {"second_opinion", "second_means", "second_widths", "second_tails"}
+    assert all(row.met for row in by_key.values()), by_key
 
 
 def test_a_product_that_is_too_narrow_disagrees_in_its_widths(product: Shape) -> None:
     second = honest.second(np.random.default_rng(1), 10)
     draws = second.draws.copy()
     draws[:, 4] *= 1.5
-    found = rows(replace(second, draws=draws), product)
-    assert found["second_opinion"].met
-    assert not found["second_widths"].met
-    assert not found["second_tails"].met
-    assert found["second_means"].met
-    text = found["second_widths"].text
+    by_key = rows(replace(second, draws=draws), product)
+    assert by_key["second_opinion"].met
+    assert not by_key["second_widths"].met
+    assert not by_key["second_tails"].met
+    assert by_key["second_means"].met
+    text = by_key["second_widths"].text
     assert "the width of b.node by" in text
     assert "% more" in text
 

@@ -33,8 +33,8 @@ def test_errors_are_what_the_numbers_scatter_by() -> None:
     """
     ratios = []
     for seed in range(60):
-        found = shape.shape_of(*blocks(np.random.default_rng(seed)))
-        ratios.append((found.values - EXPECTED[:, None]) / found.errors)
+        whole = shape.shape_of(*blocks(np.random.default_rng(seed)))
+        ratios.append((whole.values - EXPECTED[:, None]) / whole.errors)
     squares = np.mean(np.square(ratios), axis=(0, 2))
     np.testing.assert_allclose(squares, 11 / 9, atol=5 * np.sqrt(5 / 120))
 
@@ -78,15 +78,15 @@ def test_pooled_errors_keep_how_well_each_sample_mixes() -> None:
         points = [ar1(rng, 200, 10, 4, phi).reshape(-1, 4) for _ in range(8)]
         samples.append(shape.shape_of(np.concatenate(points), np.repeat(np.arange(8), 2000)))
     pooled = shape.pooled(samples)
-    ratio = np.mean(pooled[0].errors) / np.mean([one.errors for one in pooled[1:]])
+    ratio = np.mean(pooled[0].errors) / np.mean([sample.errors for sample in pooled[1:]])
     assert 1.6 < ratio < 3.0
-    own = np.mean([one.errors**2 for one in samples])
-    assert np.mean([one.errors**2 for one in pooled]) == pytest.approx(own, rel=0.1)
+    own = np.mean([sample.errors**2 for sample in samples])
+    assert np.mean([sample.errors**2 for sample in pooled]) == pytest.approx(own, rel=0.1)
     assert pooled[0].freedom == 28.0
 
 
 def test_paired_differences_are_of_the_same_blocks() -> None:
-    """What blocks have in common is not counted as an error."""
+    """An offset that both halves of a block share is not counted as an error."""
     points, owner = blocks(np.random.default_rng(6))
     offset = np.random.default_rng(7).standard_normal(12)[owner][:, None]
     change = shape.paired(points + offset, points + offset + 1.0, owner)
@@ -97,6 +97,6 @@ def test_paired_differences_are_of_the_same_blocks() -> None:
 def test_a_frozen_parameter_has_no_width() -> None:
     points, owner = blocks(np.random.default_rng(8))
     points[:, 1] = 4.0
-    found = shape.shape_of(points, owner)
-    change = shape.contrast((found, found), np.array([-1.0, 1.0]))
+    whole = shape.shape_of(points, owner)
+    change = shape.contrast((whole, whole), np.array([-1.0, 1.0]))
     assert np.isnan(change.significance[:, 1]).any()

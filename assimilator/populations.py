@@ -1,0 +1,103 @@
+"""Outputs of populations: told from those of chains and runs, and made into a second opinion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish, log_mean, relative_error
+from apps.ttv.population.settings import is_population
+from assimilator.diagnostics import Estimate
+from assimilator.nested_modes import systematic
+from assimilator.outputs import Canonical
+from assimilator.verdict.second_opinion import SecondOpinion
+from boinc_project.errors import OutputError
+from boinc_project.population_output import PopulationOutput, read_population_output
+
+DRAWS_PER_PART = 1000
+"""Equally weighted draws that are made of each independent part."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """A campaign's outputs by what they are of, each kind by generation, index and digest.
+
+    Attributes
+    ----------
+    posterior : tuple[Canonical, ...]
+        Chains or runs, that are merged.
+    populations : tuple[Canonical, ...]
+        Second opinions, that are never merged.
+    """
+
+    posterior: tuple[Canonical, ...]
+    populations: tuple[Canonical, ...]
+
+
+def sort(outputs: Sequence[Canonical]) -> Sorted:
+    """Tell outputs of populations from all others."""
+    ordered = sorted(outputs, key=_key)
+    populations = [output for output in ordered if is_population(output.unit.settings)]
+    others = [output for output in ordered if not is_population(output.unit.settings)]
+    return Sorted(tuple(others), tuple(populations))
+
+
+def second_opinion(outputs: Sequence[Canonical], constant: float) -> SecondOpinion | None:
+    """Return what populations say of a posterior; None if there are none.
+
+    Parameters
+    ----------
+    outputs : sequence of Canonical
+        Of populations.
+    constant : float
+        What the likelihood leaves out; see `assimilator.evidence.log_constant`.
+
+    Raises
+    ------
+    OutputError
+        If an output cannot be read, or is not of its unit.
+    """
+    if not outputs:
+        return None
+    read = [_read(output) for output in outputs]
+    points = np.concatenate([output.points for output in read])
+    logs = np.concatenate([output.log_weight for output in read])
+    draws, groups = [], []
+    for group, (part, weights) in enumerate(zip(points, logs, strict=True)):
+        if np.isfinite(weights).any():
+            chosen = systematic(np.exp(weights - weights.max()), DRAWS_PER_PART)
+            draws.append(part[chosen])
+            groups.append(np.full(len(chosen), group, dtype=np.int64))
+    if not draws:
+        return None
+    return SecondOpinion(
+        draws=np.concatenate(draws),
+        log_z=_evidence(logs.ravel(), constant),
+        n_population=len(draws),
+        groups=np.concatenate(groups),
+    )
+
+
+def _evidence(logs: Floats, constant: float) -> Estimate | None:
+    """Return log Z and its error by all weights; None if too few draws are effective."""
+    if kish(logs) < TRUSTED_EFFECTIVE:
+        return None
+    value = log_mean(logs) + constant
+    return Estimate(value, relative_error(logs)) if math.isfinite(value) else None
+
+
+def _read(canonical: Canonical) -> PopulationOutput:
+    output = read_population_output(canonical.path)
+    if output.unit_digest != canonical.unit.digest:
+        raise OutputError(f"The output {canonical.path.name} is not of {canonical.unit.name}.")
+    return output
+
+
+def _key(output: Canonical) -> tuple[int, int, str]:
+    return output.unit.generation, output.unit.index, output.unit.digest
