@@ -264,7 +264,7 @@ def _marginals(
     problem = system.posterior.problem
     order = [names.index(name) for name in problem.parameter_names]
     draws = draws[:, order]
-    posterior = Posterior(_with_kick(problem, kick), system.posterior.table, dt=dt)
+    posterior = Posterior(_with_kick(problem, kick=kick), system.posterior.table, dt=dt)
     log_density = posterior.log_likelihoods if nested else posterior.log_densities
     true = float(log_density(system.truth[np.newaxis])[0])
     bulk = summary.get("ess_bulk_min") or {}
@@ -286,7 +286,7 @@ def _marginals(
     }
 
 
-def _with_kick(problem: Problem, kick: bool) -> Problem:
+def _with_kick(problem: Problem, *, kick: bool) -> Problem:
     return replace(problem, model=replace(problem.model, modified_kick=kick))
 
 

@@ -27,6 +27,9 @@ from work_generator.ttv_file import posterior_of
 _FINE = 1.0 / 100.0
 """Step of the simulation in the shortest period: errors are below 1e-3 of any sigma of the zoo for
 small eccentricities, and below 0.1 at e = 0.5 (`tests/science/test_zoo.py` measures it)."""
+_PARTS, _STEP_ERROR = (1.0, 1.3, 1.7, 2.2, 3.0, 4.0, 6.0, 12.0), 0.03
+"""Steps that are tried for the reference, as parts of a twentieth of the shortest period, and the
+shift of any transit that the first one may cause, in its sigma."""
 _MOST_DRAWS = 2000
 _OUTLIER = (20.0, 60.0)
 """Least and largest offset of an outlier in its sigma."""
@@ -45,7 +48,7 @@ class System:
     path : Path
         The campaign file.
     posterior : Posterior
-        Of the file and the table that were written; its step is a guess.
+        Of the file and the table that were written; see `with_step`.
     truth : ndarray
         float64 (n_dim,).
     n_redrawn : int
@@ -83,8 +86,8 @@ def simulate(kind: Kind, seed: int, directory: Path) -> System:
         if times is None:
             continue
         path = write_system(directory, kind, seed, _scattered(kind, problem, truth, times, rng))
-        posterior = fine_posterior(path)
-        if np.isfinite(posterior(truth.tolist())):
+        posterior = with_step(stated_posterior(path), truth)
+        if posterior is not None and np.isfinite(posterior(truth.tolist())):
             return System(kind, seed, path, posterior, truth, n_redrawn)
     raise RuntimeError(f"no draw of the prior of {kind.name} can be integrated")
 
@@ -96,14 +99,32 @@ def nominal_problem(kind: Kind) -> Problem:
         for planet in kind.planets
     }
     with tempfile.TemporaryDirectory() as directory:
-        return fine_posterior(write_system(Path(directory), kind, 0, times)).problem
+        return stated_posterior(write_system(Path(directory), kind, 0, times)).problem
 
 
-def fine_posterior(path: Path) -> Posterior:
-    """Return the posterior of a campaign file, with a step that is finer than a campaign's."""
+def stated_posterior(path: Path) -> Posterior:
+    """Return the posterior of a campaign file; its step is a twentieth of the shortest period."""
     campaign = load_campaign(path)
-    posterior = posterior_of(campaign.settings, campaign.inputs)
-    return Posterior(posterior.problem, posterior.table, dt=posterior.problem.model.dt / 3.0)
+    return posterior_of(campaign.settings, campaign.inputs)
+
+
+def with_step(posterior: Posterior, truth: NDArray[np.float64]) -> Posterior | None:
+    """Return a posterior with the longest step that is good at the truth, modified kick.
+
+    None if there is no model there. A campaign allows its step three times as much.
+    """
+    problem, table = posterior.problem, posterior.table
+    problem = replace(problem, model=replace(problem.model, modified_kick=True))
+    steps = [problem.model.dt / part for part in _PARTS]
+    (*coarse, exact) = (Posterior(problem, table, dt=dt) for dt in steps)
+    true, codes = exact.residuals_of(truth[np.newaxis])
+    if codes[0]:
+        return None
+    for candidate in coarse:
+        residuals, codes = candidate.residuals_of(truth[np.newaxis])
+        if not codes[0] and float(np.abs(residuals - true).max()) < _STEP_ERROR:
+            return candidate
+    return exact
 
 
 def draw_prior(problem: Problem, rng: np.random.Generator) -> NDArray[np.float64]:
