@@ -6,11 +6,11 @@
     The campaign file and the table of one system.
 ``simulate``
     A true point from the file's own priors, and its scattered transit times.
-``runs``
+``runs``, ``products``
     A campaign as a process of its own, and what its product says.
 ``ranks``
     Simulation-based calibration.
-``tempering``, ``straight``, ``reference``
+``reference``, ``groups``, ``ascent``, ``tempering``, ``straight``, ``agreement``
     The long independent run that products are compared with.
 ``compare``
     Widths, tails and evidences of a product beside those of the reference.

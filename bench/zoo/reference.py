@@ -80,7 +80,7 @@ class WhitenedPosterior:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """What a reference run found.
+    """A reference run's result.
 
     Attributes
     ----------
@@ -239,14 +239,19 @@ def of_posterior(
     start = target.whitening.whiten(truth[None])[0]
     groups_at = directory / f"groups-{VERSION}"
     groups_at.mkdir(parents=True, exist_ok=True)
-    found = run(target, seed=seed, budget=budget, truth=start, directory=groups_at, told=told)
-    if found is None:
+    sampled = run(target, seed=seed, budget=budget, truth=start, directory=groups_at, told=told)
+    if sampled is None:
         return None
-    n_dim = found.draws.shape[2]
-    colour = target.whitening.colour(found.draws.reshape(-1, n_dim)).reshape(found.draws.shape)
+    n_dim = sampled.draws.shape[2]
+    colour = target.whitening.colour(sampled.draws.reshape(-1, n_dim)).reshape(sampled.draws.shape)
     before = _read(kept).seconds if kept.exists() else 0.0
     reference = Reference(
-        colour, found.log_z, found.log_z_error, found.rhat, found.n_call, found.seconds + before
+        colour,
+        sampled.log_z,
+        sampled.log_z_error,
+        sampled.rhat,
+        sampled.n_call,
+        sampled.seconds + before,
     )
     _write(reference, kept)
     if reference.settled:

@@ -30,7 +30,7 @@ class Seen:
     offsets : tuple[Offset, ...]
         Beside the reference; empty if there is none.
     reference : str
-        What became of the reference: "settled", "not settled" or "not asked for".
+        State of the reference: "settled", "not settled" or "not asked for".
     """
 
     outcome: Outcome

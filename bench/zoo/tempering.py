@@ -48,7 +48,7 @@ class Target(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proposals:
-    """What moves are made with at each level, in straight coordinates.
+    """The means of moving at each level, in straight coordinates.
 
     Attributes
     ----------
