@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -239,19 +239,15 @@ def of_posterior(
     start = target.whitening.whiten(truth[None])[0]
     groups_at = directory / f"groups-{VERSION}"
     groups_at.mkdir(parents=True, exist_ok=True)
-    sampled = run(target, seed=seed, budget=budget, truth=start, directory=groups_at, told=told)
-    if sampled is None:
+    result = run(target, seed=seed, budget=budget, truth=start, directory=groups_at, told=told)
+    if result is None:
         return None
-    n_dim = sampled.draws.shape[2]
-    colour = target.whitening.colour(sampled.draws.reshape(-1, n_dim)).reshape(sampled.draws.shape)
+    whole = result.draws.reshape(-1, target.n_dim)
     before = _read(kept).seconds if kept.exists() else 0.0
-    reference = Reference(
-        colour,
-        sampled.log_z,
-        sampled.log_z_error,
-        sampled.rhat,
-        sampled.n_call,
-        sampled.seconds + before,
+    reference = replace(
+        result,
+        draws=target.whitening.colour(whole).reshape(result.draws.shape),
+        seconds=result.seconds + before,
     )
     _write(reference, kept)
     if reference.settled:
