@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.ttv import normal
 from apps.ttv.likelihood import Posterior
 from apps.ttv.whitening import Whitening
 from bench.zoo import groups
@@ -31,7 +32,7 @@ Array = NDArray[np.float64]
 N_GROUP = 4
 LARGEST_RHAT = 1.005
 QUANTILES = (0.05, 0.158655, 0.5, 0.841345, 0.95)
-VERSION = 1
+VERSION = 2
 """Of this method: references of another version are made anew."""
 _N_KEPT = 4000
 _FEWEST_BLOCKS = 2
@@ -40,8 +41,12 @@ _FEW = 1.5
 with 7 degrees of freedom has 4.5 there."""
 
 
-class WhitenedPosterior:
-    """A posterior in the coordinates of `apps.ttv.whitening`.
+class ScaledPosterior:
+    """A posterior in the coordinates of the reference run.
+
+    Periods and phases of observed planets are counted from the prior's middle in its widths: at an
+    edge of their priors, too, they depend on masses and eccentricities as transit times do, about
+    linearly. All other parameters have the coordinates of `apps.ttv.whitening`.
 
     Parameters
     ----------
@@ -56,26 +61,59 @@ class WhitenedPosterior:
         self.n_dim = problem.n_dim
         observed = [planet.name for planet in problem.model.planets if planet.observed]
         measured = {f"{name}.{key}" for name in observed for key in ("period", "t0")}
-        self.bent = tuple(
-            place for place, name in enumerate(problem.parameter_names) if name in measured
-        )
+        priors = {
+            place: parameter.prior
+            for place, parameter in enumerate(problem.free)
+            if parameter.name in measured and parameter.prior is not None
+        }
+        self.bent = tuple(priors)
+        self._columns = list(priors)
+        self._middles = np.array([prior.quantile(0.5) for prior in priors.values()])
+        self._widths = np.array([prior.width for prior in priors.values()])
+        self._linear = list(priors.values())
+
+    def to_parameters(self, points: Array) -> Array:
+        """Return the parameters of points (n, n_dim); NaN where there are none."""
+        return self._coloured(points)[0]
+
+    def of_parameters(self, parameters: Array) -> Array:
+        """Return the coordinates of parameters (n, n_dim)."""
+        points = self.whitening.whiten(parameters)
+        points[:, self._columns] = (parameters[:, self._columns] - self._middles) / self._widths
+        return points
 
     def log_terms(self, points: Array) -> tuple[Array, Array]:
         """See `bench.zoo.tempering.Target`."""
-        x = self.whitening.colour(points)
+        x, w = self._coloured(points)
         likelihoods = np.full(len(x), -math.inf)
         priors = np.full(len(x), -math.inf)
         finite = np.flatnonzero(np.isfinite(x).all(axis=1))
         inside = self.posterior.log_priors(x[finite])
         finite, inside = finite[inside > -math.inf], inside[inside > -math.inf]
-        priors[finite] = inside - self.whitening.log_jacobians(x[finite], points[finite])
+        priors[finite] = inside - self._log_jacobians(x[finite], w[finite])
         likelihoods[finite] = self.posterior.log_likelihoods(x[finite])
         return likelihoods, priors
 
     def draw_prior(self, n: int, rng: np.random.Generator) -> Array:
         """See `bench.zoo.tempering.Target`."""
         problem = self.posterior.problem
-        return self.whitening.whiten(np.array([draw_prior(problem, rng) for _ in range(n)]))
+        return self.of_parameters(np.array([draw_prior(problem, rng) for _ in range(n)]))
+
+    def _coloured(self, points: Array) -> tuple[Array, Array]:
+        """Return parameters, and whitened coordinates that are 0 where linear ones are used."""
+        w = points.copy()
+        w[:, self._columns] = 0.0
+        x = self.whitening.colour(w)
+        x[:, self._columns] = self._middles + self._widths * points[:, self._columns]
+        return x, w
+
+    def _log_jacobians(self, x: Array, w: Array) -> Array:
+        """Return log |d(coordinates) / dx|, (n,)."""
+        total = self.whitening.log_jacobians(x, w) - float(np.log(self._widths).sum())
+        # The whitening's own factors for these parameters are prior(x) / normal(0).
+        for column, prior in zip(self._columns, self._linear, strict=True):
+            total += normal.log_density(w[:, column]) - prior.log_density(x[:, column])
+        return np.asarray(total)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,8 +273,8 @@ def of_posterior(
         if stored.settled or stored.seconds >= budget:
             return stored
         budget -= stored.seconds
-    target = WhitenedPosterior(posterior)
-    start = target.whitening.whiten(truth[None])[0]
+    target = ScaledPosterior(posterior)
+    start = target.of_parameters(truth[None])[0]
     groups_at = directory / f"groups-{VERSION}"
     groups_at.mkdir(parents=True, exist_ok=True)
     result = run(target, seed=seed, budget=budget, truth=start, directory=groups_at, told=told)
@@ -246,7 +284,7 @@ def of_posterior(
     before = _read(kept).seconds if kept.exists() else 0.0
     reference = replace(
         result,
-        draws=target.whitening.colour(whole).reshape(result.draws.shape),
+        draws=target.to_parameters(whole).reshape(result.draws.shape),
         seconds=result.seconds + before,
     )
     _write(reference, kept)

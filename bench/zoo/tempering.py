@@ -172,8 +172,9 @@ class Ladder:
         taken = np.flatnonzero(np.log(1.0 - rng.random(n_walker)) < gains)
         if len(taken):
             points = self.pool[chosen[taken]]
-            self.points[0, taken], self.likelihoods[0, taken] = points, offered[taken]
-            self.priors[0, taken] = target.log_terms(points)[1]
+            self.points[0][taken] = points
+            self.likelihoods[0][taken] = offered[taken]
+            self.priors[0][taken] = target.log_terms(points)[1]
             self.n_call += len(taken)
 
 

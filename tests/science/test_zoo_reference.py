@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from bench.zoo import groups, reference
 from bench.zoo.agreement import rhats
 from bench.zoo.kinds import KINDS
-from bench.zoo.reference import WhitenedPosterior
+from bench.zoo.reference import ScaledPosterior
 from bench.zoo.simulate import draw_prior, simulate
 from bench.zoo.straight import Straight
 
@@ -139,16 +139,20 @@ def _jacobian(straight: Straight, point: np.ndarray) -> np.ndarray:
 
 
 def test_the_target_is_the_posterior(tmp_path: Path) -> None:
-    """Density in whitened coordinates is that of the parameters times the Jacobian."""
+    """Density in its coordinates is the parameters' over the Jacobian, taken by differences."""
     system = simulate(KINDS["weak"], 1, tmp_path)
-    target = WhitenedPosterior(system.posterior)
+    target = ScaledPosterior(system.posterior)
     rng = np.random.default_rng(8)
     x = np.array([draw_prior(system.posterior.problem, rng) for _ in range(40)])
-    w = target.whitening.whiten(x)
-    likelihoods, priors = target.log_terms(w)
+    points = target.of_parameters(x)
+    assert np.allclose(target.to_parameters(points), x, rtol=1e-9)
+    likelihoods, priors = target.log_terms(points)
     assert np.allclose(likelihoods, system.posterior.log_likelihoods(x), rtol=1e-6)
-    jacobian = target.whitening.log_jacobians(x, w)
-    assert np.allclose(priors + jacobian, system.posterior.log_priors(x), rtol=1e-9)
+    steps = 1e-5 * np.eye(target.n_dim)
+    for point, prior, stated in zip(points, priors, system.posterior.log_priors(x), strict=True):
+        ahead, behind = target.to_parameters(point + steps), target.to_parameters(point - steps)
+        jacobian = float(np.linalg.slogdet((ahead - behind) / 2e-5)[1])
+        assert abs(prior - stated - jacobian) < 1e-4
     assert {system.posterior.problem.parameter_names[place] for place in target.bent} == {
         "b.period",
         "b.t0",
