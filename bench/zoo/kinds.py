@@ -339,7 +339,7 @@ _ALL = (
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
 """All kinds by their names."""
-SHORT = ("easy", "weak")
+SHORT = ("easy", "sign")
 """Two quick kinds."""
 
 

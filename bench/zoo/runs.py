@@ -93,15 +93,17 @@ def run(system: System, directory: Path, *, limit: float) -> Outcome:
     directory : Path
         Of this system and this state of the program; see `code_digest`.
     limit : float
-        Seconds of wall time after which it is ended.
+        Seconds of wall time after which it is ended; with a larger limit it goes on.
     """
     kept = directory / f"outcome-{VERSION}.json"
     if kept.exists():
-        stored = json.loads(kept.read_text(encoding="utf-8"))
-        return Outcome(**{**stored, "reasons": tuple(stored["reasons"])})
+        fields = json.loads(kept.read_text(encoding="utf-8"))
+        stored = Outcome(**{**fields, "reasons": tuple(fields["reasons"])})
+        if stored.code != UNFINISHED or stored.wall >= limit:
+            return stored
     directory.mkdir(parents=True, exist_ok=True)
     before = _spent(directory)
-    code, cpu, wall = _process(system, directory, limit)
+    code, cpu, wall = _process(system, directory, limit - before["wall"])
     spent = {"cpu": before["cpu"] + cpu, "wall": before["wall"] + wall}
     (directory / "spent.json").write_text(json.dumps(spent), encoding="utf-8")
     if code in (-signal.SIGINT, 130):
