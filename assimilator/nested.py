@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2, kstwo
 
-from apps.nested.cube import Cube
+from apps.nested.cube import Cube, cube_of
+from apps.nested.proposal import parse_proposal
 from apps.nested.run import log_left
+from apps.ttv.likelihood import Posterior as TimingPosterior
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, parse_table
+from assimilator import populations
 from assimilator.diagnostics import QUANTILES, Estimate, Marginal
 from assimilator.evidence import importance_evidence, log_constant
 from assimilator.nested_errors import Resampling, resample
@@ -24,7 +27,6 @@ from assimilator.outputs import Canonical, Rejected
 from assimilator.provenance import unit_entry
 from assimilator.quantities import Quantity, quantities
 from assimilator.verdict.nested import judge
-from assimilator.verdict.second_opinion import SecondOpinion
 from boinc_project.campaign import Campaign
 from boinc_project.errors import OutputError
 from boinc_project.nested_output import NestedOutput, content_digest, read_nested_output
@@ -51,7 +53,6 @@ def merge(
     *,
     created_at: datetime,
     rejected: Sequence[Rejected] = (),
-    second: SecondOpinion | None = None,
 ) -> NestedProduct:
     """Merge the canonical outputs of a campaign; their order does not matter.
 
@@ -65,8 +66,6 @@ def merge(
         Aware; written into the product, and the only thing that may differ between two merges.
     rejected : Sequence[Rejected]
         For the provenance.
-    second : SecondOpinion | None
-        What independent populations say; None while they have not come back.
 
     Raises
     ------
@@ -76,10 +75,14 @@ def merge(
         If the campaign's settings or its table are not usable.
     """
     problem = Problem.from_mapping(campaign.settings)
-    cube = cube_of(campaign, problem)
     table = parse_table(campaign.inputs[TABLE_FILE])
+    raw = campaign.settings.get("proposal")
+    proposal = None if raw is None else parse_proposal(raw, problem.n_dim)
+    cube = cube_of(TimingPosterior(problem, table), proposal)
     constant = log_constant(problem, table)
-    ordered = sorted(outputs, key=lambda one: _key(one))
+    kinds = populations.sort(outputs)
+    ordered = kinds.posterior
+    second = populations.second_opinion(kinds.populations, constant)
     read = [_read(one, cube) for one in ordered]
     runs = tuple(
         sub_run(_key(one), output, float(one.unit.settings["sampler"]["dlogz"]), constant)
@@ -104,9 +107,12 @@ def merge(
         quantities=found,
         marginals=marginals,
         verdict=judge(campaign, problem, table, posterior, again, runs, second),
-        units=tuple(
-            unit_entry(one, output, content_digest(output))
-            for one, output in zip(ordered, read, strict=True)
+        units=(
+            *(
+                unit_entry(one, output, content_digest(output))
+                for one, output in zip(ordered, read, strict=True)
+            ),
+            *populations.entries(kinds.populations),
         ),
         rejected=tuple(rejected),
         created_at=created_at,

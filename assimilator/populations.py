@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,14 @@ from apps.ttv.population.settings import is_population
 from assimilator.diagnostics import Estimate
 from assimilator.nested_modes import systematic
 from assimilator.outputs import Canonical
+from assimilator.provenance import unit_entry
 from assimilator.verdict.second_opinion import SecondOpinion
 from boinc_project.errors import OutputError
-from boinc_project.population_output import PopulationOutput, read_population_output
+from boinc_project.population_output import (
+    PopulationOutput,
+    content_digest,
+    read_population_output,
+)
 
 DRAWS_PER_PART = 1000
 """Equally weighted draws that are made of each independent part."""
@@ -82,6 +88,14 @@ def second_opinion(outputs: Sequence[Canonical], constant: float) -> SecondOpini
         n_population=len(draws),
         groups=np.concatenate(groups),
     )
+
+
+def entries(outputs: Sequence[Canonical]) -> list[dict[str, Any]]:
+    """Return the provenance of outputs of populations."""
+    return [
+        unit_entry(output, read, content_digest(read))
+        for output, read in ((output, _read(output)) for output in outputs)
+    ]
 
 
 def _evidence(logs: Floats, constant: float) -> Estimate | None:

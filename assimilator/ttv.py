@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, parse_table
+from assimilator import populations
 from assimilator.diagnostics import marginal
+from assimilator.evidence import log_constant
 from assimilator.merge import Merged, merge_chains
 from assimilator.outputs import Canonical, Rejected
 from assimilator.product import Product
@@ -18,7 +20,6 @@ from assimilator.provenance import unit_entry
 from assimilator.quantities import quantities
 from assimilator.sub_chain import SubChain
 from assimilator.verdict.mcmc import Chains, judge
-from assimilator.verdict.second_opinion import SecondOpinion
 from boinc_project.campaign import Campaign
 from boinc_project.errors import OutputError
 from boinc_project.ttv_output import TtvOutput, content_digest, read_ttv_output
@@ -30,7 +31,6 @@ def merge(
     *,
     created_at: datetime,
     rejected: Sequence[Rejected] = (),
-    second: SecondOpinion | None = None,
 ) -> Product:
     """Merge the canonical outputs of a campaign; their order does not matter.
 
@@ -44,8 +44,6 @@ def merge(
         Aware; written into the product, and the only thing that may differ between two merges.
     rejected : Sequence[Rejected]
         For the provenance.
-    second : SecondOpinion | None
-        What independent populations say; None while they have not come back.
 
     Raises
     ------
@@ -56,7 +54,9 @@ def merge(
     """
     problem = Problem.from_mapping(campaign.settings)
     table = parse_table(campaign.inputs[TABLE_FILE])
-    ordered = sorted(outputs, key=lambda one: _key(one))
+    kinds = populations.sort(outputs)
+    ordered = kinds.posterior
+    second = populations.second_opinion(kinds.populations, log_constant(problem, table))
     read = [_read(one, problem) for one in ordered]
     merged = merge_chains(
         [
@@ -87,9 +87,12 @@ def merge(
             second,
         ),
         acceptance=acceptance,
-        units=tuple(
-            unit_entry(one, output, content_digest(output))
-            for one, output in zip(ordered, read, strict=True)
+        units=(
+            *(
+                unit_entry(one, output, content_digest(output))
+                for one, output in zip(ordered, read, strict=True)
+            ),
+            *populations.entries(kinds.populations),
         ),
         rejected=tuple(rejected),
         created_at=created_at,

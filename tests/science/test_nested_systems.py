@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from work_generator.proposals import DEGREES, proposal_of
 
 from apps.runtime.runtime import open_runtime
 from apps.ttv.population.importance import kish, picked
@@ -22,7 +23,6 @@ from validator import nested as validator
 from work_generator import nested
 from work_generator.campaign_file import load_campaign
 from work_generator.nested_file import default_sampler
-from work_generator.proposals import DEGREES, proposal_of
 from work_generator.ttv_file import posterior_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

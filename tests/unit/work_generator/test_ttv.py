@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from work_generator.proposals import fit_proposal
 
 from apps.ttv.model import TimingModel
 from apps.ttv.population.straightening import dependence_order
@@ -20,7 +21,6 @@ from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition, to_definition
 from work_generator.modes import Mode, log_laplace
 from work_generator.preparation import for_search
-from work_generator.proposals import fit_proposal
 from work_generator.ttv_file import posterior_of
 
 TRUTH = [12.0, 10.0, 0.01, 0.02, 101.0, 20.0, 20.3, 102.5]
