@@ -52,7 +52,7 @@ class Residuals:
         Effective number of parameters, p_D of Spiegelhalter et al. (2002, JRSS B 64, 583): the
         average of -2 log L over the posterior less its value at the best draw, which stands for the
         mean because the mean of a curved posterior may lie outside of it. Between 0 and the number
-        of parameters.
+        of parameters or of transits, the smaller one.
     """
 
     transits: tuple[Transit, ...]
@@ -100,7 +100,7 @@ def residuals_of(
         scores=scores[1:],
         best=scores[0],
         typical=np.median(normalised[1:], axis=0),
-        n_effective=float(np.clip(n_effective, 0.0, problem.n_dim)),
+        n_effective=float(np.clip(n_effective, 0.0, min(problem.n_dim, times.shape[1]))),
     )
 
 

@@ -132,6 +132,14 @@ def test_five_transits_are_too_few_to_test_a_model() -> None:
     assert all(row.met for key, row in rows.items() if key != "chi2")
 
 
+def test_no_more_parameters_count_than_there_are_transits() -> None:
+    """Draws of the prior are far worse than the best of them, by more than five parameters can."""
+    draws, best = systems.from_prior("sig_min.csv")
+    few = residuals_of(GAUSSIAN, systems.table("five.csv"), draws, best)
+    assert few.n_effective == 5.0
+    assert "Nothing is left" in by_key(fit_rows(few, GAUSSIAN))["chi2"].text
+
+
 def test_a_draw_without_a_model_is_not_met() -> None:
     scores = honest(1).scores.copy()
     scores[3] = np.nan
