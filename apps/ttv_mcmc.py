@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.runtime.checkpoint import CheckpointFile
+from apps.runtime.checkpoint import CHECKPOINT_FILE, PERIOD, CheckpointFile
 from apps.runtime.errors import QuitRequested
 from apps.runtime.runtime import Runtime
 from apps.ttv import checkpoint
@@ -62,7 +62,7 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
     posterior = Posterior(settings.problem, parse_table(inputs[TABLE_FILE].read_bytes()))
     sampler = chain_sampler(unit, settings, posterior, runtime.poll)
     file = CheckpointFile(
-        runtime.slot / checkpoint.CHECKPOINT_FILE,
+        runtime.slot / CHECKPOINT_FILE,
         unit.digest,
         format_version=checkpoint.CHECKPOINT_FORMAT,
     )
@@ -169,7 +169,7 @@ def _compute(
             sampler.advance(chain)
             # Counted at the end of a step only: an interrupted step will be done again.
             chain.failures = posterior.failures.copy()
-            is_late = runtime.cpu_time() - saved_at >= checkpoint.PERIOD
+            is_late = runtime.cpu_time() - saved_at >= PERIOD
             if is_late or runtime.time_to_checkpoint() or chain.step == n_step:
                 file.save(checkpoint.to_bytes(chain))
                 runtime.checkpoint_completed()

@@ -139,7 +139,7 @@ def prepare(
         return campaign
     first = posterior_of(campaign.settings, campaign.inputs)
     rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
-    modes, n_artefact = search(campaign, rng, progress)
+    modes, left_out = search(campaign, rng, progress)
     step = step_for(campaign.settings["model"], first, modes)
     model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
     error = {"seconds": step.error, "sigma": step.error_sigma}
@@ -147,7 +147,7 @@ def prepare(
         **campaign.settings,
         "model": model,
         "dt_error": error,
-        "n_artefact": n_artefact,
+        "left_out": left_out,
     }
     posterior = posterior_of(for_search(settings), campaign.inputs)
     e_folds = expected_e_folds(modes, first)

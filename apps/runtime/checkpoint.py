@@ -24,6 +24,9 @@ from boinc_project.errors import CheckpointError, CorruptCheckpoint, Incompatibl
 MAGIC = "openastro-checkpoint"
 LAYOUT = 1
 MAX_HEADER_BYTES = 512
+CHECKPOINT_FILE = "checkpoint"
+PERIOD = 60.0
+"""CPU seconds after which a checkpoint is written, whatever the volunteer's preference."""
 
 
 class CheckpointFile:

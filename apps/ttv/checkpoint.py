@@ -15,9 +15,6 @@ from apps.ttv.sampler_settings import SamplerSettings
 from boinc_project.errors import CorruptCheckpoint
 
 CHECKPOINT_FORMAT = 1
-CHECKPOINT_FILE = "checkpoint"
-PERIOD = 60.0
-"""CPU seconds after which a checkpoint is written, whatever the volunteer's preference."""
 
 
 def to_bytes(chain: Chain) -> bytes:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.ttv.moves import log_mixture, sample_mixture
+from apps.ttv.mixture import log_mixture, sample_mixture
 from apps.ttv.population.fitting import fit_mixture
 from apps.ttv.population.importance import largest_power, log_mean
 from apps.ttv.population.straightening import fit_shear

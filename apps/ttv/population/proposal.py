@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.ttv.moves import log_mixture, sample_mixture
+from apps.ttv.mixture import log_mixture, sample_mixture
 from apps.ttv.population import gaussian_mixture
 from apps.ttv.population.fitting import with_tails
 from apps.ttv.population.gaussian_mixture import Components

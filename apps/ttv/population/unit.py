@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.runtime.checkpoint import CheckpointFile
+from apps.runtime.checkpoint import CHECKPOINT_FILE, PERIOD, CheckpointFile
 from apps.runtime.errors import QuitRequested
 from apps.runtime.runtime import Runtime
-from apps.ttv import checkpoint
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population import computing
 from apps.ttv.population.computing import Archipelago, Computer, Conclusion
@@ -56,7 +55,7 @@ def run(
     posterior = Posterior(settings.problem, parse_table(inputs[TABLE_FILE].read_bytes()))
     computer = Computer(settings, posterior, unit.seed, runtime.poll)
     file = CheckpointFile(
-        runtime.slot / checkpoint.CHECKPOINT_FILE,
+        runtime.slot / CHECKPOINT_FILE,
         unit.digest,
         format_version=computing.CHECKPOINT_FORMAT,
     )
@@ -136,7 +135,7 @@ def _compute(
         while not computer.is_complete(state):
             runtime.set_fraction_done(computer.fraction(state))
             computer.advance(state)
-            is_late = runtime.cpu_time() - saved_at >= checkpoint.PERIOD
+            is_late = runtime.cpu_time() - saved_at >= PERIOD
             if is_late or runtime.time_to_checkpoint() or computer.is_complete(state):
                 file.save(computing.to_bytes(state))
                 runtime.checkpoint_completed()
