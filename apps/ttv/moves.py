@@ -27,6 +27,7 @@ from emcee.moves import DEMove, DESnookerMove, Move, StretchMove
 from emcee.state import State
 from numpy.typing import NDArray
 
+from apps.ttv import exact
 from apps.ttv.mixture import log_mixture, sample_mixture
 from apps.ttv.sampler_settings import Mixture, SamplerSettings
 
