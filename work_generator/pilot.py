@@ -18,13 +18,14 @@ from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population.computing import Archipelago, Computer, Conclusion
 from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish
-from apps.ttv.population.proposal import Proposal
-from apps.ttv.population.refining import fit_groups, look_at, picked
+from apps.ttv.population.proposal import Proposal, fit_proposal
+from apps.ttv.population.refining import look_at, picked
 from apps.ttv.population.settings import Peaks, PopulationUnit
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target
+from apps.ttv.whitening import Whitening
 from work_generator.corrections import choose_corrections
-from work_generator.modes import Mode, log_laplace
+from work_generator.modes import Mode, log_laplace, nearest
 from work_generator.weights import Look, Weight, by_laplace, together
 
 N_ISLAND = 1
@@ -39,6 +40,10 @@ MOST_WIDE = 1000
 # temperatures where half of a population dies, errors of one and a half were seen where all of the
 # posterior was there.
 _SETTLED = 3.0
+KEPT = 0.1
+"""Part of the proposals that is fitted to where chains begin."""
+# Part of a plain proposal's draws that must be effective for its number to be believed.
+_USEFUL = 0.05
 # Draws that tell what a proposal without corrections is worth.
 _COMPARED = 8_000
 # Draws that proposals for chains are fitted to.
@@ -150,10 +155,15 @@ def _pilot(
     )
     log_z = weighed.log_z
     islands = tuple(island.log_z for island in conclusion.islands)
-    corrections, proposal = _for_chains(posterior, computer, conclusion, random)
+    labelled = _nearest(modes, posterior)
+    wide = _wide(computer, conclusion, log_z, random)
+    if trusted:
+        parts = np.array([weight.weight for weight in weighed.weights])
+        wide = _as_many(wide, labelled(wide), parts, random)
+    corrections, proposal = _for_chains(posterior, computer, conclusion, wide, random)
     return Pilot(
         weights=weighed.weights,
-        wide=_wide(computer, conclusion, log_z, random),
+        wide=wide,
         proposal=proposal,
         corrections=corrections,
         log_z=log_z,
@@ -179,40 +189,74 @@ def _joined(computer: Computer, conclusion: Conclusion) -> Look:
     return Look(points, logs, likelihoods)
 
 
+def _nearest(modes: Sequence[Mode], posterior: Posterior) -> Callable[[Array], NDArray[np.intp]]:
+    whitening = Whitening(posterior.problem)
+    return lambda points: nearest(modes, whitening.whiten(points))
+
+
+def _as_many(
+    wide: Array, labels: NDArray[np.intp], parts: Array, random: np.random.RandomState
+) -> Array:
+    """Return points of which each mode has as many as is its part of the posterior.
+
+    At half the power small modes have more than that, and walkers that begin in them stay, because
+    proposals of the other modes hardly ever lead there, nor back.
+    """
+    present = np.bincount(labels, minlength=len(parts))
+    weights = np.where(present > 0, parts / np.maximum(present, 1), 0.0)[labels]
+    if not weights.sum() > 0.0:
+        return wide
+    chosen = random.choice(len(wide), size=len(wide), p=weights / weights.sum())
+    different = np.unique(chosen)
+    # Points twice are no use to an ensemble: those that were chosen, once.
+    return np.asarray(wide[random.permutation(different)])
+
+
 def _for_chains(
     posterior: Posterior,
     computer: Computer,
     conclusion: Conclusion,
+    wide: Array,
     random: np.random.RandomState,
 ) -> tuple[int, Proposal]:
     """Return the corrections of the chains' coordinates, and a proposal in these.
 
-    Each correction costs two integrations a step more, so that they must be worth it: the numbers
-    of effective draws for each integration are compared.
+    It is fitted to the posterior, and with a small part to where chains begin: from there a walker
+    must get away. Each correction costs two integrations a step more, so that the numbers of
+    effective draws for each integration are compared; but where hardly any plain draw is worth
+    something, its number means little.
     """
-    corrections = computer.settings.corrections
-    proposal = conclusion.proposal
-    plain = Coordinates(posterior.problem, posterior.engine, posterior.observations, 0)
-    target = Target(posterior, plain)
-    y = np.concatenate([look.y for look in conclusion.looks])
     logs = conclusion.logs
     if not np.isfinite(logs).any():
-        return corrections, proposal
+        return computer.settings.corrections, conclusion.proposal
+    y = np.concatenate([look.y for look in conclusion.looks])
     draws = computer.coordinates.to_points(y[picked(y, logs, _FITTED, random)])
-    order = dependence_order(posterior.problem.parameter_names)
-    labels = computer.settings.peaks
-    whitened = plain.from_points(draws)
+    worth = []
+    fits = []
+    for corrections in sorted({0, computer.settings.corrections}):
+        frame = Coordinates(
+            posterior.problem, posterior.engine, posterior.observations, corrections
+        )
+        fit = _fit(frame, draws, wide, computer)
+        look = look_at(Target(posterior, frame), fit, _COMPARED, random)
+        worth.append(look.effective / _COMPARED)
+        fits.append((corrections, fit))
+    if len(fits) == 1:
+        return fits[0]
+    plain_is_better = worth[0] * (1.0 + 2.0 * fits[1][0]) > worth[1]
+    return fits[0] if plain_is_better and worth[0] > _USEFUL else fits[1]
 
-    def group(places: Array) -> NDArray[np.intp]:
-        assert labels is not None
-        return labels.nearest(plain.whitening, plain.to_points(places))
 
-    simple = fit_groups(whitened, group, order)
-    worth = look_at(target, simple, _COMPARED, random).effective / _COMPARED
-    timed_worth = conclusion.effective / len(logs)
-    if worth * (1.0 + 2.0 * corrections) > timed_worth:
-        return 0, simple
-    return corrections, proposal
+def _fit(frame: Coordinates, draws: Array, wide: Array, computer: Computer) -> Proposal:
+    peaks = computer.settings.peaks
+    assert peaks is not None
+    order = dependence_order(computer.settings.problem.parameter_names)
+    labels = peaks.nearest(Whitening(computer.settings.problem), draws)
+    y = frame.from_points(draws)
+    groups = [y[labels == place] for place in np.unique(labels)]
+    large = [group for group in groups if len(np.unique(group, axis=0)) > 2 * y.shape[1]]
+    sizes = [(1.0 - KEPT) * len(group) / len(y) for group in large]
+    return fit_proposal([*large, frame.from_points(wide)], [*sizes, KEPT], order)
 
 
 def _wide(

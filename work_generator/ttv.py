@@ -30,6 +30,7 @@ from boinc_project.unit import Unit
 from work_generator import sizing
 from work_generator.estimate import Cost, measure
 from work_generator.modes import nearest
+from work_generator.pilot import KEPT
 from work_generator.preparation import Prepared, find, has_modes, prepared_of
 from work_generator.reference import speed
 from work_generator.second_opinion import population_cost, second_opinion
@@ -66,10 +67,9 @@ _DISK = 5.0e8
 
 # HDF5's own structures and the attributes around the arrays.
 _OUTPUT_OVERHEAD = 32_768
-# Draws that a generation's proposal is fitted to, and the part of it that is fitted to where chains
-# begin: what earlier generations have missed stays reachable.
+# Draws that a generation's proposal is fitted to, beside those where chains begin: what earlier
+# generations have missed stays reachable.
 _MOST_DRAWS = 8000
-_KEPT = 0.1
 
 
 def published_names(settings: Mapping[str, Any]) -> list[str]:
@@ -309,10 +309,10 @@ def _refitted(prepared: Prepared, campaign: Campaign, progress: Progress) -> Pro
     y = coordinates.from_points(points)
     groups = [y[: len(some)][places[: len(some)] == mode] for mode in range(len(prepared.modes))]
     enough = [group for group in groups if len(np.unique(group, axis=0)) > 2 * y.shape[1]]
-    sizes = [(1.0 - _KEPT) * len(group) / len(some) for group in enough]
+    sizes = [(1.0 - KEPT) * len(group) / len(some) for group in enough]
     return fit_proposal(
         [*enough, y[len(some) :]],
-        [*sizes, _KEPT],
+        [*sizes, KEPT],
         dependence_order(prepared.problem.parameter_names),
     )
 

@@ -192,7 +192,7 @@ class Computer:
         before = self.target.n_call
         first = self._first_proposal(state.islands, random)
         proposal = refine(self.target, first, self._labels, self._order, random)
-        looks = tuple(look_at(self.target, proposal, LAST // N_LOOK, random) for _ in range(N_LOOK))
+        looks = self._looks(proposal, random)
         n_call = state.n_call + self.target.n_call - before
         return Conclusion(proposal, looks, tuple(state.islands), n_call)
 
