@@ -33,7 +33,7 @@ class Weight:
     error : float | None
         Standard error; None if the weight is Laplace's.
     trusted : bool
-        Whether it was measured by importance sampling with enough effective draws.
+        Whether it was measured by importance sampling, with enough effective draws or to be small.
     effective : float
         Kish's effective size of the draws it was measured with.
     """
@@ -121,10 +121,12 @@ def together(posterior: Posterior, modes: Sequence[Mode], look: Look) -> Weighed
         effective = kish(np.where(own, look.logs, -math.inf))
         peak = -0.5 * mode.chi2 - 0.5 * float(np.sum(mode.coords * mode.coords))
         is_peak = bool(own.any()) and float(heights[own].max()) < peak + _NO_PEAK
-        trusted = is_peak and effective >= TRUSTED_EFFECTIVE
-        error = float(np.sqrt(np.sum((shares * (own - part)) ** 2))) if trusted else None
-        weights.append(Weight(part, error, trusted, effective))
+        error = float(np.sqrt(np.sum((shares * (own - part)) ** 2)))
+        # A small part need not be known well, if the approximation does not contradict it.
         unmet = effective == 0.0 and laplace[place] > MATTERS
-        doubtful |= unmet or (not trusted and part > MATTERS)
+        is_small = part + 3.0 * error < MATTERS and not unmet
+        trusted = is_small or (is_peak and effective >= TRUSTED_EFFECTIVE)
+        weights.append(Weight(part, error if trusted else None, trusted, effective))
+        doubtful |= not trusted
     error = None if doubtful else relative_error(look.logs)
     return Weighed(tuple(weights), log_mean(look.logs), error)
