@@ -20,6 +20,9 @@ tails of a few per cent that are only reached slowly."""
 
 # Draws that a power of the likelihood leaves effective: the region that populations pass through.
 _EFFECTIVE = 100.0
+# Powers below which the data decide nearly everything: the posterior is then so small a part of the
+# prior that one correction, or none, makes it straight enough; every further one only costs time.
+_INFORMED, _WELL_INFORMED = 0.03, 1e-5
 # Part of that region whose lines must be right to one standard error there.
 _RIGHT = 0.9
 
@@ -50,6 +53,8 @@ def choose_corrections(posterior: Posterior, rng: np.random.Generator) -> int:
     if not np.isfinite(gains).any():
         return MOST
     power = largest_power(gains, min(_EFFECTIVE, 0.5 * float(np.isfinite(gains).sum())))
+    if power < _INFORMED:
+        return 1 if power >= _WELL_INFORMED else 0
     weights = np.exp(power * (gains - gains.max()))
     points = best.to_points(y)
     possible = np.isfinite(points).all(axis=1) & np.isfinite(gains)

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from apps.ttv.model import TimingModel
+from apps.ttv.population.proposal import fit_proposal
 from apps.ttv.settings import Problem
 from boinc_project.unit import Unit
 from tests.unit.validator import nested_case, ttv_case
-from work_generator.proposals import fit_proposal
 
 MODEL: dict[str, Any] = nested_case.MODEL
 PARAMETERS = [

@@ -12,15 +12,14 @@ import pytest
 
 from apps import ttv_mcmc
 from apps.runtime import open_runtime
-from apps.ttv.population.straightening import dependence_order
 from assimilator import ttv as assimilator
 from assimilator.outputs import Canonical
 from assimilator.product import Product
 from boinc_project.campaign import Campaign
 from boinc_project.unit import Unit, seal
 from tests.integration.daemons.conftest import Shop, shop
+from tests.prepared_by_hand import prepared_by_hand
 from work_generator.campaign_file import load_campaign
-from work_generator.proposals import fit_proposal
 from work_generator.ttv_file import posterior_of
 
 __all__ = ["Shop", "shop"]
@@ -43,21 +42,11 @@ def cheap_campaign(**changes: object) -> Campaign:
             "thin": 5,
             "moves": [["de", 0.8], ["snooker", 0.2]],
         },
-        "modes": [
-            {
-                "params": MODE,
-                "chi2": 160.0,
-                "covariance": (np.diag(WIDTH) ** 2).tolist(),
-                "wide": WIDE.tolist(),
-                "n_found": 1,
-                "weight_error": 0.0,
-                "trusted": True,
-                "weight": 1.0,
-            }
-        ],
     }
-    names = posterior_of(settings, campaign.inputs).problem.parameter_names
-    settings["proposal"] = fit_proposal([WIDE], [1.0], dependence_order(names)).to_json()
+    problem = posterior_of(settings, campaign.inputs).problem
+    settings = prepared_by_hand(
+        settings, problem, np.array(MODE), np.array(WIDTH), WIDE, chi2=160.0
+    )
     cheap = replace(
         campaign,
         settings=settings,

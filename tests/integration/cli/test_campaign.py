@@ -294,7 +294,7 @@ def test_the_life_of_a_campaign(run, published, campaign) -> None:
     path = campaign()
     done = command("issue", path)
     assert done.returncode == 0, done.stderr
-    assert "first-year is issued: 2 workunits" in done.stdout
+    assert "first-year is issued: 3 workunits" in done.stdout
     assert rows(published, "select name from workunit order by id") == [
         ("first-year_g0_u000",),
         ("first-year_g0_u001",),

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apps.runtime.checkpoint import CheckpointFile
+from apps.runtime.checkpoint import CHECKPOINT_FILE, CheckpointFile
 from apps.runtime.runtime import open_runtime
-from apps.ttv import checkpoint
 from apps.ttv.model import TimingModel
 from apps.ttv.settings import Problem
 from apps.ttv.table import parse_table
@@ -135,7 +134,7 @@ def test_a_damaged_checkpoint_costs_time_only(
         runtime.poll = poll  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             run(unit, inputs_of(slot), slot / "output.h5", runtime)
-    newest = slot / checkpoint.CHECKPOINT_FILE
+    newest = slot / CHECKPOINT_FILE
     newest.write_bytes(newest.read_bytes()[:-1000])
     with open_runtime(slot) as runtime:
         run(unit, inputs_of(slot), slot / "output.h5", runtime)
@@ -146,7 +145,7 @@ def test_a_whole_checkpoint_that_is_no_chain_starts_again(
     tmp_path: Path, unit: Unit, undisturbed: Path
 ) -> None:
     slot = make_slot(tmp_path / "slot", unit)
-    CheckpointFile(slot / checkpoint.CHECKPOINT_FILE, unit.digest).save(b"not a chain")
+    CheckpointFile(slot / CHECKPOINT_FILE, unit.digest).save(b"not a chain")
     with open_runtime(slot) as runtime:
         run(unit, inputs_of(slot), slot / "output.h5", runtime)
     assert (slot / "output.h5").read_bytes() == undisturbed.read_bytes()

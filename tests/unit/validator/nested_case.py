@@ -14,10 +14,11 @@ from apps.nested.cube import CubeLikelihood, PriorTransform
 from apps.nested.run import is_complete
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
+from apps.ttv.population.proposal import fit_proposal
 from apps.ttv.population.straightening import dependence_order
-from apps.ttv.sampler_settings import COMPONENT_KEYS
 from apps.ttv.settings import Problem
 from apps.ttv.table import parse_table
+from apps.ttv.whitening import Whitening
 from apps.ttv_nested import nested_sampler
 from boinc_project.campaign import Campaign, Published, Quorum, StopRule
 from boinc_project.nested_output import NestedOutput, write_nested_output
@@ -25,7 +26,6 @@ from boinc_project.nested_weights import merge_points, weigh
 from boinc_project.unit import Unit, seal
 from tests import nested_targets
 from tests.unit.validator import ttv_case
-from work_generator.proposals import fit_proposal
 
 MODEL = ttv_case.MODEL | {"engine": "batch", "modified_kick": False}
 # A circular orbit for the unseen planet: what is left is one compact mode, which runs can agree on.
@@ -123,9 +123,9 @@ def proposal() -> dict[str, Any]:
     weights = weigh(points).weights
     chosen = np.random.default_rng(3).choice(len(weights), size=2000, p=weights)
     draws = PriorTransform(problem)(points.cube[chosen])
-    fitted = fit_proposal([draws], [1.0], dependence_order(problem.parameter_names)).to_json()
-    components = {key: fitted["mixture"][key] for key in COMPONENT_KEYS}
-    return {"share": 0.8, "shear": fitted["shear"], **components}
+    y = Whitening(problem).whiten(draws)
+    fitted = fit_proposal([y], [1.0], dependence_order(problem.parameter_names))
+    return fitted.for_cube(0.8, 0)
 
 
 @cache

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from work_generator.proposals import fit_proposal
 
 from apps.ttv.model import TimingModel
-from apps.ttv.population.straightening import dependence_order
 from apps.ttv.settings import Problem, TtvSettings
 from apps.ttv.whitening import Whitening
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.unit import parse_unit
+from tests.prepared_by_hand import prepared_by_hand
 from work_generator import registry, ttv
 from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition, to_definition
@@ -42,23 +41,10 @@ def campaign(write: Callable[..., Path]) -> Campaign:
 @pytest.fixture
 def prepared(campaign: Campaign) -> Campaign:
     """The campaign, prepared by hand: the mode is known."""
-    covariance = np.diag([0.5, 1e-5, 1e-3, 1e-3, 1e-3, 0.5, 1e-3, 1e-3]) ** 2
-    wide = np.random.default_rng(1).multivariate_normal(TRUTH, 2.0 * covariance, 500)
-    mode = {
-        "params": TRUTH,
-        "chi2": 0.0,
-        "covariance": covariance.tolist(),
-        "n_found": 1,
-        "weight": 1.0,
-        "weight_error": 0.0,
-        "trusted": True,
-        "wide": wide.tolist(),
-    }
-    order = dependence_order(
-        posterior_of(campaign.settings, campaign.inputs).problem.parameter_names
-    )
-    fitted = fit_proposal([wide], [1.0], order).to_json()
-    settings = {**campaign.settings, "modes": [mode], "proposal": fitted}
+    widths = np.array([0.5, 1e-5, 1e-3, 1e-3, 1e-3, 0.5, 1e-3, 1e-3])
+    wide = np.random.default_rng(1).multivariate_normal(TRUTH, 2.0 * np.diag(widths**2), 500)
+    problem = posterior_of(campaign.settings, campaign.inputs).problem
+    settings = prepared_by_hand(campaign.settings, problem, np.array(TRUTH), widths, wide)
     return replace(campaign, settings=settings)
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from apps.ttv.population.importance import kish
-from work_generator.proposals import fit_proposal
+from apps.ttv.population.proposal import fit_proposal
 
 
 def test_points_without_a_density_have_no_weight_however_far_they_are() -> None:
