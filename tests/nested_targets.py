@@ -36,12 +36,25 @@ def gaussian(n_dim: int, sigma: float, centre: float = 0.5) -> Likely:
     return Likely(n_dim, lambda u: constant - 0.5 * (((u - centre) / sigma) ** 2).sum(axis=1))
 
 
+class Plain:
+    """Coordinates that are the parameters."""
+
+    def to_points(self, y: np.ndarray) -> np.ndarray:
+        return y
+
+    def from_points(self, points: np.ndarray) -> np.ndarray:
+        return points
+
+    def log_jacobians(self, points: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.zeros(len(points))
+
+
 class Proposed:
     """A function of points of the prior's unit cube, in the cube of a proposal."""
 
     def __init__(self, of: Likely, proposal: Proposal) -> None:
         self.n_dim, self.periodic = of.n_dim + 1, ()
-        self._of, self._superposition = of, Superposition(proposal, lambda cube: cube)
+        self._of, self._superposition = of, Superposition(proposal, lambda cube: cube, Plain())
         self.n_call = 0
 
     def values(self, cube: np.ndarray) -> np.ndarray:
@@ -71,6 +84,7 @@ def round_proposal(
     n = len(centres)
     return Proposal(
         share,
+        0,
         Shear(np.arange(n_dim), np.full(n_dim, 0.5), np.full(n_dim, 0.1), tuple(coefficients)),
         np.full(n, 1.0 / n),
         np.array([[(centre - 0.5) / 0.1] * n_dim for centre in centres]),

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from apps.ttv.model import TimingModel
+from apps.ttv.population.settings import PopulationUnit, is_population
 from apps.ttv.settings import Problem, TtvSettings
 from apps.ttv.whitening import Whitening
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
-from boinc_project.unit import parse_unit
+from boinc_project.unit import Unit
 from tests.prepared_by_hand import prepared_by_hand
 from work_generator import registry, ttv
 from work_generator.campaign_file import load_campaign
@@ -58,26 +59,43 @@ def test_the_registry_knows_the_app() -> None:
     assert registry.get("ttv_mcmc") is ttv
 
 
-def test_generation_zero_starts_at_the_modes_wide_draws(prepared: Campaign) -> None:
+def chains(units: list[Unit]) -> list[Unit]:
+    """Return the units that are no second opinion."""
+    return [unit for unit in units if not is_population(unit.settings)]
+
+
+def test_every_generation_starts_at_wide_draws(prepared: Campaign) -> None:
+    known = {tuple(point) for point in prepared.settings["wide"]}
+    later = Progress(issued=(3,), draws=draws_around(TRUTH))
+    for number, progress in enumerate((Progress(), later)):
+        units = chains(ttv.plan(prepared, progress))
+        assert [unit.generation for unit in units] == [number] * 3
+        for unit in units:
+            start = {tuple(point) for point in unit.settings["start"]}
+            assert start <= known
+            assert len(start) == 24
+        assert units[0].settings["start"] != units[1].settings["start"]
+
+
+def test_the_second_opinion_is_one_more_unit_of_the_first_generation(prepared: Campaign) -> None:
     units = ttv.plan(prepared, Progress())
-    assert [unit.name for unit in units] == ["tiny_g0_u000", "tiny_g0_u001", "tiny_g0_u002"]
-    for unit in units:
-        assert parse_unit(unit.to_bytes()) == unit
-        settings = TtvSettings.from_mapping(unit.settings)  # what the app does first
-        assert settings.start.shape == (24, 8)
-        spread = np.std(settings.start, axis=0)
-        assert spread[0] == pytest.approx(0.5 * math.sqrt(2.0), rel=0.6)
-        assert np.allclose(settings.start.mean(axis=0), TRUTH, atol=5 * spread / math.sqrt(24))
-        known = {tuple(point) for point in prepared.settings["modes"][0]["wide"]}
-        assert {tuple(point) for point in settings.start.tolist()} <= known
-        posterior = posterior_of(prepared.settings, prepared.inputs)
-        assert all(posterior(point) > -math.inf for point in settings.start.tolist())
+    (second,) = [unit for unit in units if is_population(unit.settings)]
+    assert second is units[-1]
+    assert [unit.index for unit in units] == [0, 1, 2, 3]
+    found = PopulationUnit.from_mapping(second.settings)
+    assert found.peaks is not None
+    assert found.peaks.points.tolist() == [TRUTH]
+    assert not {"start", "sampler"} & second.settings.keys()
+    cost = ttv.cost(prepared, second)
+    assert cost.n_call == found.calls
+    later = ttv.plan(prepared, Progress(issued=(3,), draws=draws_around(TRUTH)))
+    assert chains(later) == later
 
 
 def test_units_differ_from_each_other(prepared: Campaign) -> None:
     units = ttv.plan(prepared, Progress())
-    assert len({unit.digest for unit in units}) == 3
-    assert len({str(unit.settings["start"]) for unit in units}) == 3
+    assert len({unit.digest for unit in units}) == 4
+    assert len({str(unit.settings["start"]) for unit in chains(units)}) == 3
 
 
 def test_the_same_campaign_gives_the_same_units_digest_for_digest(prepared: Campaign) -> None:
@@ -104,40 +122,10 @@ def draws_around(centre: list[float], n: int = 500) -> np.ndarray:
     return np.array(centre) * (1 + 1e-4 * rng.normal(size=(n, len(centre))))
 
 
-def test_later_generations_start_from_draws_of_the_posterior(prepared: Campaign) -> None:
-    draws = draws_around(TRUTH)
-    units = ttv.plan(prepared, Progress(issued=(3,), draws=draws))
-    assert [unit.generation for unit in units] == [1, 1, 1]
-    known = {tuple(draw) for draw in draws.tolist()}
-    for unit in units:
-        start = [tuple(point) for point in unit.settings["start"]]
-        assert set(start) <= known
-        assert len(set(start)) == 24
-    assert units[0].settings["start"] != units[1].settings["start"]
-
-
 def test_the_last_generation_is_cut_at_the_budget(prepared: Campaign) -> None:
     units = ttv.plan(prepared, Progress(issued=(3, 3), draws=draws_around(TRUTH)))
     assert len(units) == 2
     assert ttv.plan(prepared, Progress(issued=(3, 3, 2), draws=draws_around(TRUTH))) == []
-
-
-def test_each_mode_gets_its_part_of_the_units(prepared: Campaign) -> None:
-    (one,) = prepared.settings["modes"]
-    wide = heavier(one["wide"])
-    other = {**one, "params": [16.0, *TRUTH[1:]], "wide": wide, "weight": 0.3}
-    modes = [{**one, "weight": 0.7}, other]
-    campaign = replace(
-        prepared,
-        settings={**prepared.settings, "modes": modes},
-        units_per_generation=10,
-        stop=replace(prepared.stop, max_units=10),
-    )
-    masses = [
-        np.mean([point[0] for point in unit.settings["start"]])
-        for unit in ttv.plan(campaign, Progress())
-    ]
-    assert [mass > 14.0 for mass in masses] == [False] * 7 + [True] * 3
 
 
 def test_every_generation_proposes_from_what_is_known(prepared: Campaign) -> None:
@@ -150,9 +138,14 @@ def test_every_generation_proposes_from_what_is_known(prepared: Campaign) -> Non
     assert first.settings["sampler"]["shear"] == fitted["shear"]
     draws = draws_around([13.0, *TRUTH[1:]])
     (later, *_) = ttv.plan(campaign, Progress(issued=(3,), draws=draws))
-    shear = TtvSettings.from_mapping(later.settings).sampler.shear
+    settings = TtvSettings.from_mapping(later.settings)
+    shear = settings.sampler.shear
     assert shear is not None
-    assert shear.center[0] == pytest.approx(13.0, rel=1e-3)
+    assert settings.sampler.corrections == 0
+    center = np.empty(8)
+    center[shear.order] = shear.center
+    masses = Whitening(settings.problem).colour(center[np.newaxis])[0, 0]
+    assert masses == pytest.approx(13.0, rel=1e-3)
 
 
 def test_moves_without_a_mixture_are_straightened_all_the_same(prepared: Campaign) -> None:
@@ -164,22 +157,19 @@ def test_moves_without_a_mixture_are_straightened_all_the_same(prepared: Campaig
         assert "mixture" not in unit.settings["sampler"]
 
 
-def test_a_mode_without_draws_stays_reachable(prepared: Campaign) -> None:
-    """A twentieth of the proposals follows the weights of the modes."""
-    (one,) = prepared.settings["modes"]
-    away = heavier(one["wide"])
-    other = {**one, "params": [16.0, *TRUTH[1:]], "wide": away, "weight": 0.5}
+def test_where_chains_begin_stays_reachable(prepared: Campaign) -> None:
+    """A tenth of the proposals is fitted to where chains begin, whatever has been drawn."""
+    away = heavier(prepared.settings["wide"])
     sampler = {**prepared.settings["sampler"], "moves": [["mixture", 1.0]]}
-    modes = [{**one, "weight": 0.5}, other]
-    settings = {**prepared.settings, "modes": modes, "sampler": sampler}
+    settings = {**prepared.settings, "wide": away, "sampler": sampler}
     progress = Progress(issued=(3,), draws=draws_around(TRUTH, 2000))
     (unit, *_) = ttv.plan(replace(prepared, settings=settings), progress)
-    sampler_settings = TtvSettings.from_mapping(unit.settings).sampler
-    mixture, shear = sampler_settings.mixture, sampler_settings.shear
+    found = TtvSettings.from_mapping(unit.settings)
+    mixture = found.sampler.mixture
     assert mixture is not None
-    assert shear is not None
-    centers = shear.bend(mixture.means)[:, 0]
-    assert mixture.weights[centers > 14.0].sum() == pytest.approx(0.025, abs=0.002)
+    # Groups stand in the order of their parts, the largest first.
+    assert np.isclose(np.cumsum(mixture.weights), 0.9, atol=1e-9).any()
+    assert len(mixture.weights) > 1
 
 
 def test_a_campaign_is_prepared_before_it_is_planned(campaign: Campaign) -> None:
@@ -228,20 +218,6 @@ def test_laplace_weighs_by_height_and_volume(campaign: Campaign) -> None:
     assert log_evidence(10.0, 2.0) - first == pytest.approx(8 * math.log(2), abs=1e-3)
 
 
-def test_a_mode_whose_weight_is_not_measured_gets_a_unit_and_a_word(prepared: Campaign) -> None:
-    (one,) = prepared.settings["modes"]
-    other = {**one, "params": [16.0, *TRUTH[1:]], "weight": 1e-9, "trusted": False}
-    other["wide"] = heavier(one["wide"])
-    other["weight_error"] = None
-    settings = {**prepared.settings, "modes": [one, other]}
-    units = ttv.plan(replace(prepared, settings=settings, units_per_generation=8), Progress())
-    masses = [np.mean([point[0] for point in unit.settings["start"]]) for unit in units]
-    assert [mass > 14.0 for mass in masses] == [False] * 7 + [True]
-    lines = ttv.preparation(replace(prepared, settings=settings))
-    assert "(not measured)" in lines[2]
-    assert any("too few effective draws" in line for line in lines)
-
-
 def test_cost_counts_calls_and_exact_bytes(prepared: Campaign) -> None:
     (unit, *_) = ttv.plan(prepared, Progress())
     cost = ttv.cost(prepared, unit)
@@ -264,14 +240,15 @@ def test_descriptions_name_what_matters(prepared: Campaign) -> None:
     lines = ttv.preparation(prepared)
     assert lines[0] == "Step: 0.5 days."
     assert "Mode of 100 % of the posterior" in lines[1]
-    assert "found by only one of 96 fits" in lines[2]
-    assert "starts = 384" in lines[2]
+    assert "2000 draws of the first proposal are worth 1000" in lines[2]
+    assert "found by only one of 96 fits" in lines[3]
+    assert "starts = 384" in lines[3]
 
 
 def test_a_mode_found_twice_needs_no_warning(prepared: Campaign) -> None:
     (mode,) = prepared.settings["modes"]
     settings = {**prepared.settings, "modes": [{**mode, "n_found": 2}]}
-    assert len(ttv.preparation(replace(prepared, settings=settings))) == 2
+    assert len(ttv.preparation(replace(prepared, settings=settings))) == 3
 
 
 @pytest.fixture

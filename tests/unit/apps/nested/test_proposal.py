@@ -40,6 +40,7 @@ def proposal(**changes: Any) -> Proposal:
     lower = np.tril(rng.uniform(-0.5, 0.5, (2, 4, 4)), -1) + np.eye(4) * [0.5, 1.0, 1.5, 0.7]
     values: dict[str, Any] = {
         "share": 0.7,
+        "corrections": 0,
         "shear": Shear(
             np.array([2, 3, 0, 1]),
             np.array([20.0, 7.0, 10.0, 4.0]),
@@ -60,7 +61,7 @@ def assert_mean_is(values: np.ndarray, truth: float) -> None:
 
 def points(n: int = 20_000, seed: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return random points of the cube, their parameters and log(p* / pi)."""
-    cube = Cube(problem(), proposal())
+    cube = Cube(problem(), proposal(), nested_targets.Plain())
     places = np.random.default_rng(seed).random((n, 5))
     values = cube.transform(places)
     return places, values, cube.log_ratios(values)
@@ -123,7 +124,7 @@ def test_the_first_coordinate_tells_the_part() -> None:
 
 
 def test_a_points_density_does_not_depend_on_its_neighbours() -> None:
-    cube = Cube(problem(), proposal())
+    cube = Cube(problem(), proposal(), nested_targets.Plain())
     places, values, log_ratios = points(50)
     for k in range(50):
         np.testing.assert_array_equal(cube.transform(places[k : k + 1])[0], values[k])
@@ -141,28 +142,43 @@ def test_the_logistic_distribution_costs_what_is_said() -> None:
 
 
 def test_outside_of_the_prior_is_no_likelihood_and_no_call_of_the_engine() -> None:
+    """In whitened coordinates only what is infinitely far away is outside."""
     posterior = Posterior(problem(), parse_table(ttv_case.table()))
-    target = CubeLikelihood(posterior, proposal())
-    places, values, log_ratios = points(400)
+    whitened = proposal(
+        shear=Shear(np.arange(4), np.zeros(4), np.ones(4), proposal().shear.coefficients)
+    )
+    target = CubeLikelihood(posterior, whitened)
+    places = np.random.default_rng(3).random((400, 5))
+    places[:, 0] = 0.9
+    places[:40, 1] = 0.0
     found = target.log_likelihoods(places)
-    outside = np.isinf(log_ratios)
-    assert (found[outside] == -math.inf).all()
-    assert posterior.failures[OUTSIDE] == outside.sum()
+    assert (found[:40] == -math.inf).all()
+    assert posterior.failures[OUTSIDE] == 40
     assert target.n_call == 400
     again = Posterior(problem(), parse_table(ttv_case.table()))
-    inside = ~outside
-    np.testing.assert_array_equal(
-        found[inside], again.log_likelihoods(values[inside]) - log_ratios[inside]
-    )
+    values = target.transform(places[40:])
+    log_ratios = target.cube.log_ratios(values)
+    np.testing.assert_array_equal(found[40:], again.log_likelihoods(values) - log_ratios)
     # With prior and likelihood, it is the posterior over p*, whatever p* is.
-    prior = JointPrior(problem()).log_densities(values[inside])
-    np.testing.assert_allclose(
-        found[inside] + prior + log_ratios[inside], again.log_densities(values[inside])
+    prior = JointPrior(problem()).log_densities(values)
+    np.testing.assert_allclose(found[40:] + prior + log_ratios, again.log_densities(values))
+
+
+def test_a_superposition_in_whitened_coordinates_is_normalised() -> None:
+    """The mean of p* over the prior is 1, of draws of the prior."""
+    posterior = Posterior(problem(), parse_table(ttv_case.table()))
+    whitened = proposal(
+        shear=Shear(np.arange(4), np.zeros(4), np.ones(4), proposal().shear.coefficients),
+        means=np.zeros((2, 4)),
+        choleskys=np.tile(0.5 * np.eye(4), (2, 1, 1)),
     )
+    cube = CubeLikelihood(posterior, whitened).cube
+    prior = Cube(problem(), None).transform(np.random.default_rng(4).random((20_000, 4)))
+    assert_mean_is(np.exp(cube.log_ratios(prior)), 1.0)
 
 
 def test_quantiles_at_the_ends_are_outside() -> None:
-    cube = Cube(problem(), proposal())
+    cube = Cube(problem(), proposal(), nested_targets.Plain())
     ends = np.array([[0.9, 0.0, 0.5, 0.5, 0.5], [0.9, 0.5, 0.5, 0.5, 1.0 - 2.0**-53]])
     assert cube.log_ratios(cube.transform(ends))[0] == math.inf
     assert not np.isnan(cube.log_ratios(cube.transform(ends))).any()
@@ -171,16 +187,21 @@ def test_quantiles_at_the_ends_are_outside() -> None:
 def test_coordinates_are_named_and_none_is_periodic() -> None:
     names = problem().parameter_names
     assert Cube(problem(), None).names == names
-    assert Cube(problem(), proposal()).names == (CHOICE, *names)
+    assert Cube(problem(), proposal(), nested_targets.Plain()).names == (CHOICE, *names)
     eccentric = Problem.from_mapping({"model": ttv_case.MODEL, "parameters": ttv_case.PARAMETERS})
     assert Cube(eccentric, None).periodic == (eccentric.parameter_names.index("c.esinw"),)
     round_one = nested_targets.round_proposal(eccentric.n_dim, 0.02, 0.5)
-    assert Cube(eccentric, round_one).periodic == ()
+    assert Cube(eccentric, round_one, nested_targets.Plain()).periodic == ()
 
 
 def as_json(one: Proposal) -> dict[str, Any]:
     components = {key: getattr(one, key).tolist() for key in COMPONENT_KEYS}
-    return {"share": one.share, "shear": to_json(one.shear), **components}
+    return {
+        "share": one.share,
+        "corrections": one.corrections,
+        "shear": to_json(one.shear),
+        **components,
+    }
 
 
 def read(**changes: Any) -> NestedUnit:
