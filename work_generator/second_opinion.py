@@ -75,7 +75,7 @@ def population_cost(
         fpops=population["calls"] * fpops_per_call,
         bytes_down=len(unit.to_bytes()),
         bytes_shared=sum(len(data) for data in campaign.inputs.values()),
-        bytes_up=8 * MOST_LOOKS * LAST * (n_dim + 2) + _OUTPUT_OVERHEAD,
+        bytes_up=8 * MOST_LOOKS * LAST * population["n_point"] * (n_dim + 2) + _OUTPUT_OVERHEAD,
         memory=memory,
         disk=disk,
     )

@@ -128,5 +128,5 @@ def together(posterior: Posterior, modes: Sequence[Mode], look: Look) -> Weighed
         trusted = is_small or (is_peak and effective >= TRUSTED_EFFECTIVE)
         weights.append(Weight(part, error if trusted else None, trusted, effective))
         doubtful |= not trusted
-    error = None if doubtful else relative_error(look.logs)
-    return Weighed(tuple(weights), log_mean(look.logs), error)
+    log_z_error = None if doubtful else relative_error(look.logs)
+    return Weighed(tuple(weights), log_mean(look.logs), log_z_error)

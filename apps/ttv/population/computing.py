@@ -191,7 +191,9 @@ class Computer:
         random = np.random.RandomState(step_bits(self._key, 0))
         before = self.target.n_call
         first = self._first_proposal(state.islands, random)
-        proposal = refine(self.target, first, self._labels, self._order, random)
+        proposal = refine(
+            self.target, first, self._labels, self._order, random, self.settings.n_point
+        )
         looks = self._looks(proposal, random)
         n_call = state.n_call + self.target.n_call - before
         return Conclusion(proposal, looks, tuple(state.islands), n_call)
@@ -200,9 +202,12 @@ class Computer:
         """Return independent parts of equal size, until enough of their draws are effective."""
         rounds: list[list[Look]] = []
         while len(rounds) < MOST_LOOKS:
-            size = LAST // N_LOOK
+            size = LAST * self.settings.n_point // N_LOOK
             rounds.append([look_at(self.target, proposal, size, random) for _ in range(N_LOOK)])
-            if kish(np.concatenate([look.logs for part in rounds for look in part])) >= ENOUGH:
+            if (
+                kish(np.concatenate([look.logs for part in rounds for look in part]))
+                >= ENOUGH * self.settings.n_point
+            ):
                 break
         return tuple(joined(parts) for parts in zip(*rounds, strict=True))
 

@@ -19,15 +19,16 @@ from apps.ttv.population.importance import kish, largest_power
 from apps.ttv.population.proposal import Proposal, fit_proposal
 from apps.ttv.population.target import Target
 
-ROUND = 8_000
-"""Draws of a round."""
-LAST = 20_000
-"""Draws of a last look, which nothing is fitted to: they tell the evidence."""
+ROUND = 4
+"""Draws of a round, for each point of the population."""
+LAST = 10
+"""Draws of a last look, likewise; nothing is fitted to them: they tell the evidence."""
 MOST_LOOKS = 6
 """Such looks at most, of `ENOUGH` effective draws in all."""
-ENOUGH = 2_000.0
-"""Effective draws that are enough: widths are then known to 2 %."""
-_RESAMPLED = 10_000
+ENOUGH = 1
+"""Effective draws that are enough, for each point: with 2000 points widths are known to 2 %."""
+# Draws that a fit is made of, for each point.
+_RESAMPLED = 5
 # Effective draws per parameter that a fit needs, and to which weights are tempered.
 _LEAST_EFFECTIVE = 30.0
 # Rounds; a share of effective draws that is enough; rounds in a row without a gain that end it.
@@ -88,17 +89,18 @@ def refine(
     labels: Labels,
     order: Sequence[int],
     random: np.random.RandomState,
+    n_point: int,
 ) -> Proposal:
     """Make a proposal again from its own weighted draws while that helps; return the best one."""
     best, best_size, idle = proposal, 0.0, 0
     for _ in range(_MOST_ROUNDS):
-        look = look_at(target, proposal, ROUND, random)
+        look = look_at(target, proposal, ROUND * n_point, random)
         size = look.effective
         idle = 0 if size > 1.1 * best_size else idle + 1
         if size > best_size:
             best, best_size = proposal, size
-        draws = _tempered(look, random)
-        if size >= _GOOD * ROUND or idle == _PATIENCE or draws is None:
+        draws = _tempered(look, _RESAMPLED * n_point, random)
+        if size >= _GOOD * ROUND * n_point or idle == _PATIENCE or draws is None:
             break
         proposal = fit_groups(draws, labels, order)
     return best
@@ -124,11 +126,11 @@ def picked(y: Array, logs: Array, n: int, random: np.random.RandomState) -> NDAr
     return np.minimum(np.searchsorted(edges, marks, side="right"), len(y) - 1)
 
 
-def _tempered(look: Look, random: np.random.RandomState) -> Array | None:
+def _tempered(look: Look, n: int, random: np.random.RandomState) -> Array | None:
     """Return draws by tempered weights, with repetitions; None if there are too few points."""
     wanted = _LEAST_EFFECTIVE * look.y.shape[1]
     if np.isfinite(look.logs).sum() < wanted:
         return None
     power = largest_power(look.logs, wanted)
     logs = np.where(np.isfinite(look.logs), power * look.logs, -math.inf)
-    return look.y[picked(look.y, logs, _RESAMPLED, random)]
+    return look.y[picked(look.y, logs, n, random)]
