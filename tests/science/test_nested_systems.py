@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from work_generator.proposals import DEGREES, proposal_of
 
 from apps.runtime.runtime import open_runtime
 from apps.ttv.population.importance import kish, picked
@@ -72,7 +71,7 @@ def test_nested_runs_agree_with_importance_sampling(name: str, tmp_path: Path) -
     campaign = campaign_of(name)
     product = product_of(campaign, tmp_path)
     unmet = {row.key for row in product.verdict.rows if row.word == "sampled" and not row.met}
-    assert unmet == {"second_opinion", "evidence"}, product.missing  # nobody has given one
+    assert not unmet, product.missing
     assert product.posterior is not None
     evidence = product.posterior.evidence
     assert evidence.importance is not None

@@ -109,7 +109,7 @@ def test_an_outstanding_merge_is_waited_for(shop: Shop, issued: list[int]) -> No
     assert row_of(shop).state == CampaignState.ACTIVE.value
 
 
-def test_the_next_generation_starts_from_the_product(
+def test_the_next_generation_learns_from_the_product_and_starts_wide(
     shop: Shop, issued: list[int], campaign: Campaign, compute: Compute
 ) -> None:
     product = compute(campaign, ttv.plan(campaign, Progress()))
@@ -123,7 +123,7 @@ def test_the_next_generation_starts_from_the_product(
         ).all()
         assert [row.unit_digest for row in rows] == [unit.digest for unit in expected]
     assert row_of(shop).next_generation == 2
-    known = {tuple(draw) for draw in product.draws.tolist()}
+    known = {tuple(point) for point in campaign.settings["wide"]}
     assert all(tuple(point) in known for unit in expected for point in unit.settings["start"])
     # A second pass finds the new units open.
     assert work_generator.one_pass(shop.project) == 0
