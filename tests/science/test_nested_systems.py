@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from apps.runtime.runtime import open_runtime
+from apps.ttv.coordinates import Coordinates
+from apps.ttv.population.fitting import DEGREES
 from apps.ttv.population.importance import kish, picked
+from apps.ttv.population.proposal import proposal_of
 from apps.ttv.table import TABLE_FILE
 from apps.ttv_nested import run
 from assimilator import nested as assimilator
@@ -82,9 +85,14 @@ def test_nested_runs_agree_with_importance_sampling(name: str, tmp_path: Path) -
     rng = np.random.default_rng(1)
     raw = campaign.settings["proposal"]
     fit = proposal_of({"shear": raw["shear"], "mixture": {**raw, "degrees": DEGREES}})
-    points = fit.sample(20_000, np.random.RandomState(1))
+    y = fit.sample(20_000, np.random.RandomState(1))
     posterior = posterior_of(campaign.settings, campaign.inputs)
-    logs = posterior.log_densities(points) - fit.log_densities(points)
+    frame = Coordinates(
+        posterior.problem, posterior.engine, posterior.observations, raw["corrections"]
+    )
+    points = frame.to_points(y)
+    densities = posterior.log_densities(points) - frame.log_jacobians(points, y)
+    logs = densities - fit.log_densities(y)
     draws = picked(points, logs, 20_000, rng)
     for place, parameter in enumerate(posterior.problem.parameter_names):
         median = product.marginals[parameter].quantiles["median"]
