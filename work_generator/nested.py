@@ -244,7 +244,8 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
         )
         for index in range(max(0, n_unit))
     ]
-    if progress.issued:
+    # Campaigns that were prepared by hand have no second opinion; their verdict says so.
+    if progress.issued or "population" not in campaign.settings:
         return runs
     second = second_opinion(campaign, settings, index=n_unit, min_app_version=MIN_APP_VERSION)
     return [*runs, second]

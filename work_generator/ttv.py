@@ -211,7 +211,8 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
                 inputs=inputs,
             )
         )
-    if generation == 0:
+    # Campaigns that were prepared by hand have no second opinion; their verdict says so.
+    if generation == 0 and "population" in campaign.settings:
         units.append(
             second_opinion(campaign, shared, index=n_unit, min_app_version=MIN_APP_VERSION)
         )

@@ -47,6 +47,8 @@ def cheap_campaign(**changes: object) -> Campaign:
     settings = prepared_by_hand(
         settings, problem, np.array(MODE), np.array(WIDTH), WIDE, chi2=160.0
     )
+    # Most tests are about the rows of chains; a second opinion would take longer than all of these.
+    del settings["population"]
     cheap = replace(
         campaign,
         settings=settings,
