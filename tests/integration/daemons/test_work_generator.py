@@ -56,9 +56,7 @@ def finish(shop: Shop, ids: Sequence[int]) -> None:
         shop.change(one, Assimilated(shop.clock.now), "assimilator")
 
 
-def publish(
-    shop: Shop, product: Product, *, sampled: bool = False, converged: bool = False
-) -> None:
+def publish(shop: Shop, product: Product, *, sampled: bool = False) -> None:
     """Put a product's draws where the assimilator puts them, and its row (without the plots)."""
     where = shop.project.settings.path("products") / product.campaign.name
     where.mkdir(parents=True)
@@ -79,7 +77,7 @@ def publish(
                 create_time=shop.clock.now,
                 n_unit=product.n_unit,
                 n_draw=product.n_draw,
-                converged=converged,
+                converged=sampled,
                 digest=product.digest,
                 summary={**product.summary(), "verdict": {"sampled": sampled}},
             )
