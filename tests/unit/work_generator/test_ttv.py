@@ -187,6 +187,7 @@ def test_the_search_takes_the_compiled_engine_whatever_the_chains_take(
     assert settings["model"]["engine"] == engine
 
 
+@pytest.mark.slow
 def test_preparing_finds_mode_and_step_and_is_repeatable(campaign: Campaign) -> None:
     model = {**campaign.settings["model"], "dt": None}
     automatic = {**campaign.settings, "model": model, "starts": 16}
