@@ -126,6 +126,18 @@ class _Disc:
         """The probability that the normal distribution has inside."""
         return -math.expm1(-0.5 * (self.radius / self.sigma) ** 2)
 
+    @property
+    def _end(self) -> float:
+        """The probability that the normal distribution has outside."""
+        return math.exp(-0.5 * (self.radius / self.sigma) ** 2)
+
+    def _left(self, tail: Array) -> Array:
+        """Return the normal probability beyond the distances whose whitened ones have `tail`.
+
+        A sum, because 1 minus what is inside has no digits beyond eight standard deviations.
+        """
+        return np.asarray(self._end + self._mass * tail)
+
     def shrink(self, r: Array) -> Array:
         """Return e / r of whitened distances r."""
         tail = exact.exp(-0.5 * r * r)
@@ -134,7 +146,8 @@ class _Disc:
             e = self.radius * np.sqrt(inside)
             slope = self.radius / math.sqrt(2.0)
         else:
-            e = self.sigma * np.sqrt(-2.0 * _log1p_negative(self._mass * inside))
+            e = self.sigma * np.sqrt(-2.0 * _log_left(self._mass * inside, self._left(tail)))
+            e = np.minimum(e, self.radius)
             slope = self.sigma * math.sqrt(self._mass)
         return np.where(r > 1e-12, e / np.maximum(r, 1e-12), slope)
 
@@ -143,12 +156,15 @@ class _Disc:
         e = np.minimum(e, self.radius)
         if self.sigma == math.inf:
             inside = (e / self.radius) ** 2
+            outside = 1.0 - inside
             slope = math.sqrt(2.0) / self.radius
         else:
             half = 0.5 * (e / self.sigma) ** 2
-            inside = -_expm1_negative(half, exact.exp(-half)) / self._mass
+            tail = exact.exp(-half)
+            inside = -_expm1_negative(half, tail) / self._mass
+            outside = (tail - self._end) / self._mass
             slope = 1.0 / (self.sigma * math.sqrt(self._mass))
-        r = np.minimum(np.sqrt(-2.0 * _log1p_negative(inside)), _FARTHEST)
+        r = np.minimum(np.sqrt(-2.0 * _log_left(inside, outside)), _FARTHEST)
         return np.where(e > 1e-12 / slope, r / np.maximum(e, 1e-300), slope)
 
     def log_density(self, e: Array) -> Array:
@@ -258,7 +274,8 @@ def _expm1_negative(x: Array, tail: Array) -> Array:
     return np.where(x < 1e-3, series, tail - 1.0)
 
 
-def _log1p_negative(x: Array) -> Array:
-    """Return log(1 - x) for 0 <= x <= 1, with all digits where x is small."""
+def _log_left(x: Array, left: Array) -> Array:
+    """Return log(1 - x) for 0 <= x <= 1, with all digits; `left` is 1 - x."""
     series = -x * (1.0 + x * (1.0 / 2.0 + x * (1.0 / 3.0 + x * (1.0 / 4.0 + x / 5.0))))
-    return np.where(x < 1e-3, series, exact.log(np.maximum(1.0 - x, np.finfo(np.float64).tiny)))
+    safe = np.maximum(np.where(x < 0.5, 1.0 - x, left), np.finfo(np.float64).tiny)
+    return np.where(x < 1e-3, series, exact.log(safe))
