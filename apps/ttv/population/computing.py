@@ -38,6 +38,8 @@ N_LOOK = 8
 # Draws around each peak that the first proposal is fitted to.
 _PEAK_DRAWS = 1000
 _ARRAYS = ("points", "broad", "target", "wide")
+# Errors that bytes may raise which are no archive, or an archive of something else.
+_NO_STATE = (ValueError, KeyError, TypeError, OverflowError, OSError, EOFError, BadZipFile)
 
 Array = NDArray[np.float64]
 
@@ -271,7 +273,7 @@ def from_bytes(data: bytes, settings: PopulationUnit) -> Archipelago:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return _state(arrays, settings)
-    except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile) as error:
+    except _NO_STATE as error:
         raise CorruptCheckpoint(
             f"The checkpoint holds no populations of this unit: {error}."
         ) from error
@@ -299,7 +301,8 @@ def _state(arrays: dict[str, Array], settings: PopulationUnit) -> Archipelago:
     if "moving_numbers" in arrays:
         power, log_z, n_step, memory = arrays["moving_numbers"].tolist()
         points, broad, target, wide = (arrays[f"moving_{name}"] for name in _ARRAYS)
-        if points.shape[1:] != shape[1:] or len(points) != len(broad) or len(points) != len(target):
+        fits = points.shape[1:] == shape[1:] and wide.shape in (shape, (0, *shape[1:]))
+        if not fits or broad.shape != points.shape[:1] or target.shape != points.shape[:1]:
             raise ValueError("the moving island has another shape")
         state.moving = Annealing(
             points,

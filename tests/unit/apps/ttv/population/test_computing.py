@@ -1,0 +1,159 @@
+"""A unit of populations: stored after any step, it goes on to the same bits."""
+
+from __future__ import annotations
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+
+from apps.ttv.population.computing import (
+    N_LOOK,
+    Archipelago,
+    Computer,
+    Conclusion,
+    from_bytes,
+    to_bytes,
+)
+from apps.ttv.population.settings import PopulationUnit
+from boinc_project.errors import CorruptCheckpoint
+from tests.unit.validator import population_case
+
+UNIT = population_case.make_unit(n_island=2, n_point=120)
+
+
+@pytest.fixture(scope="module")
+def settings() -> PopulationUnit:
+    return PopulationUnit.from_mapping(UNIT.settings)
+
+
+def whole(computer: Computer) -> tuple[list[bytes], Conclusion]:
+    """Return the state after each step, as bytes, and what it ends with."""
+    state, stored = Archipelago(), []
+    while not computer.is_complete(state):
+        computer.advance(state)
+        stored.append(to_bytes(state))
+    return stored, computer.conclude(state)
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> tuple[list[bytes], Conclusion]:
+    return whole(population_case.computer_of(UNIT))
+
+
+def test_stored_after_every_step_it_goes_on_to_the_same_bits(
+    undisturbed: tuple[list[bytes], Conclusion], settings: PopulationUnit
+) -> None:
+    stored, conclusion = undisturbed
+    for before, after in itertools.pairwise(stored):
+        state = from_bytes(before, settings)
+        assert to_bytes(state) == before
+        population_case.computer_of(UNIT).advance(state)
+        assert to_bytes(state) == after
+    again = population_case.computer_of(UNIT).conclude(from_bytes(stored[-1], settings))
+    assert again.n_call == conclusion.n_call
+    for first, second in zip(again.looks, conclusion.looks, strict=True):
+        assert first.y.tobytes() == second.y.tobytes()
+        assert first.logs.tobytes() == second.logs.tobytes()
+
+
+def test_islands_are_independent(
+    undisturbed: tuple[list[bytes], Conclusion], settings: PopulationUnit
+) -> None:
+    first, second = from_bytes(undisturbed[0][-1], settings).islands
+    assert first.points.shape == second.points.shape == (120, 4)
+    assert not np.isin(first.points, second.points).any()
+    # Evidences of so few points scatter by 0.3; the draws' own is known better.
+    assert abs(first.log_z - second.log_z) < 2.0
+
+
+def test_draws_come_in_independent_parts_of_equal_size(
+    undisturbed: tuple[list[bytes], Conclusion],
+) -> None:
+    conclusion = undisturbed[1]
+    assert len(conclusion.looks) == N_LOOK
+    assert len({look.y.shape for look in conclusion.looks}) == 1
+    assert conclusion.effective >= 120.0
+    assert conclusion.effective <= len(conclusion.logs)
+
+
+def test_progress_grows_and_leaves_room_for_the_conclusion(settings: PopulationUnit) -> None:
+    computer, state = population_case.computer_of(UNIT), Archipelago()
+    told = [computer.fraction(state)]
+    while not computer.is_complete(state):
+        computer.advance(state)
+        told.append(computer.fraction(state))
+    assert told == sorted(told)
+    assert told[0] == 0.0
+    assert told[-1] == pytest.approx(2.0 / 3.0)
+
+
+@pytest.mark.parametrize("n_byte", [0, 1, 100, -1, -500])
+def test_bytes_that_were_cut_off_are_corrupt(
+    undisturbed: tuple[list[bytes], Conclusion], settings: PopulationUnit, n_byte: int
+) -> None:
+    with pytest.raises(CorruptCheckpoint):
+        from_bytes(undisturbed[0][0][:n_byte], settings)
+
+
+def test_changed_bytes_are_corrupt(
+    undisturbed: tuple[list[bytes], Conclusion], settings: PopulationUnit
+) -> None:
+    """In the middle of an array: the archive has sums of its own."""
+    data = bytearray(undisturbed[0][0])
+    data[len(data) // 3] ^= 1
+    with pytest.raises(CorruptCheckpoint):
+        from_bytes(bytes(data), settings)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"n_point": 121}, {"n_island": 1}], ids=["more points", "fewer islands"]
+)
+def test_a_state_of_other_settings_is_corrupt(
+    undisturbed: tuple[list[bytes], Conclusion], changes: dict[str, int]
+) -> None:
+    unit = population_case.make_unit(**{"n_island": 2, "n_point": 120, **changes})
+    with pytest.raises(CorruptCheckpoint):
+        from_bytes(undisturbed[0][-1], PopulationUnit.from_mapping(unit.settings))
+
+
+def changed(data: bytes, **arrays: np.ndarray | None) -> bytes:
+    """Return a state with other arrays in it, or without some."""
+    with np.load(io.BytesIO(data)) as archive:
+        kept = {name: archive[name] for name in archive.files}
+    kept |= {name: array for name, array in arrays.items() if array is not None}
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: kept[name] for name in kept if arrays.get(name, 0) is not None})
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"n_call": None},
+        {"moving_points": None},
+        {"moving_powers": None},
+        {"moving_points": np.zeros((960, 3))},
+        {"moving_target": np.zeros(3)},
+        {"moving_wide": np.zeros((3, 3))},
+        {"moving_numbers": np.zeros(3)},
+        {"moving_numbers": np.array([0.1, 0.0, np.inf, 1.0])},
+        {"n_call": np.zeros(2)},
+    ],
+    ids=str,
+)
+def test_arrays_that_are_no_state_are_corrupt(
+    undisturbed: tuple[list[bytes], Conclusion],
+    settings: PopulationUnit,
+    arrays: dict[str, np.ndarray | None],
+) -> None:
+    assert to_bytes(from_bytes(changed(undisturbed[0][0]), settings)) == undisturbed[0][0]
+    with pytest.raises(CorruptCheckpoint):
+        from_bytes(changed(undisturbed[0][0], **arrays), settings)
+
+
+def test_nothing_yet_is_a_state(settings: PopulationUnit) -> None:
+    state = from_bytes(to_bytes(Archipelago()), settings)
+    assert state.islands == []
+    assert state.moving is None

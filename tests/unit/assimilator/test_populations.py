@@ -1,0 +1,105 @@
+"""Outputs of populations on their way to a second opinion."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from apps.ttv.population.importance import log_mean, relative_error
+from assimilator import populations
+from assimilator.outputs import Canonical
+from boinc_project.errors import OutputError
+from boinc_project.population_output import content_digest
+from tests.unit.validator import population_case, ttv_case
+from tests.unit.validator.population_case import PopulationCase
+
+
+@pytest.fixture(scope="module")
+def case() -> PopulationCase:
+    return population_case.case()
+
+
+def canonical(case: PopulationCase, path: Path) -> Canonical:
+    return Canonical(case.unit, path, case.unit.name)
+
+
+def test_populations_are_told_from_chains(case: PopulationCase, tmp_path: Path) -> None:
+    chains = [ttv_case.make_unit(index) for index in (1, 0)]
+    units = [case.unit, *chains]
+    found = populations.sort([Canonical(unit, tmp_path / "o.h5", unit.name) for unit in units])
+    assert [output.unit for output in found.posterior] == chains[::-1]
+    assert [output.unit for output in found.populations] == [case.unit]
+
+
+def test_no_output_is_no_opinion() -> None:
+    assert populations.second_opinion([], 0.0) is None
+
+
+def test_draws_have_equal_weights_afterwards(case: PopulationCase, tmp_path: Path) -> None:
+    """Means and widths are the weighted ones, to five standard errors of 1000 draws a part."""
+    opinion = populations.second_opinion([canonical(case, case.write(tmp_path))], 0.0)
+    assert opinion is not None
+    assert opinion.n_population == 8
+    assert np.bincount(opinion.groups).tolist() == [populations.DRAWS_PER_PART] * 8
+    assert len(opinion.draws) == len(opinion.groups)
+    for group, (points, logs) in enumerate(
+        zip(case.output.points, case.output.log_weight, strict=True)
+    ):
+        shares = np.exp(logs - logs.max())
+        shares /= shares.sum()
+        mean = shares @ points
+        spread = np.sqrt(shares @ (points - mean) ** 2)
+        draws = opinion.draws[opinion.groups == group]
+        error = 5.0 / math.sqrt(populations.DRAWS_PER_PART)
+        assert (np.abs(draws.mean(axis=0) - mean) < error * spread).all()
+        np.testing.assert_allclose(draws.std(axis=0), spread, rtol=error)
+
+
+def test_the_evidence_has_the_constant_and_an_error(case: PopulationCase, tmp_path: Path) -> None:
+    opinion = populations.second_opinion([canonical(case, case.write(tmp_path))], 7.0)
+    assert opinion is not None
+    assert opinion.log_z is not None
+    logs = case.output.log_weight.ravel()
+    assert opinion.log_z.value == pytest.approx(log_mean(logs) + 7.0)
+    assert opinion.log_z.error == pytest.approx(relative_error(logs))
+
+
+def test_weights_worth_little_have_no_evidence(case: PopulationCase, tmp_path: Path) -> None:
+    logs = case.output.log_weight.copy()
+    logs[0, 0] = logs.max() + 30.0
+    path = case.write(tmp_path, case.changed(log_weight=logs))
+    opinion = populations.second_opinion([canonical(case, path)], 0.0)
+    assert opinion is not None
+    assert opinion.log_z is None
+
+
+def test_parts_without_weights_are_left_out(case: PopulationCase, tmp_path: Path) -> None:
+    logs = case.output.log_weight.copy()
+    logs[2] = -math.inf
+    path = case.write(tmp_path, case.changed(log_weight=logs))
+    opinion = populations.second_opinion([canonical(case, path)], 0.0)
+    assert opinion is not None
+    assert opinion.n_population == 7
+    nothing = case.changed(log_weight=np.full_like(logs, -math.inf))
+    path = case.write(tmp_path, nothing, "none.h5")
+    assert populations.second_opinion([canonical(case, path)], 0.0) is None
+
+
+def test_an_output_of_another_unit_is_refused(case: PopulationCase, tmp_path: Path) -> None:
+    path = case.write(tmp_path, case.changed(unit_digest="ab" * 32))
+    for judge in (
+        populations.entries,
+        lambda outputs: populations.second_opinion(outputs, 0.0),
+    ):
+        with pytest.raises(OutputError, match="is not of"):
+            judge([canonical(case, path)])
+
+
+def test_provenance_names_unit_and_numbers(case: PopulationCase, tmp_path: Path) -> None:
+    (entry,) = populations.entries([canonical(case, case.write(tmp_path))])
+    told = str(entry)
+    assert case.unit.digest in told
+    assert content_digest(case.output) in told
