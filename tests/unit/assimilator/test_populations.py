@@ -64,7 +64,7 @@ def test_the_evidence_has_the_constant_and_an_error(case: PopulationCase, tmp_pa
     assert opinion.log_z is not None
     logs = case.output.log_weight.ravel()
     assert opinion.log_z.value == pytest.approx(log_mean(logs) + 7.0)
-    assert opinion.log_z.error == pytest.approx(relative_error(logs))
+    assert opinion.log_z.mcse == pytest.approx(relative_error(logs))
 
 
 def test_weights_worth_little_have_no_evidence(case: PopulationCase, tmp_path: Path) -> None:
