@@ -152,7 +152,7 @@ def test_a_posterior_without_any_model_is_an_error() -> None:
 
 
 def test_points_without_a_model_cost_their_part_of_the_evidence() -> None:
-    """Half of the prior has no model. To five times what seeds scatter by, 0.04."""
+    """Half of the prior has no model. To five times what seeds scatter by, 0.05."""
 
     class Half(toy.Flat):
         def log_densities(self, points: np.ndarray) -> np.ndarray:
@@ -160,7 +160,7 @@ def test_points_without_a_model_cost_their_part_of_the_evidence() -> None:
             return np.where(points[:, 1] > 10.0, densities, -np.inf)
 
     now = arrived(annealer_of(Half()))
-    assert abs(now.log_z - np.log(0.5)) < 0.2
+    assert abs(now.log_z - np.log(0.5)) < 0.25
     assert (now.points[:, 1] > 0.0).all()
 
 
