@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
-from apps.ttv.operations import RUN_TIME, likelihood_calls, planet_steps
+from apps.ttv.operations import RUN_TIME, calls_per_step, likelihood_calls, planet_steps
 from apps.ttv.population.proposal import Proposal, fit_proposal
 from apps.ttv.population.settings import is_population
 from apps.ttv.population.straightening import dependence_order
@@ -161,8 +161,9 @@ def fitting(campaign: Campaign, reference_seconds_per_call: float) -> str:
 def _size(campaign: Campaign, reference_seconds_per_call: float) -> sizing.Size:
     sampler = campaign.settings["sampler"]
     n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
+    calls = calls_per_step(campaign.settings["proposal"]["coordinates"]["corrections"])
     return sizing.fit(
-        sampler["n_walker"] * reference_seconds_per_call,
+        sampler["n_walker"] * calls * reference_seconds_per_call,
         _bytes_per_draw(sampler["n_walker"], n_dim),
         thin=sampler["thin"],
         most_steps=MAX_STEPS,

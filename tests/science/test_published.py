@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from apps.ttv.population.settings import is_population
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, parse_table
 from apps.ttv_mcmc import compute
@@ -59,6 +60,8 @@ def posterior(
     table = parse_table(campaign.inputs[TABLE_FILE])
     chains = []
     for unit in ttv.plan(campaign, Progress()):
+        if is_population(unit.settings):
+            continue
         chain = compute(unit, table)
         key = (unit.generation, unit.index, unit.digest)
         chains.append(SubChain(key, np.array(chain.draws), np.array(chain.draws_log_prob)))
