@@ -10,15 +10,17 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from astropy.io import fits
+from astropy.io.fits.card import Undefined
 from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
+from work_generator.sky.header import mend_header, number_of
 
 Raw = NDArray[np.generic]
 """Pixels as stored: uint8, int16, int32 or float32, native byte order."""
@@ -55,6 +57,8 @@ class Image:
         Size, pixels.
     scaling : Scaling
         Of stored integers.
+    remarks : tuple[str, ...]
+        Sentences about the header: what was mended, and what contradicts what.
     """
 
     path: Path
@@ -64,6 +68,7 @@ class Image:
     nx: int
     ny: int
     scaling: Scaling
+    remarks: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -77,15 +82,18 @@ class Image:
         """Return the first of the keywords that this header or the primary one has, or None."""
         for header in (self.header, self.primary):
             for name in names:
-                if header.get(name) not in (None, ""):
-                    return header[name]
+                value = header.get(name)
+                if value not in (None, "") and not isinstance(value, Undefined):
+                    return value
         return None
 
     def number(self, *names: str) -> float | None:
         """Return the first of the keywords that is a finite number, or None."""
-        value = self.keyword(*names)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value) if math.isfinite(value) else None
+        for header in (self.header, self.primary):
+            for name in names:
+                value = number_of(header.get(name))
+                if value is not None and math.isfinite(value):
+                    return value
         return None
 
 
@@ -286,15 +294,15 @@ def _listing(hdus: fits.HDUList) -> str:
 def _image(path: Path, hdus: fits.HDUList, index: int) -> Image:
     hdu = hdus[index]
     ny, nx = (int(length) for length in hdu.shape[-2:])
-    header = hdu.header.copy()
-    image = Image(path, index, header, hdus[0].header.copy(), nx, ny, Scaling())
+    header, remarks = mend_header(hdu.header)
+    primary = header if index == 0 else mend_header(hdus[0].header)[0]
+    image = Image(path, index, header, primary, nx, ny, Scaling(), remarks)
     if max(nx, ny) > MAX_SIDE:
         raise InputError(
             f"{image.label} claims {nx} x {ny} pixels; at most {MAX_SIDE} a side are taken.",
             path=path,
         )
-    scaling = _scaling(image)
-    return Image(path, index, header, image.primary, nx, ny, scaling)
+    return replace(image, scaling=_scaling(image))
 
 
 def _scaling(image: Image) -> Scaling:

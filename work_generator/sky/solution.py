@@ -174,7 +174,7 @@ def make_solution(header: Any, nx: int, ny: int, label: str, hdus: Any = None) -
         _check_point(header, label)
         _check_matrix(header, label)
         with _quiet():
-            wcs = WCS(header, hdus, naxis=2)
+            wcs = _two_axes(header, hdus)
             wcs.wcs.set()
     except (ValueError, KeyError, TypeError, OSError, AttributeError, VerifyError) as error:
         # wcslib's own errors are ValueErrors; tables that are missing give the others, and cards
@@ -189,6 +189,18 @@ def make_solution(header: Any, nx: int, ny: int, label: str, hdus: Any = None) -
     solution = Solution(wcs, nx, ny, label)
     _check_round_trip(solution)
     return solution
+
+
+def _two_axes(header: Any, hdus: Any) -> WCS:
+    """Return the coordinates of the first two axes.
+
+    A header of two axes is read whole, because astropy mends units and distortions after it has
+    taken axes out, and wcslib refuses to take axes out of what is not mended.
+    """
+    more = any(header.get(f"{name}3") is not None for name in ("CTYPE", "CRVAL", "CRPIX", "CDELT"))
+    if more or header.get("WCSAXES", 2) > 2 or header.get("NAXIS", 2) > 2 or "CD3_3" in header:
+        return WCS(header, hdus, naxis=2)
+    return WCS(header, hdus)
 
 
 def _check_types(header: Any, label: str) -> None:
