@@ -19,7 +19,7 @@ from astropy.io import fits
 from astropy.io.fits.card import Undefined
 from numpy.typing import NDArray
 
-from boinc_project.errors import InputError
+from boinc_project.errors import InputError, NoImageError
 from work_generator.sky.header import mend_header, number_of
 
 Raw = NDArray[np.generic]
@@ -59,6 +59,12 @@ class Image:
         Of stored integers.
     remarks : tuple[str, ...]
         Sentences about the header: what was mended, and what contradicts what.
+    layers, layer : int
+        Planes of a cube of colours, 1 or 3, and which of them this is, from 0.
+    cell : tuple[int, int] or None
+        If it is every second pixel each way of what the file has: the first column and row.
+    others : int
+        Images of its kind that the file has beside it, and that were not asked for.
     """
 
     path: Path
@@ -69,6 +75,10 @@ class Image:
     ny: int
     scaling: Scaling
     remarks: tuple[str, ...] = ()
+    layers: int = 1
+    layer: int = 0
+    cell: tuple[int, int] | None = None
+    others: int = 0
 
     @property
     def label(self) -> str:
@@ -77,6 +87,13 @@ class Image:
         if self.hdu == 0:
             return str(self.path)
         return f"{self.path}[{name or self.hdu}]"
+
+    def whole(self) -> Image:
+        """Return the image as the file has it, if this is a part; its header is the part's."""
+        if self.cell is None:
+            return self
+        ny, nx = (int(self.header[f"NAXIS{axis}"]) for axis in (2, 1))
+        return replace(self, nx=nx, ny=ny, cell=None)
 
     def keyword(self, *names: str) -> Any:
         """Return the first of the keywords that this header or the primary one has, or None."""
@@ -146,11 +163,18 @@ def find_images(path: Path, extension: str | int | None = None) -> list[Image]:
             return [_image(path, hdus, one) for one in _indices(path, hdus, extension)]
         numbers = [index for index in range(len(hdus)) if _is_image(hdus[index])]
         if not numbers:
-            raise InputError(
+            raise NoImageError(
                 f"{path} has no image of two axes: {_listing(hdus)}. Name files with images.",
                 path=path,
             )
-        return [_image(path, hdus, index) for index in numbers[: None if extension else 1]]
+        if extension == "all":
+            return [_image(path, hdus, index) for index in numbers]
+        first = numbers[0]
+        same = sum(hdus[index].name == hdus[first].name for index in numbers[1:])
+        # Extensions without a name may be masks or maps of the first: only their WCS tells.
+        if not hdus[first].name.strip():
+            same = sum("CTYPE1" in hdus[index].header for index in numbers[1:])
+        return [replace(_image(path, hdus, first), others=same)]
 
 
 def read_raw(image: Image) -> Raw:
@@ -162,8 +186,9 @@ def read_raw(image: Image) -> Raw:
         If they cannot be read.
     """
     with opened(image.path) as hdus:
-        data = hdus[image.hdu].data
-        data = np.reshape(np.asarray(data), (image.ny, image.nx))
+        data = np.asarray(hdus[image.hdu].data)
+        data = np.reshape(data, (image.layers, *data.shape[-2:]))[image.layer]
+        data = thinned(data, image.cell)
         kind = data.dtype.str[1:]
         if kind in _FLOATS:
             return _scaled_floats(image, data)
@@ -174,6 +199,11 @@ def read_raw(image: Image) -> Raw:
                 path=image.path,
             )
         return cast(Raw, np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")))
+
+
+def thinned(data: NDArray[Any], cell: tuple[int, int] | None) -> NDArray[Any]:
+    """Return every second pixel each way from a cell on; all if there is none."""
+    return data if cell is None else data[cell[1] :: 2, cell[0] :: 2]
 
 
 def physical(raw: Raw, scaling: Scaling) -> NDArray[np.float32]:
@@ -260,7 +290,16 @@ def _is_image(hdu: Any) -> bool:
     shape = hdu.shape
     if hdu.name.strip().upper() in _TABLES:
         return False
-    return len(shape) >= 2 and all(length == 1 for length in shape[:-2]) and min(shape[-2:]) > 1
+    if len(shape) < 2 or min(shape[-2:]) <= 1:
+        return False
+    return all(length == 1 for length in shape[:-2]) or _layers(hdu) == 3
+
+
+def _layers(hdu: Any) -> int:
+    """Return 3 for a cube of red, green and blue, else 1: three planes on no other known axis."""
+    others = [length for length in hdu.shape[:-2] if length != 1]
+    axis = str(hdu.header.get("CTYPE3", "")).strip().upper()
+    return 3 if others == [3] and axis in ("", "RGB", "COLOR", "COLOUR", "LINEAR") else 1
 
 
 def _indices(path: Path, hdus: fits.HDUList, extension: str | int) -> list[int]:
@@ -296,7 +335,7 @@ def _image(path: Path, hdus: fits.HDUList, index: int) -> Image:
     ny, nx = (int(length) for length in hdu.shape[-2:])
     header, remarks = mend_header(hdu.header)
     primary = header if index == 0 else mend_header(hdus[0].header)[0]
-    image = Image(path, index, header, primary, nx, ny, Scaling(), remarks)
+    image = Image(path, index, header, primary, nx, ny, Scaling(), remarks, _layers(hdu))
     if max(nx, ny) > MAX_SIDE:
         raise InputError(
             f"{image.label} claims {nx} x {ny} pixels; at most {MAX_SIDE} a side are taken.",

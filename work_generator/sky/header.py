@@ -1,9 +1,10 @@
-"""Headers as the world writes them, brought to the letter of the FITS Standard, with a remark each.
+"""Headers as the world writes them, brought to the letter of the FITS Standard, with remarks.
 
-astropy's `Header` and wcslib read the same cards, each with a parser of its own. Where a card is not
-as the standard wants it (a number in quotes, a keyword in lower case), one of them understands it
-and the other takes a default without a word; and wcslib stops at the ``D`` of ``1.5D+02``, which is
-standard (FITS Standard 4.0, section 4.2.4). So cards are written anew before wcslib sees them.
+astropy's `Header` and wcslib read the same cards, each with a parser of its own. Where a card is
+not as the standard wants it (a number in quotes, no space behind the equals sign), one of them
+understands it and the other takes a default without a word; and wcslib stops at the ``D`` of
+``1.5D+02``, which is standard (FITS Standard 4.0, section 4.2.4). So such cards are written anew
+before wcslib sees them.
 """
 
 from __future__ import annotations
