@@ -108,7 +108,9 @@ class Masters:
         """
         if self.shape is None:
             return values
-        planes = {name: thinned(plane, image.cell) for name, plane in self.planes.items()}
+        planes: dict[str, Floats] = {
+            name: thinned(plane, image.cell) for name, plane in self.planes.items()
+        }
         if any(plane.shape != values.shape for plane in planes.values()):
             raise InputError(
                 f"{image.label} has {image.nx} x {image.ny} pixels, the master frames "
@@ -119,11 +121,12 @@ class Masters:
             values = values - planes["bias"]
         if "dark" in planes:
             scale = self.dark_scale(image.number(*EXPOSURE_KEYS))
-            values = values - np.float32(scale) * planes["dark"]
+            values = np.asarray(values - np.float32(scale) * planes["dark"], np.float32)
         if "flat" in planes:
-            values = values / planes["flat"]
+            flat = planes["flat"]
             if image.cell is not None:  # a lamp has colours of its own
-                values *= np.float32(np.nanmedian(planes["flat"]))
+                flat = flat / np.float32(np.nanmedian(flat))
+            values = np.asarray(values / flat, np.float32)
         return values
 
 
