@@ -180,6 +180,8 @@ def make_solution(header: Any, nx: int, ny: int, label: str, hdus: Any = None) -
         # wcslib's own errors are ValueErrors; tables that are missing give the others, and cards
         # that are no FITS the last.
         reason = str(error).strip().split("\n")[-1].rstrip(".")
+        if reason.startswith("Internal error in wcslib header parser"):
+            reason = "wcslib cannot parse it (its WAT cards, if it has some)"
         raise InputError(f"The WCS of {label} cannot be used: {reason}.") from error
     if not wcs.has_celestial:
         raise InputError(
