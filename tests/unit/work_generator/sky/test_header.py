@@ -23,7 +23,10 @@ SIP = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 2e-5, "B_0_2": -1e-5}
 SIP_TYPES = {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP"}
 TPV_TYPES = {"CTYPE1": "RA---TPV", "CTYPE2": "DEC--TPV"}
 PV = {"PV1_0": 0.0, "PV1_1": 1.0, "PV1_4": 1e-3, "PV1_7": 0.5, "PV2_1": 1.0, "PV2_5": 2e-3}
-WAT1 = 'wtype=tnx axtype=ra lngcor = "3. 3. 3. 2. -0.05 0.05 -0.05 0.05 1E-5 2E-4 3E-4 1E-4 2E-4 1E-4 "'
+WAT1 = (
+    'wtype=tnx axtype=ra lngcor = "3. 3. 3. 2. -0.05 0.05 -0.05 0.05 '
+    '1E-5 2E-4 3E-4 1E-4 2E-4 1E-4 "'
+)
 X, Y = np.meshgrid([0.0, 100.0, 199.0], [0.0, 80.0, 159.0])
 
 
@@ -106,7 +109,8 @@ def test_values_that_are_no_numbers_are_refused(tmp_path: Path, card: str) -> No
         (tan(CDELT1=-1 / 1800, CDELT2=1 / 1800), "another scale than the CD matrix"),
         (tan(CDELT1=-1 / 3600, CDELT2=1 / 3600, CROTA2=0.0), ""),
         (tan(CDELT1=1.0, CDELT2=1.0), ""),
-        (tan(CDELT1=-1e-4, CDELT2=1e-4, PC1_1=0.8, PC1_2=-0.6, PC2_1=0.6, PC2_2=0.8), "PC is taken"),
+        (tan(CDELT1=-1e-4, CDELT2=1e-4, PC1_1=0.8, PC1_2=-0.6, PC2_1=0.6, PC2_2=0.8),
+         "PC is taken"),
         (matrixless(CROTA2=30.0), ""),
         (matrixless(CROTA1=30.0, CROTA2=30.0), ""),
         (matrixless(PC1_1=0.8, PC1_2=-0.6, PC2_1=0.6, PC2_2=0.8), ""),
@@ -207,7 +211,11 @@ def test_numbers_of_a_frame_are_read_from_texts(tmp_path: Path) -> None:
         "RDNOISE =  NaN",
     )  # fmt: skip
     image = image_of(path)
-    assert (image.number("EXPTIME"), image.number("GAIN"), image.number("RDNOISE")) == (60, 1.5, None)
+    assert (image.number("EXPTIME"), image.number("GAIN"), image.number("RDNOISE")) == (
+        60,
+        1.5,
+        None,
+    )
 
 
 def test_a_header_that_is_right_is_not_touched(tmp_path: Path) -> None:
