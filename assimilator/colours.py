@@ -29,7 +29,6 @@ _FIRST_OPTICAL = 200
 _CLEAR = re.compile(r"l|lum|luminance|clear.*|open|unknown|none|w", re.IGNORECASE)
 _BRIGHT = 10.0
 """Standard deviations above the sky: pixels that say what is white."""
-_MOST_BALANCE = 1e4
 WHITE, SOFT, BLACK = 99.8, 4.0, 2.0
 
 
@@ -154,9 +153,8 @@ def _balanced(levels: Floats, noises: Floats) -> tuple[Floats, Floats]:
     units = levels / noises[:, np.newaxis, np.newaxis]
     with np.errstate(invalid="ignore"):
         bright = (units > _BRIGHT).all(axis=0)
-    if np.count_nonzero(bright) < len(levels):
-        scale = 1 / noises
-    else:
-        scale = 1 / np.array([float(np.sum(one[bright])) for one in levels])
-        scale = np.clip(scale / scale[0], 1 / _MOST_BALANCE, _MOST_BALANCE)
-    return levels * scale[:, np.newaxis, np.newaxis], noises * scale
+    scale = np.ones(len(units))
+    if np.count_nonzero(bright) >= len(units):
+        scale = 1 / np.array([float(np.mean(one[bright])) for one in units])
+        scale /= scale.max()
+    return units * scale[:, np.newaxis, np.newaxis], scale

@@ -51,7 +51,8 @@ def test_files_of_the_same_content_are_one_image(field: Path) -> None:
     (field / "night" / "packed.fits.gz").write_bytes(gzip.compress(first.read_bytes()))
     campaign = load(field)
     assert names(campaign) == ["a copy.fit", "frame0.fits", "frame2.fits"]
-    line = "frame1.fits, packed.fits.gz: It is left out, because it has the same content as a copy.fit."
+    line = "frame1.fits, packed.fits.gz: It is left out, because it has the same content as "
+    line += "a copy.fit."
     assert line in campaign.settings["remarks"]
     assert line in reprojection.describe(campaign)
 
