@@ -10,7 +10,8 @@ from typing import Any
 from boinc_project.errors import InputError, NoImageError
 from work_generator.file_search import matching
 from work_generator.remarks import Remarks
-from work_generator.sky.colour import Part, colours_of, mosaic_pattern, part_of
+from work_generator.sidecar import is_sidecar, with_sidecar
+from work_generator.sky.colour import PATTERNS, Part, colours_of, mosaic_pattern, part_of
 from work_generator.sky.frame import Image, find_images
 from work_generator.sky.observation import Observation, observation
 from work_generator.toml_source import TomlTable
@@ -70,14 +71,19 @@ def list_images(table: TomlTable, directory: Path, remarks: Remarks) -> list[Lis
     """
     extension = read_extension(table)
     colour = table.text("colour", example="split", default="split")
-    if colour not in COLOURS:
-        table.fail("colour", f'there is no colour "{colour}": write one of {", ".join(COLOURS)}')
+    if colour not in (*COLOURS, *PATTERNS):
+        known = ", ".join((*COLOURS, *PATTERNS))
+        table.fail("colour", f'there is no colour "{colour}": write one of {known}')
     filter_key = table.text("filter", example="FILTER", default="")
     listed = []
-    for path, chosen in sorted(_paths(table, directory, remarks).items()):
+    paths = _paths(table, directory, remarks)
+    for path, chosen in sorted(paths.items()):
+        if is_sidecar(path) and not chosen:
+            remarks.add("It is left out, because it has coordinates and no image.", path.name)
+            continue
         try:
             images = find_images(path, extension)
-            for image in images:
+            for image in (with_sidecar(one, remarks) for one in images):
                 listed += _listed(image, len(images) > 1, colour, filter_key, remarks)
         except NoImageError as error:
             if chosen:
@@ -125,7 +131,7 @@ def _listed(
         if mosaic_pattern(image):
             remarks.add("A mosaic of colours is taken as grey.", name)
         return [Listed(image, name, seen, None, image)]
-    parts = colours_of(image)
+    parts = colours_of(image, colour if colour in PATTERNS else "")
     if not parts:
         return [Listed(image, name, seen, None, image)]
     into = "planes" if image.layers > 1 else "a mosaic of colours, each site an image of its own"

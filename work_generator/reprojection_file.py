@@ -162,6 +162,12 @@ def _looks(one: Listed, settings: Mapping[str, Any]) -> list[str]:
     gain = settings["ccd"].get("gain")
     if isinstance(gain, str):
         said.append(electrons_per_count(one.image, gain)[1])
+    done = str(one.image.keyword("CALSTAT") or "").upper()
+    again = [name for name in settings["calibration"] if name[0].upper() in done]
+    if again:
+        said.append(
+            f"CALSTAT says that it has been calibrated; {', '.join(again)} is applied again."
+        )
     scaled = {"bias", "dark"} <= set(settings["calibration"])
     if scaled and not one.seen.exposure_s:
         said.append("It does not say its exposure time; the dark is subtracted once.")

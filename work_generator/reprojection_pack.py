@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from boinc_project.fits.cards import Card, card, parse_card
 from boinc_project.fits.writing import GZIP, RICE, FitsWriter, create_fits
 from work_generator.reprojection_calibration import Masters
-from work_generator.sky.colour import part_from, part_of
+from work_generator.sky.colour import looks_mosaic, part_from, part_of
 from work_generator.sky.frame import (
     Image,
     Raw,
@@ -136,6 +136,12 @@ def _unseen(
         level = float(values[border][0])
         remarks.append(f"Its border of {level:g} is taken as pixels that saw nothing.")
         bad = _either(bad, border)
+    known = values if bad is None else np.where(bad, np.float32(np.nan), values)
+    if image.cell is None and image.layers == 1 and looks_mosaic(known):
+        remarks.append(
+            "Even and odd pixels have unlike levels of the sky: if it is a mosaic of colours that "
+            'its header does not state, write colour = "RGGB" or what the camera has.'
+        )
     return bad, tuple(remarks)
 
 

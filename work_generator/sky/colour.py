@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from astropy.io.fits import Header
+from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
 from work_generator.sky.frame import Image
@@ -19,6 +21,10 @@ from work_generator.sky.header import number_of
 
 PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
 _KEYS = ("BAYERPAT", "COLORTYP", "CFATYPE", "CFAPAT", "BAYPAT")
+_FEWEST = 1000
+"""Pixels of a site: their median is known to a twenty-fifth of the noise."""
+_UNLIKE = 0.5
+"""Of the noise: ten times more than medians of `_FEWEST` pixels differ by chance."""
 _GREY = frozenset({"", "NONE", "MONO", "MONOCHROME", "GREY", "GRAY", "FALSE", "N/A", "0"})
 
 
@@ -51,8 +57,15 @@ class Part:
         return {"name": self.name, "layer": self.layer, "cell": cell}
 
 
-def colours_of(image: Image) -> tuple[Part, ...]:
+def colours_of(image: Image, stated: str = "") -> tuple[Part, ...]:
     """Return the colours of an image; none if it is grey.
+
+    Parameters
+    ----------
+    image : Image
+        Its header says the pattern, its shifts and the order of rows.
+    stated : str
+        One of `PATTERNS`, that of the first pixels of the file, in place of the header's.
 
     Raises
     ------
@@ -61,7 +74,7 @@ def colours_of(image: Image) -> tuple[Part, ...]:
     """
     if image.layers == 3:
         return tuple(Part(name, layer) for layer, name in enumerate("RGB"))
-    pattern = mosaic_pattern(image)
+    pattern = stated or mosaic_pattern(image)
     if not pattern:
         return ()
     if pattern not in PATTERNS:
@@ -70,12 +83,10 @@ def colours_of(image: Image) -> tuple[Part, ...]:
             'write colour = "grey".',
             path=image.path,
         )
-    sites = {}
-    for y in (0, 1):
-        for x in (0, 1):
-            sites[(x, y)] = pattern[
-                2 * ((y + _offset(image, "Y")) % 2) + (x + _offset(image, "X")) % 2
-            ]
+    first_x, first_y = (0, 0) if stated else (_offset(image, "X"), _offset(image, "Y"))
+    sites = {
+        (x, y): pattern[2 * ((y + first_y) % 2) + (x + first_x) % 2] for y in (0, 1) for x in (0, 1)
+    }
     green = [cell for cell, name in sites.items() if name == "G"]
     return tuple(
         Part(f"G{1 + green.index(cell)}" if name == "G" else name, 0, cell)
@@ -91,6 +102,32 @@ def mosaic_pattern(image: Image) -> str:
         if pattern not in _GREY:
             return pattern
     return ""
+
+
+def looks_mosaic(values: NDArray[np.float32]) -> bool:
+    """Whether the sky has unlike levels in the four sites of every two by two pixels.
+
+    The sky is hardly ever grey behind the filters of a mosaic, and levels of a grey camera differ
+    by what is left of its noise in the median of many pixels.
+
+    Parameters
+    ----------
+    values : ndarray
+        float32 (ny, nx); NaN where masked.
+    """
+    levels, noises = [], []
+    for y in (0, 1):
+        for x in (0, 1):
+            site = values[y::2, x::2]
+            site = site[np.isfinite(site)]
+            if site.size < _FEWEST:
+                return False
+            level = float(np.median(site))
+            levels.append(level)
+            noises.append(1.4826 * float(np.median(np.abs(site - level))))
+    spread = max(levels) - min(levels)
+    # Medians of integers are integers: they may differ by one.
+    return spread > max(_UNLIKE * min(noises), 1.5 * _step(values))
 
 
 def part_of(image: Image, part: Part) -> Image:
@@ -126,6 +163,15 @@ def part_from(stated: dict[str, Any]) -> Part:
     return Part(
         str(stated["name"]), int(stated["layer"]), None if cell is None else (cell[0], cell[1])
     )
+
+
+def _step(values: NDArray[np.float32]) -> float:
+    """Return the step of numbers that are whole multiples of one; 0 if they are not whole."""
+    some = values[:64, :64]
+    some = np.unique(some[np.isfinite(some)])
+    if len(some) < 2 or (some != np.round(some)).any():
+        return 0.0
+    return float(np.diff(some).min())
 
 
 def _offset(image: Image, axis: str) -> int:

@@ -33,6 +33,7 @@ _MOST_CHANGE = 1e-6
 # out they fold over, and their inverse is anybody's guess, while all that counts is "outside".
 _TRUSTED = 0.25
 _ROUND_TRIP = 1e-4
+_SCALES = ("CDELT1", "CDELT2", "PC1_", "PC2_", "PC001", "PC002")
 
 
 class Solution:
@@ -230,6 +231,11 @@ def _check_matrix(header: Any, label: str) -> None:
     name = "CD"
     if all(value is None for row in cd for value in row):
         name = "PC"
+        if not any(name.startswith(_SCALES) for name in header):
+            raise InputError(
+                f"{label} has no scale in its header (neither CD nor CDELT), as capture programs "
+                "write it that state where they point: solve its astrometry first."
+            )
         unit = ((1.0, 0.0), (0.0, 1.0))
         cd = [[header.get(f"PC{i}_{j}", unit[i - 1][j - 1]) for j in (1, 2)] for i in (1, 2)]
         steps = [header.get(f"CDELT{i}", 1.0) for i in (1, 2)]

@@ -244,3 +244,31 @@ def test_observations_are_kept(field: Path) -> None:
     assert frame["observed"] == {
         "mjd": 60000.25, "object": "M 31", "telescope": "T", "instrument": "C", "unit": "adu",
     }  # fmt: skip
+
+
+def test_a_mosaic_without_a_word_is_asked_about_and_can_be_stated(field: Path) -> None:
+    path = mosaic(field, "osc.fits")
+    header = fits.getheader(path)
+    del header["BAYERPAT"]
+    write(path, fits.getdata(path), header)
+    text = TEXT.replace('"night"', '"osc.fits"')
+    assert "osc.fits: Even and odd pixels have unlike levels of the sky" in said(
+        prepare(field, text)
+    )
+    stated = prepare(field, text.replace("[reference]", 'colour = "RGGB"\n[reference]'))
+    assert [one["filter"] for one in stated.settings["frames"]] == ["R", "G", "G", "B"]
+    assert "Even and odd pixels" not in said(stated)
+    with pytest.raises(
+        InputError, match=r"there is no colour .red.: write one of split, grey, RGGB"
+    ):
+        load(field, text.replace("[reference]", 'colour = "red"\n[reference]'))
+
+
+def test_calibrating_twice_is_said(field: Path) -> None:
+    header = tan(EXPTIME=30.0, FILTER="r", CALSTAT="BDF")
+    write(field / "night" / "n.fits", star_field(header, seed=4), header)
+    write(field / "flat.fits", sky(), tan())
+    campaign = load(field, TEXT + '[calibration]\nflat = "flat.fits"\n')
+    assert "n.fits: CALSTAT says that it has been calibrated; flat is applied again." in said(
+        campaign
+    )

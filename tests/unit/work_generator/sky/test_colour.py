@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from boinc_project.errors import InputError
 from tests.unit.work_generator.sky.headers import sky, tan, write
-from work_generator.sky.colour import Part, colours_of, part_from, part_of
+from work_generator.sky.colour import Part, colours_of, looks_mosaic, part_from, part_of
 from work_generator.sky.frame import Image, find_images, read_raw
 from work_generator.sky.solution import read_solution
 
@@ -121,3 +121,26 @@ def test_other_cubes_are_no_colours(tmp_path: Path, axis: str) -> None:
     path = write(tmp_path / "a.fits", np.stack([sky()] * 3), tan(**cards))
     with pytest.raises(InputError, match="has no image of two axes"):
         find_images(path)
+
+
+def level(*levels: float, quantised: bool = False, noise: float = 3.0) -> np.ndarray:
+    """Return a sky with a level in each of the four sites."""
+    data = np.random.default_rng(5).normal(0.0, noise, (200, 200))
+    for number, one in enumerate(levels):
+        data[number // 2 :: 2, number % 2 :: 2] += one
+    return (data.round() if quantised else data).astype(np.float32)
+
+
+@pytest.mark.parametrize("quantised", [True, False])
+def test_a_mosaic_that_no_header_states_shows_in_its_sky(quantised: bool) -> None:
+    assert looks_mosaic(level(60, 100, 100, 40, quantised=quantised))
+    assert looks_mosaic(level(100, 103, 103, 102, quantised=quantised))
+    assert not looks_mosaic(level(100, 100, 100, 100, quantised=quantised))
+    # Levels near the edge of rounding: medians of integers differ by one.
+    assert not looks_mosaic(level(100.49, 100.51, 100.5, 100.5, quantised=quantised, noise=0.4))
+
+
+def test_a_pattern_can_be_stated(tmp_path: Path) -> None:
+    image = one(write(tmp_path / "a.fits", sky(), tan(BAYERPAT="RGGB", ROWORDER="BOTTOM-UP")))
+    parts = colours_of(image, "GBRG")
+    assert [part.cell for part in parts if part.name == "R"] == [(0, 1)]

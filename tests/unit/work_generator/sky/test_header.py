@@ -218,6 +218,25 @@ def test_numbers_of_a_frame_are_read_from_texts(tmp_path: Path) -> None:
     )
 
 
+def test_where_a_telescope_points_is_no_solution(tmp_path: Path) -> None:
+    header = tan(SCALE=0.654, ANGLE=258.37)
+    for name in ("CD1_1", "CD1_2", "CD2_1", "CD2_2"):
+        del header[name]
+    path = write(tmp_path / "a.fits", DATA, header)
+    with pytest.raises(InputError, match="has no scale in its header"):
+        read_solution(image_of(path))
+
+
+def test_cards_that_are_no_fits_disturb_nothing(tmp_path: Path) -> None:
+    cards = ["WARNING = 'Warning scale was inaccurate! Set FOV=0.79d",
+             "SWCREATE=  Sky Simulator for Ascom and Alpaca", "HIERARCH ESO DET X = 5 / x",
+             "LONGSTR = 'aaa&'", "+CONTINUE  'bbb'", "BAD KEY = 5", "NOVALUE ="]  # fmt: skip
+    path = write_cards(tmp_path / "a.fits", DATA, tan(), *cards, "CRVAL1  = 1.5D2")
+    assert off(path, tan()) < 1e-6
+    assert image_of(path).keyword("LONGSTR") == "aaabbb"
+    assert image_of(path).keyword("NOVALUE") is None
+
+
 def test_a_header_that_is_right_is_not_touched(tmp_path: Path) -> None:
     path = write(tmp_path / "a.fits", DATA, tan(**SIP_TYPES, **SIP, OBJECT="M 31", EXPTIME=30.0))
     header = fits.getheader(path)
