@@ -29,7 +29,6 @@ _FIRST_OPTICAL = 200
 _CLEAR = re.compile(r"l|lum|luminance|clear.*|open|unknown|none|w", re.IGNORECASE)
 _BRIGHT = 10.0
 """Standard deviations above the sky: pixels that say what is white."""
-WHITE, SOFT, BLACK = 99.8, 4.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ def lupton(channels: Sequence[Floats]) -> NDArray[np.uint8]:
     that a colour does not depend on brightness; what is too bright is scaled down as a whole.
     Bright pixels are grey on average.
     """
-    from assimilator.pictures import NOTHING
+    from assimilator.pictures import BLACK, NOTHING, SOFT, WHITE
 
     skies = [_sky(one) for one in channels]
     levels = np.stack([one - sky for one, (sky, _) in zip(channels, skies, strict=True)])
