@@ -253,7 +253,6 @@ def _pack(
     area = mean_area(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
     factor = area if settings["flux"] == "conserve" else 1.0
-    seen_then = observation(frame.image)
     entry = {
         "name": stated["name"],
         "x0": window.x0,
@@ -263,9 +262,8 @@ def _pack(
         "noise": seen.noise * factor,
         "sky": seen.sky * factor,
         "variance": _variance(settings, frame, seen.noise),
-        "exposure_s": seen_then.exposure_s,
+        "exposure_s": observation(frame.image).exposure_s,
         "filter": stated["filter"],
-        "observed": seen_then.plain(),
         "saturation": _camera(settings, frame, "saturation"),
         "sha256": stored.sha256,
         "step": made.step,

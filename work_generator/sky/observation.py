@@ -1,4 +1,4 @@
-"""What a header says of its observation: filter, exposure, date, camera; under any common name.
+"""What a header says of its observation: filter, exposure, date, kind; under any common name.
 
 Keywords differ between observatories and capture programs. Each is looked for under the names that
 HST, JWST, ESO, NOIRLab, 2MASS, SDSS, MaxIm, N.I.N.A., SharpCap, ASTAP and Siril write.
@@ -55,30 +55,15 @@ class Observation:
         Aware; when the exposure began.
     kind : str
         What kind of calibration frame it is, in the header's words; empty if it is none.
-    object, telescope, instrument, unit : str
-        As the header has them; empty if it does not.
+    instrument : str
+        As the header has it; empty if it does not.
     """
 
     filter: str
     exposure_s: float
     start: datetime | None
     kind: str
-    object: str
-    telescope: str
     instrument: str
-    unit: str
-
-    @property
-    def start_mjd(self) -> float | None:
-        """Modified Julian date (UTC) of the beginning; None if not known."""
-        return None if self.start is None else (self.start - _MJD_0) / timedelta(days=1)
-
-    def plain(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
-            "mjd": self.start_mjd, "object": self.object, "telescope": self.telescope,
-            "instrument": self.instrument, "unit": self.unit,
-        }  # fmt: skip
 
 
 def observation(image: Image, filter_key: str = "") -> Observation:
@@ -99,10 +84,7 @@ def observation(image: Image, filter_key: str = "") -> Observation:
         exposure_s=exposure if exposure is not None and exposure > 0 else 0.0,
         start=_start(image),
         kind=kind if is_calibration else "",
-        object=_text(image.keyword("OBJECT", "TARGNAME", "TARGET", "OBJNAME")),
-        telescope=_text(image.keyword("TELESCOP", "OBSERVAT")),
         instrument=_text(image.keyword("INSTRUME", "CAMERA", "DETECTOR")),
-        unit=_text(image.keyword("BUNIT")),
     )
 
 

@@ -236,16 +236,6 @@ def test_a_cube_of_colours_is_three_frames(field: Path) -> None:
     assert [one["sky"] for one in frames] == pytest.approx([100, 200, 300], rel=0.02)
 
 
-def test_observations_are_kept(field: Path) -> None:
-    header = tan(EXPTIME=30.0, FILTER="r", OBJECT="M 31", TELESCOP="T", INSTRUME="C", BUNIT="adu")
-    header["MJD-OBS"] = 60000.25
-    write(field / "night" / "n.fits", star_field(tan(), seed=4), header)
-    frame = prepare(field).settings["frames"][-1]
-    assert frame["observed"] == {
-        "mjd": 60000.25, "object": "M 31", "telescope": "T", "instrument": "C", "unit": "adu",
-    }  # fmt: skip
-
-
 def test_a_mosaic_without_a_word_is_asked_about_and_can_be_stated(field: Path) -> None:
     path = mosaic(field, "osc.fits")
     header = fits.getheader(path)

@@ -99,10 +99,7 @@ NOON = datetime.fromisoformat("2020-05-30T12:00:00+00:00")
     ],
 )
 def test_dates(tmp_path: Path, cards: dict[str, Any], start: datetime | None) -> None:
-    seen = observation(image(tmp_path, **cards))
-    assert seen.start == start
-    if start is not None and start.year == 2020:
-        assert seen.start_mjd == pytest.approx(58999.5, abs=1e-9)
+    assert observation(image(tmp_path, **cards)).start == start
 
 
 @pytest.mark.parametrize(
