@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.ttv.population.importance import TRUSTED_EFFECTIVE
+from apps.ttv.search.mode import Mode
+from apps.ttv.search.modes import DELTA
 from boinc_project.campaign import Campaign
-from work_generator.modes import DELTA, Mode
 from work_generator.preparation import Prepared, prepared_of
 from work_generator.ttv_file import posterior_of
 

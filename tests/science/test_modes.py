@@ -12,15 +12,16 @@ import pytest
 from scipy import stats
 
 from apps.ttv.likelihood import Posterior
+from apps.ttv.search.fit import Fit, Round
+from apps.ttv.search.mode import Mode
+from apps.ttv.search.modes import DELTA, LeftOut, confirmed, find_mode, find_modes
+from apps.ttv.search.steps import choose_dt
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable, parse_table
 from apps.ttv.whitening import Whitening
 from boinc_project.errors import InputError
 from tests.science.simulated import PAIR, SIGMA, SPAN, TRUTH, settings, simulated_table
 from work_generator.campaign_file import load_campaign
-from work_generator.fit import Fit, Round
-from work_generator.modes import DELTA, LeftOut, Mode, confirmed, find_mode, find_modes
-from work_generator.steps import choose_dt
 from work_generator.ttv_file import posterior_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

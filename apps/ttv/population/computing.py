@@ -25,7 +25,7 @@ from apps.ttv.population.refining import (
     look_at,
     refine,
 )
-from apps.ttv.population.settings import PopulationUnit
+from apps.ttv.population.settings import Islands
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target
 from apps.ttv.whitening import Whitening
@@ -116,7 +116,7 @@ class Computer:
 
     Parameters
     ----------
-    settings : PopulationUnit
+    settings : Islands
         What to compute.
     posterior : Posterior
         Of its problem.
@@ -128,7 +128,7 @@ class Computer:
 
     def __init__(
         self,
-        settings: PopulationUnit,
+        settings: Islands,
         posterior: Posterior,
         seed: np.random.SeedSequence,
         poll: Callable[[], None] = lambda: None,
@@ -261,7 +261,7 @@ def to_bytes(state: Archipelago) -> bytes:
     return buffer.getvalue()
 
 
-def from_bytes(data: bytes, settings: PopulationUnit) -> Archipelago:
+def from_bytes(data: bytes, settings: Islands) -> Archipelago:
     """Return the state that was stored.
 
     Raises
@@ -279,7 +279,7 @@ def from_bytes(data: bytes, settings: PopulationUnit) -> Archipelago:
         ) from error
 
 
-def _state(arrays: dict[str, Array], settings: PopulationUnit) -> Archipelago:
+def _state(arrays: dict[str, Array], settings: Islands) -> Archipelago:
     shape = (settings.n_point, settings.problem.n_dim)
     state = Archipelago(n_call=int(arrays["n_call"]))
     while f"points{len(state.islands)}" in arrays:

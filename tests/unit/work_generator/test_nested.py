@@ -12,6 +12,7 @@ import pytest
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population.settings import is_population
+from apps.ttv.search.mode import Mode
 from apps.ttv.settings import Problem
 from apps.ttv.table import parse_table
 from apps.ttv.whitening import Whitening
@@ -23,7 +24,6 @@ from tests.unit.validator import nested_case
 from work_generator import nested, registry
 from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition, to_definition
-from work_generator.modes import Mode
 from work_generator.stop import rule_text
 from work_generator.ttv_file import posterior_of
 

@@ -10,6 +10,7 @@ import pytest
 
 from apps.ttv.model import TimingModel
 from apps.ttv.population.settings import PopulationUnit, is_population
+from apps.ttv.search.mode import Mode, log_laplace
 from apps.ttv.settings import Problem, TtvSettings
 from apps.ttv.whitening import Whitening
 from boinc_project.campaign import Campaign, Progress
@@ -19,7 +20,6 @@ from tests.prepared_by_hand import prepared_by_hand
 from work_generator import registry, ttv
 from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition, to_definition
-from work_generator.modes import Mode, log_laplace
 from work_generator.preparation import for_search
 from work_generator.ttv_file import posterior_of
 

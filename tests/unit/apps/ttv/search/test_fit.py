@@ -9,22 +9,19 @@ import numpy as np
 import pytest
 
 from apps.ttv.likelihood import Posterior
+from apps.ttv.search.fit import Fit, Round
+from apps.ttv.search.mode import Mode, distances, log_laplace, nearest
+from apps.ttv.search.modes import (
+    DELTA,
+    LeftOut,
+    SearchResult,
+    confirmed,
+    find_modes,
+)
+from apps.ttv.search.squares import scales
 from apps.ttv.settings import Parameter
 from boinc_project.errors import InputError
 from tests.unit.work_generator.timing_case import DATA, FLAT, LOG_MASS, MASS, pair, uniform
-from work_generator.fit import Fit, Round
-from work_generator.modes import (
-    DELTA,
-    LeftOut,
-    Mode,
-    SearchResult,
-    confirmed,
-    distances,
-    find_modes,
-    log_laplace,
-    nearest,
-)
-from work_generator.squares import scales
 
 RAYLEIGH = {"kind": "rayleigh", "sigma": 0.05}
 N_LINE = 6  # masses, periods and t0 of both planets

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from apps.ttv.search.table_checks import allowed, misnumbered, why_unmatched, wrong_period, wrong_t0
 from apps.ttv.table import PlanetTransits
 from tests.unit.work_generator.timing_case import pair, uniform
-from work_generator.table_checks import allowed, misnumbered, why_unmatched, wrong_period, wrong_t0
 
 PERIOD, START = 20.3, 108.0
 NUMBERS = np.array([0, 1, 2, 3, 6, 7, 8, 12, 13, 14])
