@@ -48,7 +48,13 @@ from work_generator.ttv import (
     units,
 )
 from work_generator.ttv_file import posterior_of
-from work_generator.ttv_lines import artefact_lines, describe_problem, step_line
+from work_generator.ttv_lines import (
+    artefact_lines,
+    describe_problem,
+    failed_lines,
+    pilot_lines,
+    step_line,
+)
 
 __all__ = [
     "SECTIONS",
@@ -116,7 +122,9 @@ def preparation(campaign: Campaign) -> list[str]:
     n_transit = posterior_of(campaign.settings, campaign.inputs).table.n_transit
     return [
         step_line(campaign.settings),
+        *failed_lines(campaign.settings),
         *artefact_lines(campaign.settings),
+        *pilot_lines(campaign.settings),
         f"Best fit: chi2 {best['chi2']:.1f} for {n_transit} transits.",
         f"Expected length of a run: {best['e_folds'] - math.log(_dlogz(campaign)):.0f} times its "
         "live points.",

@@ -63,7 +63,7 @@ def issue(
     campaign: Campaign,
     *,
     actor: str = "admin",
-    progress: Callable[[int, int], None] | None = None,
+    prepare: Callable[[Campaign, InputStore], Campaign] | None = None,
 ) -> Issued:
     """Put a campaign and its first generation of workunits into the project.
 
@@ -75,11 +75,12 @@ def issue(
         Where to.
     campaign : Campaign
         As `work_generator.campaign_file.load_campaign` returns it; it is prepared here if it is not
-        yet, which may take a minute of computing before anything is written.
+        yet, which may take minutes of computing before anything is written.
     actor : str
         Who issues it, for the story.
-    progress : Callable, optional
-        Told how far the preparation is: steps done, and steps in all.
+    prepare : Callable, optional
+        Prepares the campaign, and puts its large inputs into the store; without it, that is done in
+        this process and kept nowhere.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def issue(
     root = project.downloads.root
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".inputs-", dir=root) as directory:
-        return _issue(project, campaign, InputStore(Path(directory)), actor, progress)
+        return _issue(project, campaign, InputStore(Path(directory)), actor, prepare)
 
 
 def _issue(
@@ -105,10 +106,13 @@ def _issue(
     campaign: Campaign,
     store: InputStore,
     actor: str,
-    progress: Callable[[int, int], None] | None,
+    prepare: Callable[[Campaign, InputStore], Campaign] | None,
 ) -> Issued:
     planner = registry.get(campaign.app)
-    prepared = planner.prepare(campaign, progress, store)
+    if prepare is None:
+        prepared = planner.prepare(campaign, None, store)
+    else:
+        prepared = prepare(campaign, store)
     units = planner.plan(prepared, Progress())
     stage(project.downloads, prepared, units, store)
     try:

@@ -114,7 +114,7 @@ class Journal:
     def stage(self, begin: float, end: float) -> None:
         """Say which share of the whole search the next fits are."""
         self._stage = begin, end
-        self._fraction = begin
+        self._reach(begin)
 
     def kept(self, key: str) -> Fitted | None:
         """Return the next fit if it is complete; None if it is to be computed.
@@ -133,8 +133,12 @@ class Journal:
         """Keep how far the fit is after an iteration, of `n_iteration` at most."""
         self.going, self.going_key = now, key
         begin, end = self._stage
-        self._fraction = begin + (end - begin) * now.n_iteration / n_iteration
+        self._reach(begin + (end - begin) * now.n_iteration / n_iteration)
         self.noted()
+
+    def _reach(self, fraction: float) -> None:
+        # A stage may have several fits, each of which begins at its beginning.
+        self._fraction = max(self._fraction, fraction)
 
     def complete(self, key: str, now: Fitting) -> Fitted:
         """Keep the end of a fit."""
