@@ -80,7 +80,7 @@ class Kept:
             return None
         reason = self._complaint(unit, path)
         if not reason:
-            return path
+            return self._sealed(unit, path)
         aside = path.with_name(f"{path.name}.{_DAMAGED}")
         path.replace(aside)
         self._digest(unit).unlink(missing_ok=True)
@@ -95,10 +95,7 @@ class Kept:
         path = self._output(unit)
         if not path.exists() or self._judged(unit, path):
             return self.output(unit)
-        write_durably(self._digest(unit), file_digest(path).encode("ascii"))
-        for checkpoint in self.slot(unit).glob(f"{CHECKPOINT_FILE}*"):
-            checkpoint.unlink(missing_ok=True)
-        return path
+        return self._sealed(unit, path)
 
     def begin(self, unit: Unit, files: Mapping[str, bytes | Path]) -> Path:
         """Lay the unit's inputs into its slot, where a checkpoint may lie; return the slot."""
@@ -123,6 +120,14 @@ class Kept:
                 self.says("Another process prepares the same campaign: waiting for it.")
                 fcntl.lockf(stream, fcntl.LOCK_EX)
             yield
+
+    def _sealed(self, unit: Unit, path: Path) -> Path:
+        """Write the digest of an output that passed, if that is not done; return the output."""
+        if not self._digest(unit).exists():
+            write_durably(self._digest(unit), file_digest(path).encode("ascii"))
+            for checkpoint in self.slot(unit).glob(f"{CHECKPOINT_FILE}*"):
+                checkpoint.unlink(missing_ok=True)
+        return path
 
     def _output(self, unit: Unit) -> Path:
         return self.slot(unit) / output_name(unit.app)

@@ -22,8 +22,15 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 PLATFORM = "x86_64-pc-linux-gnu"
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a user's cache: what one test has prepared, others use again."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def _plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+def _plain_surroundings(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     for name in list(os.environ):
         if name.startswith("OPENASTRO_"):
             monkeypatch.delenv(name)
