@@ -300,7 +300,7 @@ def test_the_life_of_a_campaign(run, published, campaign) -> None:
     assert rows(published, "select name from workunit order by id") == [
         ("first-year_g0_u000",),
         ("first-year_g0_u001",),
-        ("first-year_g0_u002",),  # the second opinion
+        ("first-year_g0_u1000001",),  # the second opinion
     ]
     assert "was issued before" in command("issue", path).stdout
     assert rows(published, "select count(*) from workunit") == [(3,)]
