@@ -35,6 +35,7 @@ from work_generator.estimate import Cost, measure
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
 from work_generator.preparation import computed, read_output
 from work_generator.second_opinion import (
+    model_to_cost,
     population_cost,
     preparation_unit,
     refuse_old,
@@ -291,7 +292,7 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
         return population_cost(
             campaign,
             unit,
-            fpops_per_call=fpops_per_call(campaign.settings["model"]),
+            fpops_per_call=fpops_per_call(model_to_cost(campaign, unit)),
             memory=_MEMORY,
             disk=_DISK,
         )

@@ -14,15 +14,13 @@ from typing import Any
 from apps.ttv.built import load_kernel
 from apps.ttv.operations import likelihood_calls
 from apps.ttv.population.refining import LAST, MOST_LOOKS
-from boinc_project.campaign import Campaign
+from apps.ttv.search.steps import with_first_step
+from boinc_project.campaign import PREPARATION, SECOND_OPINION, Campaign
 from boinc_project.errors import InputError
 from boinc_project.unit import Unit
 from work_generator.estimate import Cost
 from work_generator.ttv_file import posterior_of
 
-PREPARATION, SECOND_OPINION = 1_000_000, 1_000_001
-"""Their places in generation 0, and so their branches of the seed tree: no campaign has as many
-units, and neither place depends on how many there are."""
 N_ISLAND = 1
 """Populations of a unit. The evidence of one with twice the points is better than that of two."""
 POINTS_PER_PARAMETER, MANY_POINTS = 200, 2000
@@ -30,9 +28,10 @@ POINTS_PER_PARAMETER, MANY_POINTS = 200, 2000
 (widths 20 % too small); with 2000 the importance draws put them right."""
 SHARE = 0.2
 """Part of a campaign's likelihood calls that its second opinion may take."""
-CALLS_PER_POINT = 450
-"""Likelihood calls of a unit for each point of its population, search and draws among them: 416 for
-Kepler-9, 337 for Kepler-307 and 453 for Kepler-51 as in examples/."""
+CALLS_PER_START, CALLS_PER_POINT = 2500, 450
+"""Likelihood calls of a unit for each start of its search, and for each point of its population,
+last draws among them: 2968 and 428 for Kepler-9, 1720 and 281 for Kepler-307, 2241 and 453 for
+Kepler-51 as in examples/."""
 FEW_POINTS = 500
 """Points of a second opinion at least. It asks for 500 effective draws, which know a width to 3 %;
 with fewer its own error would often be more than the 10 % that a verdict allows."""
@@ -117,7 +116,14 @@ def points_of_second_opinion(campaign: Campaign) -> int:
         return most
     one = likelihood_calls(n_walker=sampler["n_walker"], n_step=sampler["n_step"])
     calls = one * campaign.stop.max_units
-    return min(most, max(FEW_POINTS, int(SHARE / (1.0 - SHARE) * calls / CALLS_PER_POINT)))
+    left = SHARE / (1.0 - SHARE) * calls - CALLS_PER_START * campaign.settings["starts"]
+    return min(most, max(FEW_POINTS, int(left / CALLS_PER_POINT)))
+
+
+def expected_calls(population: Mapping[str, Any]) -> int:
+    """Return the likelihood calls that ``settings["population"]`` of a unit is expected to take."""
+    points: int = population["n_point"] * population["n_island"]
+    return CALLS_PER_START * int(population["n_start"]) + CALLS_PER_POINT * points
 
 
 def for_search(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,6 +137,15 @@ def for_search(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "model": {**settings["model"], "engine": "batch"}}
 
 
+def model_to_cost(campaign: Campaign, unit: Unit) -> dict[str, Any]:
+    """Return the model that a unit of populations is priced by: with a step, and its own engine.
+
+    Before the campaign is prepared, the step to search with stands for the one to be chosen.
+    """
+    model: dict[str, Any] = with_first_step(campaign.settings)["model"]
+    return {**model, "engine": unit.settings["model"]["engine"]}
+
+
 def population_cost(
     campaign: Campaign, unit: Unit, *, fpops_per_call: float, memory: float, disk: float
 ) -> Cost:
@@ -138,7 +153,7 @@ def population_cost(
     population = unit.settings["population"]
     n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
     n_point = population["n_point"]
-    n_call = min(population["calls"], CALLS_PER_POINT * n_point * population["n_island"])
+    n_call = min(population["calls"], expected_calls(population))
     numbers = n_point * (MOST_LOOKS * LAST * (n_dim + 2) + population["n_island"] * n_dim)
     return Cost(
         n_call=n_call,
@@ -152,12 +167,12 @@ def population_cost(
 
 
 def _population(campaign: Campaign, n_point: int) -> dict[str, Any]:
-    return {
+    population = {
         "n_start": campaign.settings["starts"],
         "n_island": N_ISLAND,
         "n_point": n_point,
-        "calls": _AT_MOST * CALLS_PER_POINT * n_point * N_ISLAND,
     }
+    return {**population, "calls": _AT_MOST * expected_calls(population)}
 
 
 def _unit(

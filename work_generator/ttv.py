@@ -35,7 +35,12 @@ from work_generator.pilot import KEPT
 from work_generator.preparation import Prepared, computed, has_modes, prepared_of
 from work_generator.preparation import prepared_from as found_from
 from work_generator.reference import speed
-from work_generator.second_opinion import population_cost, preparation_unit, second_opinion
+from work_generator.second_opinion import (
+    model_to_cost,
+    population_cost,
+    preparation_unit,
+    second_opinion,
+)
 from work_generator.starts import starting_points
 from work_generator.ttv_file import MAX_STEPS, SECTIONS, posterior_of, read_sections, read_stop
 from work_generator.ttv_lines import describe_problem, preparation
@@ -267,9 +272,8 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
     """Return what one unit costs, in counts that do not depend on a machine."""
     model, sampler = campaign.settings["model"], campaign.settings["sampler"]
     if is_population(unit.settings):
-        return population_cost(
-            campaign, unit, fpops_per_call=fpops_per_call(model), memory=_MEMORY, disk=_DISK
-        )
+        one = fpops_per_call(model_to_cost(campaign, unit))
+        return population_cost(campaign, unit, fpops_per_call=one, memory=_MEMORY, disk=_DISK)
     n_walker, n_draw = sampler["n_walker"], sampler["n_step"] // sampler["thin"]
     n_dim = len(unit.settings["start"][0])
     n_call = likelihood_calls(

@@ -94,8 +94,18 @@ def prices() -> None:
 
 
 @app.command()
-def issue(context: typer.Context, file: Path = FILE, again: bool = AGAIN) -> None:
-    """Put a campaign and its first workunits into the project; repeating it does nothing."""
+def issue(
+    context: typer.Context,
+    file: Path = FILE,
+    here: bool = typer.Option(
+        False, "--here", help="Prepare it on this machine first, instead of by volunteers."
+    ),
+    again: bool = AGAIN,
+) -> None:
+    """Put a campaign and its first workunits into the project; repeating it does nothing.
+
+    If no preparation of it is kept, the first workunits are the preparation and a second opinion.
+    """
     from server.services import campaigns
     from work_generator.campaign_file import load_campaign
 
@@ -103,14 +113,15 @@ def issue(context: typer.Context, file: Path = FILE, again: bool = AGAIN) -> Non
     project = open_from(context)
 
     def prepare(given: Campaign, store: InputStore) -> Campaign:
-        return _prepare(context, given, store, again=again)
+        return _prepare(context, given, store, again=again, here=here or again)
 
     done = campaigns.issue(project, campaign, prepare=prepare)
     words = "was issued before, unchanged" if done.existed else "is issued"
+    more = "" if done.prepared else " They prepare it; its chains follow when that is validated."
     out = console()
     for line in campaign.settings.get("remarks", ()):
         out.print(line, markup=False)
-    out.print(f"{done.name} {words}: {done.n_unit} workunits.", markup=False)
+    out.print(f"{done.name} {words}: {done.n_unit} workunits.{more}", markup=False)
 
 
 @app.command()
@@ -254,8 +265,12 @@ def _prepare(
     *,
     again: bool,
     details: bool = True,
+    here: bool = True,
 ) -> Campaign:
-    """Prepare a campaign, or take what is kept, and say on standard error how that goes."""
+    """Prepare a campaign, or take what is kept, and say on standard error how that goes.
+
+    If it is not to be prepared `here`, and nothing is kept, it is returned as it is.
+    """
     import time
 
     from rich.progress import Progress
@@ -269,6 +284,8 @@ def _prepare(
         bar = PreparationBar(progress, registry.get(campaign.app).PREPARING, details=details)
         preparing = Preparing(_kept(context), LocalPool(1), time.monotonic, bar, again=again)
         try:
+            if not here and registry.get(campaign.app).preparing(campaign):
+                return preparing.if_kept(campaign)
             return preparing.prepare(campaign, store)
         except KeyboardInterrupt:
             progress.stop()

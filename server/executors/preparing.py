@@ -90,6 +90,22 @@ class Preparing:
         self.listener.prepared(prepared, self.clock() - began if is_new else None)
         return prepared
 
+    def if_kept(self, campaign: Campaign) -> Campaign:
+        """Return a campaign prepared from what is kept; as it is, if nothing is.
+
+        An app without preparing units is prepared by its own rules; see `prepare`.
+        """
+        units = planners.get(campaign.app).preparing(campaign)
+        if not units or self.again:
+            return campaign
+        kept = Kept(self.root, self.listener.says)
+        path = kept.output(units[0])
+        if path is None:
+            return campaign
+        prepared = planners.get(campaign.app).prepared_from(campaign, read_population_output(path))
+        self.listener.prepared(prepared, None)
+        return prepared
+
     def _output(
         self, campaign: Campaign, unit: Unit, beside: Callable[[], Sequence[Task]]
     ) -> tuple[Path, bool]:

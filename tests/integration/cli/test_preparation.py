@@ -71,9 +71,7 @@ def outputs(root: Path) -> list[Path]:
     return sorted(root.rglob("output.h5"))
 
 
-def test_planned_and_then_computed_the_search_is_done_once(
-    run, toy: Path, tmp_path: Path
-) -> None:
+def test_planned_and_then_computed_the_search_is_done_once(run, toy: Path, tmp_path: Path) -> None:
     nowhere = ("--project", tmp_path / "nowhere")
     first = run(*nowhere, "campaign", "plan", toy)
     assert first.returncode == 0, first.stderr

@@ -21,11 +21,11 @@ from work_generator import registry, ttv
 from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition, to_definition
 from work_generator.second_opinion import (
-    CALLS_PER_POINT,
     FEW_POINTS,
     MANY_POINTS,
     SECOND_OPINION,
     SHARE,
+    expected_calls,
     for_search,
     points_of_second_opinion,
     second_opinion,
@@ -361,10 +361,11 @@ def test_the_second_opinion_of_a_small_campaign_is_small(campaign: Campaign) -> 
     assert points(campaign, None, 8) == MANY_POINTS
     assert points(campaign, 100_000, 64) == MANY_POINTS
     assert points(campaign, 20, 8) == FEW_POINTS
-    n_point = points(campaign, 2_000, 50)
+    n_point = points(campaign, 3_000, 50)
     assert FEW_POINTS < n_point < MANY_POINTS
-    chains = 50 * 24 * 2_001
-    opinion = CALLS_PER_POINT * n_point
+    chains = 50 * 24 * 3_001
+    population = {"n_start": campaign.settings["starts"], "n_island": 1, "n_point": n_point}
+    opinion = expected_calls(population)
     assert opinion / (opinion + chains) == pytest.approx(SHARE, rel=0.01)
 
 
