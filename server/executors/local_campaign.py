@@ -144,6 +144,12 @@ class LocalCampaign:
                     "version of this file: name another directory with --out.",
                     path=self.directory,
                 )
+            if self.preparing.again:
+                raise InputError(
+                    f"{self.directory} holds a run that is prepared: name another directory with "
+                    "--out to prepare it again.",
+                    path=self.directory,
+                )
             self.campaign = stored
             return
         self.campaign = self.preparing.prepare(self.campaign, self._store, self._beside)

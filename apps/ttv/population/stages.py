@@ -86,7 +86,8 @@ class UnitComputer:
     poll : Callable
         Called every fraction of a second; may raise to leave the computation.
     noted : Callable
-        Called after each iteration of the search, when its journal is whole.
+        Called after each iteration of the search and each part of the conclusion, when the state
+        is whole.
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class UnitComputer:
         """Say what the populations say together; see `Computer.conclude`."""
         assert state.outcome is not None
         computer = self._computer(state.outcome, state.corrections)
-        conclusion = computer.conclude(state.archipelago)
+        conclusion = computer.conclude(state.archipelago, self._noted)
         return Result(state.outcome, computer, conclusion, state.n_call + conclusion.n_call)
 
     def _search(self, state: UnitState) -> None:

@@ -168,18 +168,18 @@ class _Computing:
             while not self._computer.is_complete(state):
                 self._computer.advance(state)
                 self._noted()
+            return self._computer.conclude(state)
         except QuitRequested:
             # A full disk only costs the steps since the last checkpoint.
             with contextlib.suppress(OSError):
                 self._file.save(checkpoint.to_bytes(state))
             raise
-        return self._computer.conclude(state)
 
     def _noted(self) -> None:
         runtime, state = self._runtime, self._state
         runtime.set_fraction_done(self._computer.fraction(state))
         is_late = runtime.cpu_time() - self._saved_at >= PERIOD
-        if is_late or runtime.time_to_checkpoint() or self._computer.is_complete(state):
+        if is_late or runtime.time_to_checkpoint():
             self._file.save(checkpoint.to_bytes(state))
             runtime.checkpoint_completed()
             self._saved_at = runtime.cpu_time()
