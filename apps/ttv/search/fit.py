@@ -225,7 +225,7 @@ def _works(rounds: tuple[Round, ...]) -> list[float]:
     left, works = 1.0, []
     for one in rounds:
         left *= one.keep
-        works.append(left * one.n_iteration)
+        works.append(left * max(one.n_iteration, 1))
     return works
 
 
