@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from server.cli import main
+from server.executors.kept import CACHE_DIRECTORY, PROJECT_DIRECTORY
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -78,10 +79,15 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path, _made_once: Path) -> Path:
-    """Return an initialised project that trusts the key in ``tmp_path / 'off-line'``."""
+def project(tmp_path: Path, _made_once: Path, cache: Path) -> Path:
+    """Return an initialised project that trusts the key in ``tmp_path / 'off-line'``.
+
+    Its preparations are those of the user's cache: the same for all tests.
+    """
     # A project moves with its directory: nothing in it knows where it is.
     shutil.copytree(_made_once, tmp_path, dirs_exist_ok=True)
+    (cache / CACHE_DIRECTORY).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "project" / PROJECT_DIRECTORY).symlink_to(cache / CACHE_DIRECTORY)
     return tmp_path / "project"
 
 

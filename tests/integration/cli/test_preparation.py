@@ -102,6 +102,7 @@ def test_a_run_of_a_new_campaign_computes_the_second_opinion_beside_the_preparat
 
 
 def test_a_project_keeps_its_preparations(run, project: Path, toy: Path, tmp_path: Path) -> None:
+    (project / PROJECT_DIRECTORY).unlink()
     done = run("--project", project, "campaign", "plan", toy)
     assert done.returncode == 0, done.stderr
     assert len(outputs(project / PROJECT_DIRECTORY)) == 1
