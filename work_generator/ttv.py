@@ -65,7 +65,7 @@ __all__ = [
 
 PREPARING = "Finding where the chains begin"
 CALLS = "Likelihood calls"
-MIN_APP_VERSION = 230
+MIN_APP_VERSION = 240
 """The first version of ``ttv_mcmc`` whose units of populations begin with a search."""
 
 # Python, numpy, h5py and TTVFast take 120 MB on Linux; walkers and draws are small beside that.
