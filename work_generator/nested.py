@@ -41,7 +41,7 @@ from work_generator.ttv import (
     units,
 )
 from work_generator.ttv_file import posterior_of
-from work_generator.ttv_lines import artefact_lines, describe_problem, step_line
+from work_generator.ttv_lines import artefact_lines, describe_problem, remark_lines, step_line
 
 __all__ = [
     "SECTIONS",
@@ -91,6 +91,7 @@ def describe(campaign: Campaign) -> list[str]:
         f"Each unit: a nested run with {sampler['n_live']} live points, walks of "
         f"{sampler['walks']} steps, until {sampler['dlogz']:g} of log Z is left, "
         f"{_begins(sampler)}.",
+        *remark_lines(campaign.settings),
     ]
 
 
