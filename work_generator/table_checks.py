@@ -159,7 +159,8 @@ def wrong_t0(
     epoch : float
         Of the elements, BKJD.
     strict : bool
-        Whether t0 may lie beside its transit by no more than the planet's transits vary.
+        Whether t0 may lie beside its transit by no more than the planet's transits vary, and not
+        before the model begins.
     """
     line = transits.linear_ephemeris()
     if line is None:
@@ -175,7 +176,7 @@ def wrong_t0(
         varies += 0.5 * OSCULATING * (abs(nearest - epoch) + period)
     reach = min(VARIATION * period, varies)
     if low - reach <= nearest <= high + reach:
-        return None
+        return _before(transits, limits, epoch, nearest, period) if strict else None
     zero = next(
         (
             f" If its times are {name}, {_add(add)} to make them BKJD."
@@ -189,6 +190,26 @@ def wrong_t0(
         f"t0 of {transits.planet} is {interval(low, high)} in the campaign file, but the table's "
         f"transits lie at {start:.3f} and whole periods of {period:.4f} days from there: the "
         f"nearest is at {nearest:.3f}.{zero}"
+    )
+
+
+def _before(
+    transits: PlanetTransits,
+    limits: tuple[float, float],
+    epoch: float,
+    nearest: float,
+    period: float,
+) -> str | None:
+    """Say that a planet's t0 lies before the model begins."""
+    low, high = limits
+    if high + VARIATION * period >= epoch:
+        return None
+    count = math.ceil((epoch - nearest) / period)
+    later = "one period" if count == 1 else f"{count} periods"
+    return (
+        f"t0 of {transits.planet} is {interval(low, high)} in the campaign file, before the epoch "
+        f"of the elements at {epoch:g}, where the model begins: write the same {later} later, "
+        f"{interval(low + count * period, high + count * period)}."
     )
 
 
