@@ -23,11 +23,13 @@ from apps.ttv.table import TransitTable
 from work_generator.orbit_checks import cannot_transit, remark_on_grazing
 from work_generator.search_starts import N_START, starts
 from work_generator.sigma_checks import remark_on_quiet, wrong_unit
+from work_generator.stray_transits import remark_on_stray
 from work_generator.table_checks import (
     OSCULATING,
     allowed,
     different,
     misnumbered,
+    renumbered,
     wrong_period,
     wrong_t0,
 )
@@ -81,9 +83,11 @@ def contradictions(problem: Problem, table: TransitTable) -> Iterator[Contradict
     yield from _twins(table)
     for transits in table.planets:
         name = transits.planet
-        wrong = wrong_period(transits, allowed(problem, f"{name}.period"), room=OSCULATING)
+        periods = allowed(problem, f"{name}.period")
+        wrong = wrong_period(transits, periods, room=OSCULATING)
         if wrong:
-            advice = "change the prior, or the numbers of the transits, if these are wrong"
+            numbers = renumbered(transits, periods) or "the numbers of the transits"
+            advice = f"change the prior, or {numbers}, if these are wrong"
             yield Contradiction(f"{wrong.rstrip('.')}: {advice}", name, "period")
         wrong = wrong_t0(transits, allowed(problem, f"{name}.t0"), problem.model.epoch)
         if wrong:
@@ -115,6 +119,9 @@ def remarks(problem: Problem, table: TransitTable) -> Iterator[str]:
         quiet = remark_on_quiet(transits)
         if quiet:
             yield quiet
+        stray = remark_on_stray(transits)
+        if stray:
+            yield stray
     for planet in problem.model.planets:
         grazing = remark_on_grazing(problem, planet.name) if planet.observed else None
         if grazing:

@@ -145,6 +145,26 @@ def wrong_period(
     )
 
 
+def renumbered(transits: PlanetTransits, limits: tuple[float, float]) -> str | None:
+    """Say which number a transit would have with a period of the prior; None if none is sure.
+
+    Parameters
+    ----------
+    transits : PlanetTransits
+        Of a planet whose period in the table is not the prior's.
+    limits : tuple[float, float]
+        Lowest and highest period.
+    """
+    epochs, times = different(transits)
+    numbers, days = np.diff(epochs), np.diff(times)
+    fewest, most = np.ceil(days / limits[1] - VARIATION), np.floor(days / limits[0] + VARIATION)
+    if np.any(fewest != most) or np.any(most < 1) or np.array_equal(most, numbers):
+        return None
+    place = int(np.flatnonzero(most != numbers)[0])
+    number = int(epochs[place]) + int(most[place])
+    return f"give transit {int(epochs[place + 1])} the number {number}, and change those after it"
+
+
 def wrong_t0(
     transits: PlanetTransits, limits: tuple[float, float], epoch: float, *, strict: bool = False
 ) -> str | None:
@@ -177,20 +197,20 @@ def wrong_t0(
     reach = min(VARIATION * period, varies)
     if low - reach <= nearest <= high + reach:
         return _before(transits, limits, epoch, nearest, period) if strict else None
-    zero = next(
-        (
-            f" If its times are {name}, {_add(add)} to make them BKJD."
-            for name, add in _ZERO_POINTS
-            if _lies_in(transits, 0.5 * (low + high) - add, period)
-            and not _lies_in(transits, 0.5 * (low + high), period)
-        ),
-        "",
-    )
     return (
         f"t0 of {transits.planet} is {interval(low, high)} in the campaign file, but the table's "
         f"transits lie at {start:.3f} and whole periods of {period:.4f} days from there: the "
-        f"nearest is at {nearest:.3f}.{zero}"
+        f"nearest is at {nearest:.3f}.{_zero_point(transits, limits, reach)}"
     )
+
+
+def _zero_point(transits: PlanetTransits, limits: tuple[float, float], reach: float) -> str:
+    """Say which zero point of the table's times puts a measured transit at t0."""
+    for name, add in _ZERO_POINTS:
+        shifted = transits.times + add
+        if np.any((shifted >= limits[0] - reach) & (shifted <= limits[1] + reach)):
+            return f" If its times are {name}, {_add(add)} to make them BKJD."
+    return ""
 
 
 def _before(
@@ -236,9 +256,3 @@ def variation(transits: PlanetTransits) -> float:
 def interval(low: float, high: float) -> str:
     """Return an interval as people read it."""
     return f"{low:.7g}" if low == high else f"{low:.7g} to {high:.7g}"
-
-
-def _lies_in(transits: PlanetTransits, time: float, period: float) -> bool:
-    """Whether a time lies in the table's span, or one period from it."""
-    first, last = float(transits.times[0]), float(transits.times[-1])
-    return first - period <= time <= last + period

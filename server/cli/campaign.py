@@ -98,6 +98,8 @@ def issue(context: typer.Context, file: Path = FILE) -> None:
 
     campaign = load_campaign(file)
     project = open_from(context)
+    for remark in campaign.settings.get("remarks", ()):
+        console().print(f"Note: {remark}", markup=False)
     with _bar(registry.get(campaign.app).PREPARING) as progress:
         done = campaigns.issue(project, campaign, progress=progress)
     words = "was issued before, unchanged" if done.existed else "is issued"
