@@ -30,10 +30,13 @@ def remark_on_stray(transits: PlanetTransits) -> str | None:
     if line is None or len(epochs) < _FEWEST:
         return None
     late = times - line[0] - line[1] * epochs
-    share = (epochs[1:-1] - epochs[:-2]) / (epochs[2:] - epochs[:-2])
-    off = np.abs(late[1:-1] - (late[:-2] + share * (late[2:] - late[:-2])))
-    typical = max(1.4826 * float(np.median(off)), float(np.median(transits.sigmas)))
-    stray = [place for place in np.argsort(-off).tolist() if off[place] > _STRAY * typical]
+    before, after = np.diff(epochs)[:-1], np.diff(epochs)[1:]
+    middle = late[:-2] + before / (before + after) * (late[2:] - late[:-2])
+    off = np.abs(late[1:-1] - middle)
+    # A smooth curve leaves its chord by its curvature times both distances from the ends.
+    bend = float(np.median(off / (before * after))) * before * after
+    sizes = 1.4826 * bend + float(np.median(transits.sigmas))
+    stray = [place for place in np.argsort(-off).tolist() if off[place] > _STRAY * sizes[place]]
     # A stray one makes its neighbours look stray by half of its distance.
     kept: list[int] = []
     for place in stray:

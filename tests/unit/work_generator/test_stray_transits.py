@@ -43,12 +43,12 @@ def test_perturbations_are_nothing_stray() -> None:
 
 
 def test_noise_with_wide_tails_is_told_rarely() -> None:
-    """Student noise of 4 degrees: 3 of 200 tables of 100 transits at most (5 %: 7e-3 expected)."""
+    """Student noise of 4 degrees: one table of 4000 is told; more than 2 of 200: 2e-5."""
     told = [
         remark_on_stray(transits(SIGMA * np.random.default_rng(seed).standard_t(4, size=100)))
         for seed in range(200)
     ]
-    assert sum(sentence is not None for sentence in told) <= 3
+    assert sum(sentence is not None for sentence in told) <= 2
 
 
 def test_few_transits_have_no_typical_distance() -> None:
