@@ -38,6 +38,11 @@ def without_gap(made: Made) -> Made:
     return lambda given: made([row for row in given if row[:2] not in (("c", 8), ("c", 9))])
 
 
+def few_of_c(made: Made, *kept: int) -> Made:
+    """Return a table with a few transits of c, to which something is done."""
+    return lambda given: made([row for row in given if row[0] == "b" or row[1] in kept])
+
+
 def later(given: list[Row]) -> str:
     """Return a table whose second half comes three years later, and is BTJD."""
     period = {"b": 10.0075, "c": 20.2873}
@@ -277,6 +282,55 @@ BAD: dict[str, tuple[Made, tuple[Change, ...], tuple[str, ...], Made, tuple[Chan
         AS_IT_IS,
         (('mass = { prior = "uniform", low = 0.0, high = 60.0', 'mass = { value = 30.0'),),
     ),
+    "three transits, one of them with a wrong number": (
+        few_of_c(edited(numbers(1), "c", 3), 0, 3, 4),
+        (),
+        ("period of c is 15.9", "give transit 4 the number 3, and change those after it"),
+        few_of_c(table, 0, 3, 4),
+        (),
+    ),
+    "two transits, one of them with a wrong number": (
+        few_of_c(edited(numbers(1), "c", 3), 0, 3),
+        (),
+        ("period of c is 15.2", "give transit 4 the number 3"),
+        few_of_c(table, 0, 3),
+        (),
+    ),
+    "a whole table in BTJD": (
+        edited(times(-2167.0)),
+        (),
+        ("t0 of b is 104.8 to 105.2", "If its times are BTJD (BJD - 2457000), add 2167"),
+        AS_IT_IS,
+        (),
+    ),
+    "a whole table in BJD - 2454900": (
+        edited(times(-67.0)),
+        (),
+        ("the nearest is at 108.009", "If its times are BJD - 2454900, add 67 to make them BKJD"),
+        AS_IT_IS,
+        (),
+    ),
+    "masses of stars": (
+        AS_IT_IS,
+        (("low = 0.0, high = 60.0", "low = 50000.0, high = 100000.0"),),
+        ("none of 96 points", "within a Hill radius of each other"),
+        AS_IT_IS,
+        (("low = 0.0, high = 60.0", "low = 0.0, high = 600.0"),),
+    ),
+    "another case of names": (
+        lambda given: table(given).replace("\nb,", "\nB,"),
+        (),
+        ("planet 'B' is not an observed planet of the campaign file (b, c)",),
+        AS_IT_IS,
+        (),
+    ),
+    "the last transit one period late": (
+        edited(times(10.0), "b", 39),
+        (),
+        ("transit 39 of b comes 2.00 periods of 10.00", "give it the number 40"),
+        edited(lambda row: (row[0], 40, row[2] + 10.0, row[3]), "b", 39),
+        (),
+    ),
     "t0 too far away to be told from its neighbours": (
         AS_IT_IS,
         (("low = 107.8, high = 108.2", "low = -49999.8, high = -49999.4"),),
@@ -485,3 +539,45 @@ def test_strong_variations_are_no_wrong_numbers(tmp_path: Path, amplitude: float
 def test_the_file_of_the_cases_is_a_whole_one(tmp_path: Path) -> None:
     assert FILE.count("[[planets]]") == 2
     assert load(tmp_path, table(rows())).settings["starts"] == 96
+
+
+MASS = 'low = 0.0, high = 60.0, unit = "Mearth"'
+PERIOD = 'low = 20.1, high = 20.5, unit = "days"'
+T0 = 'low = 107.8, high = 108.2, unit = "BKJD"'
+UNITS = {
+    "Jupiters": (MASS, 'low = 0.0, high = 0.2, unit = "MJ"'),
+    "Jupiter masses": (MASS, 'low = 0.0, high = 0.2, unit = "M_Jupiter"'),
+    "suns": (MASS, 'low = 0.0, high = 2e-4, unit = "solar masses"'),
+    "grams": (MASS, 'low = 0.0, high = 4e29, unit = "g"'),
+    "earths": (MASS, 'low = 0.0, high = 60.0, unit = "M_earth"'),
+    "day": (PERIOD, 'low = 20.1, high = 20.5, unit = "d"'),
+    "h": (PERIOD, 'low = 482.4, high = 492.0, unit = "h"'),
+    "yr": (PERIOD, 'low = 0.05503, high = 0.05612, unit = "yr"'),
+    "JD": (T0, 'low = 2454940.8, high = 2454941.2, unit = "JD"'),
+    "RJD": (T0, 'low = 54940.8, high = 54941.2, unit = "BJD - 2400000"'),
+    "TESS": (T0, 'low = -2059.2, high = -2058.8, unit = "BJD-2457000"'),
+    "Kepler papers": (T0, 'low = 40.8, high = 41.2, unit = "BJD-2454900"'),
+    "lower case": (T0, 'low = 107.8, high = 108.2, unit = "bkjd"'),
+}
+
+
+@pytest.mark.parametrize(("right", "wrong"), UNITS.values(), ids=UNITS)
+def test_other_units_are_told_with_numbers_that_work(
+    tmp_path: Path, right: str, wrong: str
+) -> None:
+    advice = str(refusal(tmp_path, table(rows()), (right, wrong)))
+    instead = advice.rpartition(": write ")[2].rstrip(".").partition(" (")[0]
+    numbers_of = wrong.rpartition(", unit")[0]
+    better = instead if instead.startswith("low") else f"{numbers_of}, {instead}"
+    campaign = load(tmp_path, table(rows()), (right, better))
+    assert campaign.settings["starts"] == 96
+
+
+def test_a_table_before_the_zero_of_bkjd_may_have_an_epoch(tmp_path: Path) -> None:
+    early = edited(times(-2000.0))(rows())
+    changes = (
+        ("low = 104.8, high = 105.2", "low = -1895.2, high = -1894.8"),
+        ("low = 107.8, high = 108.2", "low = -1892.2, high = -1891.8"),
+        ("[model]", '[model]\nepoch = { value = -1896.0, unit = "BKJD" }'),
+    )
+    assert load(tmp_path, early, *changes).settings["model"]["epoch"] == -1896.0
