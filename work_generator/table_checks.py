@@ -19,6 +19,7 @@ from apps.ttv.table import PlanetTransits, TransitTable
 _ZERO_POINTS = (
     ("BTJD (BJD - 2457000)", 2167.0),
     ("BJD - 2454900", 67.0),
+    ("BJD - 2455000", 167.0),
     ("BJD - 2450000", -4833.0),
     ("MJD", -54832.5),
     ("BJD - 2400000", -54833.0),

@@ -28,7 +28,7 @@ _ALIASES = {
 }
 # Names that other tables have for our columns, and what is to be done besides calling them ours.
 _FOREIGN = (
-    (re.compile(r"^(pl|planet_?name|name|body|koi|toi)$"), "planet", ""),
+    (re.compile(r"^(pl|planet_?name|name|body|koi|toi|candidate)$"), "planet", ""),
     (re.compile(r"^(n|number|transit|transit_?number|tn|cycle|e)$"), "epoch", ""),
     (re.compile(r"^btjd"), "bkjd", "add 2167 to its times"),
     (re.compile(r"^mjd"), "bkjd", "subtract 54832.5 from its times, if they are TDB"),
@@ -124,6 +124,11 @@ def _unquoted(cell: str) -> str:
 def _check(names: Sequence[str], line: str) -> None:
     wanted = ",".join(COLUMNS)
     for name in names:
+        if names.count(name) == 2 and re.match(r"e_", name) and "sigma_days" not in names:
+            raise UnknownColumns(
+                f"the columns {name.replace('e_', 'E_', 1)} and {name} are upper and lower "
+                "errors: call them sigma_plus and sigma_minus"
+            )
         if names.count(name) > 1:
             raise UnknownColumns(f"there are two columns {name!r}: leave one out")
     halves = [name for name in HALVES if name in names]

@@ -124,6 +124,7 @@ FORMS = {
     "floats": "planet,epoch,bkjd,sigma_days\nb,0.0,101.5,0.001\nb,1.0,111.5,0.002\n",
     "blank lines": "\nplanet,epoch,bkjd,sigma_days\n\nb,0,101.5,0.001\n   \nb,1,111.5,0.002\n\n",
     "unsorted": "planet,epoch,bkjd,sigma_days\nb,1,111.5,0.002\nb,0,101.5,0.001\n",
+    "exponents": "planet,epoch,bkjd,sigma_days\nb,0,101.5,1e-3\nb,1,111.5, 20e-4\n",
     "a further column": "planet,epoch,bkjd,sigma_days,depth\nb,0,101.5,0.001,x\nb,1,111.5,0.002,\n",
 }
 
@@ -182,6 +183,7 @@ def test_a_table_without_header_is_told_where_to_write_it(tmp_path: Path) -> Non
         ("planet,epoch,bkjd,error", "call error sigma_days and make it standard errors in days"),
         ("planet,epoch,bkjd,sigma_plus", "no sigma_minus: write both, or sigma_days"),
         ("planet,epoch,bkjd,bkjd", "two columns 'bkjd'"),
+        ("planet,epoch,bkjd,E_T0,e_T0", "call them sigma_plus and sigma_minus"),
     ],
 )
 def test_columns_of_other_tables_are_told_what_to_do(

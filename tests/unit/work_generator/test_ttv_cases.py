@@ -187,6 +187,13 @@ BAD: dict[str, tuple[Made, tuple[Change, ...], tuple[str, ...], Made, tuple[Chan
         lambda given: table(rows("no-signal.csv")),
         (),
     ),
+    "sigmas in hours, of planets that pull each other": (
+        edited(sigmas(24.0)),
+        (),
+        ("sigma_days of b is 0.024 in the middle, 0.24 % of", "if they are hours, divide them by 24"),
+        AS_IT_IS,
+        (),
+    ),
     "sigmas in seconds": (
         edited(sigmas(86400.0)),
         (),
