@@ -22,8 +22,8 @@ _MOST_OF_PERIOD = 0.05
 # Scatter in units of the errors below which these are refused, and told. Hours in place of days are
 # 24 times too large, and perturbations hide a part of that.
 _REFUSED, _TOLD = 0.1, 0.33
-# Days from which on errors are refused for their scatter alone. Times that a model has made, without
-# noise, have smaller ones.
+# Days from which on errors are refused for their scatter alone. Times that a model has made,
+# without noise, have smaller ones.
 _DOUBTFUL = 0.01
 # Probability of so small a scatter by chance.
 _CHANCE = 1e-6

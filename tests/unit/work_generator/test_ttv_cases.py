@@ -190,7 +190,7 @@ BAD: dict[str, tuple[Made, tuple[Change, ...], tuple[str, ...], Made, tuple[Chan
     "sigmas in hours, of planets that pull each other": (
         edited(sigmas(24.0)),
         (),
-        ("sigma_days of b is 0.024 in the middle, 0.24 % of", "if they are hours, divide them by 24"),
+        ("sigma_days of b is 0.024 in the middle, 0.24 % of", "if they are hours, divide them"),
         AS_IT_IS,
         (),
     ),
