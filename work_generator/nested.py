@@ -54,6 +54,7 @@ from work_generator.ttv_lines import (
     describe_problem,
     failed_lines,
     pilot_lines,
+    remark_lines,
     step_line,
 )
 
@@ -107,6 +108,7 @@ def describe(campaign: Campaign) -> list[str]:
         f"Each unit: a nested run with {sampler['n_live']} live points, walks of "
         f"{sampler['walks']} steps, until {sampler['dlogz']:g} of log Z is left, "
         f"{_begins(sampler)}.",
+        *remark_lines(campaign.settings),
     ]
 
 

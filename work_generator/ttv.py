@@ -43,7 +43,7 @@ from work_generator.second_opinion import (
 )
 from work_generator.starts import starting_points
 from work_generator.ttv_file import MAX_STEPS, SECTIONS, posterior_of, read_sections, read_stop
-from work_generator.ttv_lines import describe_problem, preparation
+from work_generator.ttv_lines import describe_problem, preparation, remark_lines
 
 __all__ = [
     "SECTIONS",
@@ -97,6 +97,7 @@ def describe(campaign: Campaign) -> list[str]:
     return [
         describe_problem(campaign),
         f"Each unit: {sampler['n_walker']} walkers, {length}.",
+        *remark_lines(campaign.settings),
     ]
 
 

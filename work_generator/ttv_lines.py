@@ -44,6 +44,11 @@ def describe_problem(campaign: Campaign) -> str:
     )
 
 
+def remark_lines(settings: Mapping[str, Any]) -> list[str]:
+    """Return what a person should know of how file and table were read."""
+    return [f"Note: {remark}" for remark in settings.get("remarks", ())]
+
+
 def preparation(campaign: Campaign) -> list[str]:
     """Say which modes and which step were found, in a few lines for people."""
     prepared = prepared_of(campaign)

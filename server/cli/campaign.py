@@ -120,7 +120,7 @@ def issue(
     more = "" if done.prepared else " They prepare it; its chains follow when that is validated."
     out = console()
     for line in campaign.settings.get("remarks", ()):
-        out.print(line, markup=False)
+        out.print(f"Note: {line}", markup=False)
     out.print(f"{done.name} {words}: {done.n_unit} workunits.{more}", markup=False)
 
 

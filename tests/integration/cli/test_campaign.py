@@ -118,9 +118,24 @@ def changed(place: int, old: str, new: str) -> Callable[[list[str]], list[str]]:
     return change
 
 
-def swapped(lines: list[str]) -> list[str]:
-    lines[6], lines[7] = lines[7], lines[6]
-    return lines
+def renumbered(lines: list[str]) -> list[str]:
+    """Give every transit of b from the ninth row on a number that is one too high."""
+
+    def later(line: str) -> str:
+        planet, epoch, rest = line.split(",", 2)
+        return f"{planet},{int(epoch) + 1},{rest}" if planet == "b" else line
+
+    return [*lines[:8], *(later(line) for line in lines[8:])]
+
+
+def in_minutes(lines: list[str]) -> list[str]:
+    def change(line: str) -> str:
+        if line.startswith(("#", "planet")):
+            return line
+        *rest, sigma = line.split(",")
+        return ",".join([*rest, f"{1440.0 * float(sigma):.6f}"])
+
+    return [change(line) for line in lines]
 
 
 def doubled(lines: list[str]) -> list[str]:
@@ -142,7 +157,19 @@ BAD = {
         "low must be less",
     ),
     "not TOML": (("seed = 7", "seed ="), list, "first-year.toml:5:", "not valid TOML"),
-    "unsorted epochs": (None, swapped, "first-year.csv:8:", "sort each planet's rows"),
+    "times that run back": (
+        None,
+        changed(8, "163.483552", "143.483552"),
+        "first-year.csv:8:",
+        "one of the two times is wrong",
+    ),
+    "wrong numbers": (
+        None,
+        renumbered,
+        "first-year.toml:11:",
+        "give it the number",
+    ),
+    "sigmas in minutes": (None, in_minutes, "first-year.toml:11:", "divide them by 1440"),
     "NaN": (None, changed(8, "163.483552", "nan"), "first-year.csv:8:", "bkjd is nan"),
     "negative sigma": (None, changed(8, ",0.0005", ",-0.0005"), "first-year.csv:8:", "negative"),
     "zero sigma": (None, changed(8, "0.000590", "0"), "first-year.csv:8:", "zero"),
@@ -183,6 +210,15 @@ def test_validate_says_what_the_campaign_is(run, campaign) -> None:
     assert "Planets: b, c." in done.stdout
     assert "Free parameters: 10" in done.stdout
     assert "can be planned and issued" in done.stdout
+
+
+def test_validate_says_what_is_not_used_as_it_is_stated(run, campaign) -> None:
+    prior = 'mass = { prior = "log_uniform", low = 10.0, high = 100.0'
+    normal = 'mass = { prior = "normal", mean = 10.0, sigma = 10.0'
+    done = run("campaign", "validate", campaign((prior, normal)))
+    assert done.returncode == 0, done.stderr
+    told = " ".join(done.stdout.split())
+    assert "Note: The normal prior of the mass of b ends at 0 and is renormalised: 16 %" in told
 
 
 def test_plan_counts_calls_time_and_bytes(run, campaign) -> None:
