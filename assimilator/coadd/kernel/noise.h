@@ -1,0 +1,174 @@
+/* Clipping by known noise, a part of level.c: each value against the others of its pixel.
+ *
+ * `assimilator/coadd/noise.py` explains the test, `assimilator/coadd/plain_noise.py` does the same
+ * operations in the same order. */
+#define HALF_PI 1.5707963267948966
+#define FLOOR 0.04
+
+static inline double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* Middle of each pixel, and the scatter about it over that of the sky; `sorted` is in order and
+ * has NaN behind n_there values. */
+static void find_centre(const struct stack *s, ptrdiff_t to, int n_lane, const floats *column,
+                        const floats *sorted, const int32_t *n_there)
+{
+    doubles density = {0};
+    for (int k = 0; k < s->n_frame; k++) {
+        const double root = sqrt(s->weight[k]);
+        for (int lane = 0; lane < N_LANE; lane++)
+            density[lane] += column[k][lane] - column[k][lane] == 0.0f ? root : 0.0;
+    }
+    int alike = 1;
+    for (int lane = 1; lane < N_LANE; lane++)
+        alike &= n_there[lane] == n_there[0];
+    doubles shortest;
+    for (int lane = 0; lane < N_LANE; lane++)
+        shortest[lane] = INFINITY;
+    if (alike) {
+        const int32_t half = n_there[0] / 2;
+        for (int32_t k = 0; k + half < n_there[0]; k++)
+            for (int lane = 0; lane < N_LANE; lane++) {
+                const double length = (double)sorted[k + half][lane] - (double)sorted[k][lane];
+                shortest[lane] = length < shortest[lane] ? length : shortest[lane];
+            }
+    } else {
+        for (int lane = 0; lane < N_LANE; lane++) {
+            const int32_t half = n_there[lane] / 2;
+            for (int32_t k = 0; k + half < n_there[lane]; k++) {
+                const double length = (double)sorted[k + half][lane] - (double)sorted[k][lane];
+                shortest[lane] = length < shortest[lane] ? length : shortest[lane];
+            }
+        }
+    }
+    for (int lane = 0; lane < n_lane; lane++) {
+        const int32_t n = n_there[lane];
+        s->middle_out[to + lane] = n ? sorted[(n - 1) / 2][lane] : NAN;
+        s->excess_out[to + lane] =
+            n < 3 ? 0.0f : (float)(shortest[lane] * s->factor[n] * (density[lane] / (double)n));
+    }
+}
+
+/* Variances that the values are tested with. */
+static void load_spread(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_lane,
+                        doubles *spread)
+{
+    const ptrdiff_t to = row * s->n_x + at;
+    doubles inflation = {0};
+    for (int lane = 0; lane < n_lane; lane++)
+        inflation[lane] = (double)s->inflation[to + lane];
+    for (int k = 0; k < s->n_frame; k++) {
+        const double sky = 1.0 / s->weight[k], square = s->scale[k] * s->scale[k];
+        doubles known;
+        for (int lane = 0; lane < N_LANE; lane++)
+            known[lane] = sky;
+        if (s->variance) {
+            const float *from = s->variance + ((ptrdiff_t)k * s->n_row + row) * s->n_x + at;
+            for (int lane = 0; lane < n_lane; lane++) {
+                const double stated = square * (double)from[lane];
+                known[lane] = stated - stated == 0.0 ? larger(stated, FLOOR * sky) : sky;
+            }
+        }
+        for (int lane = 0; lane < N_LANE; lane++)
+            spread[k][lane] = larger(known[lane], inflation[lane] * sky);
+    }
+}
+
+/* One round of tests: `kept` becomes what is near enough to the middle, or to the mean of the
+ * others that are kept. */
+static void test_all(const struct stack *s, int round, const floats *column, const doubles *spread,
+                     const double *middle, const double *span, const int32_t *n_there,
+                     keys *kept, keys *next)
+{
+    const double square = s->sigma_lower * s->sigma_lower;
+    doubles total = {0}, weight = {0}, of_middle;
+    keys alone = {0}, any = {0};
+    for (int k = 0; k < s->n_frame; k++)
+        for (int lane = 0; lane < N_LANE; lane++) {
+            const int in = kept[k][lane];
+            if (round) {
+                total[lane] += in ? (double)column[k][lane] / spread[k][lane] : 0.0;
+                weight[lane] += in ? 1.0 / spread[k][lane] : 0.0;
+            } else
+                weight[lane] += in ? 1.0 / sqrt(spread[k][lane]) : 0.0;
+            alone[lane] += in;
+        }
+    for (int lane = 0; lane < N_LANE; lane++)
+        of_middle[lane] = HALF_PI * (double)n_there[lane] / (weight[lane] * weight[lane]);
+    for (int k = 0; k < s->n_frame; k++)
+        for (int lane = 0; lane < N_LANE; lane++) {
+            const int in = kept[k][lane];
+            const double value = column[k][lane], own = spread[k][lane];
+            const double mine = in ? 1.0 / own : 0.0, part = in ? value / own : 0.0;
+            const double others = weight[lane] - mine;
+            const double against = round ? (total[lane] - part) / others : middle[lane];
+            const double of_it = round ? 1.0 / others : of_middle[lane];
+            const double rest = fabs(value - against) - s->core[k] * span[lane];
+            const double off = rest > 0.0 ? rest : 0.0;
+            const int lonely = (n_there[lane] < 3) | (round && alone[lane] - in == 0);
+            const int near = (off * off <= square * (own + of_it)) & (rest - rest == 0.0);
+            next[k][lane] = (value - value == 0.0) & (near | lonely);
+            any[lane] |= next[k][lane];
+        }
+    for (int k = 0; k < s->n_frame; k++)
+        for (int lane = 0; lane < N_LANE; lane++)
+            kept[k][lane] = any[lane] ? next[k][lane] : kept[k][lane];
+}
+
+/* Whether two values of a pixel that has two are further apart than noise allows. */
+static void test_pairs(const struct stack *s, const floats *column, const doubles *spread,
+                       const double *span, const int32_t *n_there, int32_t *doubtful)
+{
+    const double square = s->sigma_lower * s->sigma_lower;
+    doubles total = {0}, both = {0}, most = {0}, sign;
+    for (int lane = 0; lane < N_LANE; lane++)
+        sign[lane] = 1.0;
+    for (int k = 0; k < s->n_frame; k++)
+        for (int lane = 0; lane < N_LANE; lane++) {
+            const int in = column[k][lane] - column[k][lane] == 0.0f;
+            const double tolerance = s->core[k] * span[lane];
+            total[lane] += in ? sign[lane] * (double)column[k][lane] : 0.0;
+            both[lane] += in ? spread[k][lane] : 0.0;
+            most[lane] = in ? larger(most[lane], tolerance) : most[lane];
+            sign[lane] = in ? -sign[lane] : sign[lane];
+        }
+    for (int lane = 0; lane < N_LANE; lane++) {
+        const double off = larger(fabs(total[lane]) - most[lane], 0.0);
+        doubtful[lane] |= (n_there[lane] == 2) & (off * off > square * both[lane]);
+    }
+}
+
+/* Make NaN of the values that are too far from the others, and say where that cannot be told. */
+static void reject(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_lane, floats *column,
+                   const int32_t *n_there, doubles *spread, keys *kept)
+{
+    keys *next = kept + s->n_frame;
+    const ptrdiff_t to = row * s->n_x + at;
+    doubles middle = {0}, span = {0};
+    keys n_kept = {0}, doubtful;
+    for (int lane = 0; lane < n_lane; lane++) {
+        middle[lane] = (double)s->middle[to + lane];
+        span[lane] = (double)s->span[to + lane];
+    }
+    load_spread(s, row, at, n_lane, spread);
+    for (int k = 0; k < s->n_frame; k++)
+        for (int lane = 0; lane < N_LANE; lane++)
+            kept[k][lane] = column[k][lane] - column[k][lane] == 0.0f;
+    for (int round = 0; round < s->iterations; round++)
+        test_all(s, round, (const floats *)column, (const doubles *)spread, middle, span, n_there,
+                 kept, next);
+    for (int k = 0; k < s->n_frame; k++)
+        for (int lane = 0; lane < N_LANE; lane++)
+            n_kept[lane] += kept[k][lane];
+    for (int lane = 0; lane < N_LANE; lane++)
+        doubtful[lane] = (2 * n_kept[lane] <= n_there[lane]) & (n_there[lane] > 2);
+    if (s->iterations)
+        test_pairs(s, (const floats *)column, (const doubles *)spread, span, n_there, doubtful);
+    for (int k = 0; k < s->n_frame; k++)
+        for (int lane = 0; lane < N_LANE; lane++)
+            column[k][lane] = kept[k][lane] ? column[k][lane] : NAN;
+    for (int lane = 0; lane < n_lane; lane++)
+        s->doubtful[to + lane] = (uint8_t)doubtful[lane];
+}

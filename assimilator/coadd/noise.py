@@ -1,0 +1,220 @@
+"""Stack one band of rows, clipped by known noise: each value against the others of its pixel.
+
+The standard deviation of few values says little: one of n is at most (n - 1) / sqrt(n) of them from
+the mean, however far off. But the noise of each value is known. A value v of variance s is out if
+
+    |v - c| - b R  >  sigma sqrt(s + u),
+
+c being what the others say and u the variance of that. In the first round c is the lower median of
+all values, because what spoils a value is nearly always light, and a lower median stands as many
+spoilt values as good ones; u is then that of a median of values of unlike noise,
+pi n / (2 (sum 1 / sqrt(s))**2). In the later rounds c is the weighted mean of the other values that
+are still in.
+
+R is the range of the middles in the 5 x 5 pixels around. Where they differ much, as in the core of
+a star, frames of unlike seeing, and dithered ones of few pixels a star, differ by a part b of it;
+that part is measured from stars for each frame (`assimilator.coadd.cores`). The Hubble pipeline's
+``driz_cr`` allows for a part of the gradient, for the same reason (Fruchter & Hook 2002, PASP 114,
+144, section 4).
+
+s is the larger of two: the frame's own variance of the pixel, photon noise included where the gain
+is known; and the variance of its sky times that by which the values scatter more than their skies,
+around here. The second holds where no gain is stated. The scatter is the shortest interval that
+holds more than half of the values (Rousseeuw & Leroy 1987), which spoilt values do not widen,
+averaged over 5 x 5 pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assimilator.coadd import plain_noise
+from assimilator.coadd.built import load_kernel
+from assimilator.coadd.clip import (
+    PLAIN,
+    Clip,
+    Matching,
+    Stacked,
+    flat,
+    flat_matching,
+    levels,
+    sorting_network,
+)
+
+_kernel = load_kernel()
+
+REACH = 2
+"""Pixels, each way, that a pixel's surroundings are: 5 x 5 hold a star's steep part."""
+_SHORTEST = (0.0, 0.0, 0.0, 2.207, 1.008, 1.546, 1.011, 1.317, 0.990, 1.200, 0.972, 1.128, 0.955,
+             1.077, 0.941, 1.040, 0.927, 1.013, 0.918, 0.989, 0.907)  # fmt: skip
+"""Standard deviation over the mean length of the shortest interval of n // 2 + 1 of n normal
+values, for n up to 20: from two million values each, good to 0.2 %."""
+_LIMIT, _ODD, _EVEN = 0.7413, 1.69, 1.31
+"""For more values it is 1 / 1.349, that of the quartiles, and a rest that falls as n**(-2/3); the
+two parities' rests were fitted at 21 to 255 values, and are good to 1 %."""
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surroundings:
+    """What is known of the surroundings of each pixel of a band; float32 (n_row, n_x) each.
+
+    Attributes
+    ----------
+    middle : ndarray
+        Lower median of the pixel's values.
+    span : ndarray
+        Range of the middles around.
+    inflation : ndarray
+        Variance of the values around over that of their skies.
+    """
+
+    middle: Floats
+    span: Floats
+    inflation: Floats
+
+    def rows(self, start: int, stop: int) -> Surroundings:
+        """Return some of the rows."""
+        part = slice(start, stop)
+        return Surroundings(self.middle[part], self.span[part], self.inflation[part])
+
+
+@lru_cache(maxsize=8)
+def factors(n_frame: int) -> Doubles:
+    """Return standard deviation over length of the shortest half, float64 (n_frame + 1)."""
+    n = np.arange(n_frame + 1)
+    rest = np.where(n % 2, _ODD, _EVEN) * np.maximum(n, 1) ** (-2.0 / 3.0)
+    found = _LIMIT + rest
+    found[: len(_SHORTEST)] = _SHORTEST[: n_frame + 1]
+    return found
+
+
+def centre_band(
+    values: Floats, matching: Matching, level: str | None = None
+) -> tuple[Floats, Floats]:
+    """Return the middle of each pixel's values, and how much they scatter.
+
+    Parameters
+    ----------
+    values, matching, level
+        See `assimilator.coadd.clip.stack_band`.
+
+    Returns
+    -------
+    middle : ndarray
+        float32 (n_row, n_x): the lower median; NaN where no frame has anything.
+    excess : ndarray
+        float32 (n_row, n_x): standard deviation of the values over that of their skies; 0 where
+        there are fewer than three.
+    """
+    n_frame, n_row, n_x = values.shape
+    level = level or levels()[0]
+    factor = factors(n_frame)
+    if level == PLAIN:
+        return plain_noise.centre(
+            values, matching.x, matching.surface, matching.scale, matching.weight, factor
+        )
+    middle, excess = (np.empty((n_row, n_x), np.float32) for _ in range(2))
+    _kernel.centre(
+        level, (n_frame, n_row, n_x), flat(values, np.float32), *flat_matching(matching),
+        sorting_network(n_frame), factor, middle, excess,
+    )  # fmt: skip
+    return middle, excess
+
+
+def surroundings(middle: Floats, excess: Floats, start: int, stop: int) -> Surroundings:
+    """Return the surroundings of the pixels of some rows.
+
+    Parameters
+    ----------
+    middle, excess : ndarray
+        float32 (n_row, n_x), from `centre_band`; `REACH` rows beyond those that are asked for,
+        unless the grid ends there.
+    start, stop : int
+        Which rows of these are asked for.
+    """
+    low, high = max(0, start - REACH), min(len(middle), stop + REACH)
+    near = middle[low:high]
+    inner = slice(start - low, stop - low)
+    span = _extreme(near, np.fmax) - _extreme(near, np.fmin)
+    span[~np.isfinite(span)] = 0.0
+    known = (excess[low:high] > 0) & (excess[low:high] < np.inf)
+    total = _total(np.where(known, excess[low:high], np.float32(0)).astype(np.float64))
+    number = _total(known.astype(np.float64))
+    mean = total / np.maximum(number, 1.0)
+    return Surroundings(
+        np.ascontiguousarray(near[inner]),
+        np.ascontiguousarray(span[inner]),
+        np.ascontiguousarray((mean * mean).astype(np.float32)[inner]),
+    )
+
+
+def stack_band(
+    values: Floats,
+    variance: Floats | None,
+    matching: Matching,
+    core: Doubles,
+    around: Surroundings,
+    clip: Clip,
+    level: str | None = None,
+) -> Stacked:
+    """Stack one band.
+
+    Parameters
+    ----------
+    values, variance, matching, level
+        See `assimilator.coadd.clip.stack_band`.
+    core : ndarray
+        float64 (n_frame): the part of the range around that each frame may differ by.
+    around : Surroundings
+        Of the same rows.
+    clip : Clip
+        `sigma`, and how many rounds.
+    """
+    n_frame, n_row, n_x = values.shape
+    level = level or levels()[0]
+    if level == PLAIN:
+        return Stacked(
+            *plain_noise.stack(
+                values, variance, matching.x, matching.surface, matching.scale, matching.weight,
+                core, around.middle, around.span, around.inflation, clip.sigma, clip.iterations,
+            )
+        )  # fmt: skip
+    made = Stacked.empty((n_row, n_x), with_variance=variance is not None)
+    nothing = bytearray()
+    _kernel.stack(
+        level, (n_frame, n_row, n_x), flat(values, np.float32),
+        nothing if variance is None else flat(variance, np.float32), *flat_matching(matching),
+        sorting_network(n_frame), flat(core), around.middle, around.span, around.inflation,
+        clip.sigma, clip.sigma, clip.iterations, made.image, made.weight,
+        nothing if made.variance is None else made.variance, made.count, made.rejected,
+        made.doubtful,
+    )  # fmt: skip
+    return made
+
+
+def _extreme(plane: Floats, choose: np.ufunc) -> Floats:
+    """Return the largest or the smallest of the 5 x 5 pixels around each, NaN left out."""
+    wide = np.pad(plane, REACH, constant_values=np.nan)
+    n_row, n_x = plane.shape
+    rows = wide[:n_row]
+    for shift in range(1, 2 * REACH + 1):
+        rows = choose(rows, wide[shift : shift + n_row])
+    found = rows[:, :n_x]
+    for shift in range(1, 2 * REACH + 1):
+        found = choose(found, rows[:, shift : shift + n_x])
+    return found
+
+
+def _total(plane: Doubles) -> Doubles:
+    """Return the sum of the 5 x 5 pixels around each."""
+    wide = np.pad(plane, REACH)
+    n_row, n_x = plane.shape
+    rows = sum(wide[shift : shift + n_row] for shift in range(2 * REACH + 1))
+    return np.asarray(sum(rows[:, shift : shift + n_x] for shift in range(2 * REACH + 1)))
