@@ -13,7 +13,7 @@ from boinc_project.fits.cards import Card, card
 from boinc_project.fits.writing import GZIP, RICE, FitsWriter, create_fits, encode_tile
 
 IMAGE_FILE = "image.fits"
-COMPRESSED = {"weight": "f4", "variance": "f4", "count": "i4", "rejected": "i4"}
+COMPRESSED = {"weight": "f4", "variance": "f4", "count": "i4", "rejected": "i4", "flags": "i4"}
 """Planes that are tile-compressed, and what they are stored as: the Rice code knows no unsigned
 16-bit integers, and 32 bits of a small number cost it nothing."""
 

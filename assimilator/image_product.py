@@ -191,7 +191,11 @@ class ImageProduct:
             "depth": found.depth,
             "rejected_fraction": found.n_rejected / values if values else 0.0,
             "n_rejected": found.n_rejected,
-            "clip": {"sigma": self.options.sigma, "iterations": self.options.iterations},
+            "clip": {
+                "by": self.options.clip,
+                "sigma": self.options.limits.sigma,
+                "iterations": self.options.iterations,
+            },
             "background": self.options.background,
             "reference": self._reference(),
             "aperture_radius": None if self.coadded is None else self.coadded.matched.radius,
@@ -312,7 +316,7 @@ class ImageProduct:
                 "The background was not matched, for want of overlap, for: "
                 + ", ".join(apart) + "."
             )  # fmt: skip
-        if self.options.sigma >= 3 and 1 < self.statistics.deepest < FEWEST_TO_REJECT:
+        if self.options.limits.sigma >= 3 and 1 < self.statistics.deepest < FEWEST_TO_REJECT:
             found.append(
                 f"With fewer than {FEWEST_TO_REJECT} frames in a pixel nothing is far enough from "
                 "the others to be rejected at 3 sigma: cosmic rays are still in the image."

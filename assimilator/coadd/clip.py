@@ -85,6 +85,8 @@ class Stacked:
         uint16: values in `image`, and values clipped away.
     doubtful : ndarray or None
         uint8: 1 where it cannot be told which values are right; None where nobody has asked.
+    flags : ndarray or None
+        uint16: bits of `assimilator.coadd.flags.Flag`; None before they are known.
     """
 
     image: Floats
@@ -93,6 +95,7 @@ class Stacked:
     count: Counts
     rejected: Counts
     doubtful: NDArray[np.uint8] | None = None
+    flags: NDArray[np.uint16] | None = None
 
     @classmethod
     def empty(cls, shape: tuple[int, int], *, with_variance: bool) -> Stacked:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assimilator.coadd import photometry, sky
+from assimilator.coadd.blanks import Blanks
+from assimilator.coadd.cores import core_parts, core_squares
 from assimilator.coadd.frames import Source
 from assimilator.coadd.options import SURFACES, Options
 from assimilator.coadd.photometry import HALF, RADII, Cutouts, FluxScale
@@ -50,6 +52,10 @@ class Matched:
         float64 (n_frame): inverse variance of the sky after scaling.
     radius : float or None
         Of the aperture that the scales were measured in, pixels.
+    core : ndarray
+        float64 (n_frame): see `assimilator.coadd.cores.core_parts`.
+    blanks : Blanks
+        What is left out of each frame.
     """
 
     reference: int
@@ -57,6 +63,8 @@ class Matched:
     surfaces: sky.Surfaces
     weight: Doubles
     radius: float | None
+    core: Doubles
+    blanks: Blanks = field(default_factory=Blanks)
 
     @property
     def scale(self) -> Doubles:
@@ -87,14 +95,15 @@ def match(sources: Sequence[Source], grid: Grid, options: Options) -> Matched:
     """
     reference = choose_reference(sources, options.reference)
     stars = np.empty((0, 2), np.int64)
-    if options.flux == "stars" and len(sources) > 1:
+    if len(sources) > 1 and (options.flux == "stars" or options.clip == "noise"):
         stars = _find_stars(sources[reference])
-    levels, growths = [], []
+    levels, growths, squares = [], [], []
     idle = options.background == "none" and not len(stars)
     for source in sources:
-        level, growth = _nothing_seen(grid, stars) if idle else _look(source, grid, stars)
+        level, cutouts = _nothing_seen(grid, stars) if idle else _look(source, grid, stars)
         levels.append(level)
-        growths.append(growth)
+        growths.append(cutouts.growth(source.saturation))
+        squares.append(core_squares(cutouts, growths[-1]))
     radius = photometry.choose_radius(growths)
     scales = tuple(_scale(sources, growths, reference, place, radius, options)
                    for place in range(len(sources)))  # fmt: skip
@@ -103,7 +112,9 @@ def match(sources: Sequence[Source], grid: Grid, options: Options) -> Matched:
     n_term = SURFACES[options.background]
     size = (grid.ny, grid.nx)
     surfaces = sky.match_backgrounds(levels, size, scale, weight, reference, n_term)
-    return Matched(reference, scales, surfaces, weight, RADII[radius] if len(stars) else None)
+    core = core_parts(squares, scale, weight)
+    measured = options.flux == "stars" and len(stars) > 0
+    return Matched(reference, scales, surfaces, weight, RADII[radius] if measured else None, core)
 
 
 def _scale(
@@ -138,13 +149,13 @@ def _find_stars(source: Source) -> NDArray[np.int64]:
     return photometry.choose_stars(peaks)
 
 
-def _nothing_seen(grid: Grid, stars: NDArray[np.int64]) -> tuple[Doubles, Doubles]:
+def _nothing_seen(grid: Grid, stars: NDArray[np.int64]) -> tuple[Doubles, Cutouts]:
     """Return what `_look` says of a frame that has nothing."""
-    return np.full(grid.blocks, np.nan), Cutouts(stars).growth(math.inf)
+    return np.full(grid.blocks, np.nan), Cutouts(stars)
 
 
-def _look(source: Source, grid: Grid, stars: NDArray[np.int64]) -> tuple[Doubles, Doubles]:
-    """Return a frame's block levels, and its stars' growth curves."""
+def _look(source: Source, grid: Grid, stars: NDArray[np.int64]) -> tuple[Doubles, Cutouts]:
+    """Return a frame's block levels, and its stars."""
     frame = source.frame
     levels = np.full(grid.blocks, np.nan)
     cutouts = Cutouts(stars)
@@ -158,4 +169,4 @@ def _look(source: Source, grid: Grid, stars: NDArray[np.int64]) -> tuple[Doubles
             levels[block] = sky.block_levels(
                 rows[begin - first : end - first], frame.x0, grid.blocks[1]
             )
-    return levels, cutouts.growth(source.saturation)
+    return levels, cutouts
