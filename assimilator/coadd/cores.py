@@ -16,15 +16,17 @@ from numpy.lib.stride_tricks import sliding_window_view
 from assimilator.coadd.noise import REACH
 from assimilator.coadd.photometry import HALF, MIN_STARS, Cutouts
 
-CORE = 2
-"""Pixels, each way, of a core that are compared: seeing shows there most."""
-MOST_STARS = 150
-"""Brightest stars whose cores are kept: 49 kB a frame."""
-BRIGHT = 30.0
+CORE = 5
+"""Pixels, each way, of a star that are compared: in the core seeing shows most, in the wings it is
+most of what is there."""
+MOST_STARS = 80
+"""Brightest stars that are compared: 72 kB a frame."""
+BRIGHT = 10.0
 """Range around a pixel, in standard deviations of the frame's sky, from which a part of it is good
-to a tenth."""
+to a tenth once three of these are taken off."""
 SHARE = 90.0
-"""Percentile of the stars' parts that is taken: a cosmic ray in one core of ten spoils nothing."""
+"""Percentile of the stars' parts that is taken, at each pixel of a star by itself: cosmic rays in
+one star of ten spoil nothing."""
 MARGIN = 1.5
 """Times that percentile is allowed: of Gaussian stars dithered at random, 1.3 pixels wide, the
 largest part is 1.4 times it."""
@@ -50,7 +52,7 @@ def core_squares(cutouts: Cutouts, growth: Doubles) -> Floats:
     Returns
     -------
     ndarray
-        float32 (n_star, 9, 9), in units of the frame; NaN for a star that is not whole.
+        float32 (n_star, 15, 15), in units of the frame; NaN for a star that is not whole.
     """
     reach = CORE + REACH
     middle = slice(HALF - reach, HALF + reach + 1)
@@ -92,9 +94,9 @@ def _parts(stars: Doubles, sigma: Doubles) -> Doubles:
         off = np.abs(frame[:, inner, inner] - middle[:, inner, inner]) - 3 * sigma[k]
         with np.errstate(invalid="ignore"):
             share = np.where(span > BRIGHT * sigma[k], np.maximum(off, 0.0) / span, np.nan)
-        seen = share[np.isfinite(share).any(axis=(1, 2))]
-        if len(seen) >= MIN_STARS:
-            parts[k] = MARGIN * np.percentile(np.nanmax(seen, axis=(1, 2)), SHARE)
+        enough = np.isfinite(share).sum(axis=0) >= MIN_STARS
+        if enough.any():
+            parts[k] = MARGIN * np.nanpercentile(share[:, enough], SHARE, axis=0).max()
     return parts
 
 

@@ -78,7 +78,7 @@ def stack(
         spread = _spread(there, variance, scale, weight, inflation)
         tolerance = core[:, np.newaxis, np.newaxis] * span.astype(np.float64)
         kept, doubtful = _kept(
-            matched.astype(np.float64), there, spread, tolerance, middle, sigma, iterations
+            matched.astype(np.float64), there, spread, tolerance, middle, span, sigma, iterations
         )
         image, weights, square, count = mean_of_kept(matched, variance, scale, weight, kept)
     n = there.sum(axis=0).astype(np.uint16)
@@ -106,6 +106,7 @@ def _kept(
     spread: Doubles,
     tolerance: Doubles,
     middle: Floats,
+    span: Floats,
     sigma: float,
     iterations: int,
 ) -> tuple[Masks, NDArray[np.uint8]]:
@@ -142,15 +143,23 @@ def _kept(
         nothing = ~new.any(axis=0)
         kept = np.where(nothing, kept, new)
     doubtful = (2 * kept.sum(axis=0) <= n) & (n > 2)
-    if len(value) > 1 and iterations:
-        doubtful |= (n == 2) & _pair_differs(value, there, spread, tolerance, square)
+    if iterations:
+        apart, differs = _pairs(value, there, spread, tolerance, span, square)
+        doubtful |= differs
+        lower = np.where(there, value, np.inf).min(axis=0)
+        kept &= ~apart | (value <= lower)
     return kept, doubtful.astype(np.uint8)
 
 
-def _pair_differs(
-    value: Doubles, there: Masks, spread: Doubles, tolerance: Doubles, square: float
-) -> Masks:
-    """Return where two values, of pixels that have two, are further apart than noise allows."""
+def _pairs(
+    value: Doubles,
+    there: Masks,
+    spread: Doubles,
+    tolerance: Doubles,
+    span: Floats,
+    square: float,
+) -> tuple[Masks, Masks]:
+    """Return where the brighter of two values goes, and where the two cannot both be right."""
     total, both = np.zeros(there.shape[1:]), np.zeros(there.shape[1:])
     sign = np.ones(there.shape[1:])
     most = np.zeros(there.shape[1:])
@@ -159,5 +168,7 @@ def _pair_differs(
         both += np.where(there[k], spread[k], 0.0)
         most = np.where(there[k], np.maximum(most, tolerance[k]), most)
         sign = np.where(there[k], -sign, sign)
-    off = np.maximum(np.abs(total) - most, 0.0)
-    return off * off > square * both
+    apart = np.abs(total)
+    off = np.maximum(apart - most, 0.0)
+    differs = (there.sum(axis=0) == 2) & (off * off > square * both)
+    return differs & (span.astype(np.float64) < 0.5 * apart), differs

@@ -117,27 +117,38 @@ static void test_all(const struct stack *s, int round, const floats *column, con
             kept[k][lane] = any[lane] ? next[k][lane] : kept[k][lane];
 }
 
-/* Whether two values of a pixel that has two are further apart than noise allows. */
+/* Of two values of a pixel the brighter goes if they are further apart than noise allows and the
+ * fainter is like its surroundings; a doubt stays. */
 static void test_pairs(const struct stack *s, const floats *column, const doubles *spread,
-                       const double *span, const int32_t *n_there, int32_t *doubtful)
+                       const double *span, const int32_t *n_there, keys *kept, int32_t *doubtful)
 {
     const double square = s->sigma_lower * s->sigma_lower;
-    doubles total = {0}, both = {0}, most = {0}, sign;
-    for (int lane = 0; lane < N_LANE; lane++)
+    doubles total = {0}, both = {0}, most = {0}, sign, lower;
+    keys apart;
+    for (int lane = 0; lane < N_LANE; lane++) {
         sign[lane] = 1.0;
+        lower[lane] = INFINITY;
+    }
     for (int k = 0; k < s->n_frame; k++)
         for (int lane = 0; lane < N_LANE; lane++) {
-            const int in = column[k][lane] - column[k][lane] == 0.0f;
+            const double value = column[k][lane];
+            const int in = value - value == 0.0;
             const double tolerance = s->core[k] * span[lane];
-            total[lane] += in ? sign[lane] * (double)column[k][lane] : 0.0;
+            total[lane] += in ? sign[lane] * value : 0.0;
             both[lane] += in ? spread[k][lane] : 0.0;
             most[lane] = in ? larger(most[lane], tolerance) : most[lane];
             sign[lane] = in ? -sign[lane] : sign[lane];
+            lower[lane] = in && value < lower[lane] ? value : lower[lane];
         }
     for (int lane = 0; lane < N_LANE; lane++) {
         const double off = larger(fabs(total[lane]) - most[lane], 0.0);
-        doubtful[lane] |= (n_there[lane] == 2) & (off * off > square * both[lane]);
+        const int differs = (n_there[lane] == 2) & (off * off > square * both[lane]);
+        doubtful[lane] |= differs;
+        apart[lane] = differs & (span[lane] < 0.5 * fabs(total[lane]));
     }
+    for (int k = 0; k < s->n_frame; k++)
+        for (int lane = 0; lane < N_LANE; lane++)
+            kept[k][lane] &= !apart[lane] | ((double)column[k][lane] <= lower[lane]);
 }
 
 /* Make NaN of the values that are too far from the others, and say where that cannot be told. */
@@ -165,7 +176,8 @@ static void reject(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_lan
     for (int lane = 0; lane < N_LANE; lane++)
         doubtful[lane] = (2 * n_kept[lane] <= n_there[lane]) & (n_there[lane] > 2);
     if (s->iterations)
-        test_pairs(s, (const floats *)column, (const doubles *)spread, span, n_there, doubtful);
+        test_pairs(s, (const floats *)column, (const doubles *)spread, span, n_there, kept,
+                   doubtful);
     for (int k = 0; k < s->n_frame; k++)
         for (int lane = 0; lane < N_LANE; lane++)
             column[k][lane] = kept[k][lane] ? column[k][lane] : NAN;

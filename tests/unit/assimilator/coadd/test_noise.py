@@ -98,9 +98,19 @@ def test_more_than_half_may_be_spoilt_only_if_light_falls_on_half() -> None:
     assert abs(found.image[50, 50]) < 4
 
 
-def test_of_two_values_nothing_is_clipped_and_the_doubt_is_said() -> None:
+def test_of_two_values_the_brighter_goes_with_a_doubt() -> None:
     values = normal(2)
     values[0, 50, 50] += 20
+    found = stacked(values)
+    assert np.argwhere(found.rejected).tolist() == [[50, 50]]
+    assert abs(found.image[50, 50]) < 4
+    assert found.doubtful is not None
+    assert np.argwhere(found.doubtful).tolist() == [[50, 50]]
+
+
+def test_of_two_values_neither_goes_if_the_fainter_is_the_odd_one() -> None:
+    values = normal(2)
+    values[0, 50, 50] -= 20
     found = stacked(values)
     assert not found.rejected.any()
     assert found.doubtful is not None
