@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assimilator.coadd import photometry, sky
-from assimilator.coadd.blanks import Blanks
+from assimilator.coadd.blanks import Blanks, CutStar
 from assimilator.coadd.cores import core_parts, core_squares
+from assimilator.coadd.cut_stars import CutStars
 from assimilator.coadd.frames import Source
 from assimilator.coadd.options import SURFACES, Options
 from assimilator.coadd.photometry import HALF, RADII, Cutouts, FluxScale
@@ -97,13 +98,15 @@ def match(sources: Sequence[Source], grid: Grid, options: Options) -> Matched:
     stars = np.empty((0, 2), np.int64)
     if len(sources) > 1 and (options.flux == "stars" or options.clip == "noise"):
         stars = _find_stars(sources[reference])
-    levels, growths, squares = [], [], []
-    idle = options.background == "none" and not len(stars)
+    levels, growths, squares, cut = [], [], [], []
+    wanted = options.background != "none" or options.clip == "noise" or len(stars)
+    idle = not wanted or len(sources) == 1
     for source in sources:
-        level, cutouts = _nothing_seen(grid, stars) if idle else _look(source, grid, stars)
+        level, cutouts, lost = _nothing_seen(grid, stars) if idle else _look(source, grid, stars)
         levels.append(level)
         growths.append(cutouts.growth(source.saturation))
         squares.append(core_squares(cutouts, growths[-1]))
+        cut.append(lost)
     radius = photometry.choose_radius(growths)
     scales = tuple(_scale(sources, growths, reference, place, radius, options)
                    for place in range(len(sources)))  # fmt: skip
@@ -114,7 +117,15 @@ def match(sources: Sequence[Source], grid: Grid, options: Options) -> Matched:
     surfaces = sky.match_backgrounds(levels, size, scale, weight, reference, n_term)
     core = core_parts(squares, scale, weight)
     measured = options.flux == "stars" and len(stars) > 0
-    return Matched(reference, scales, surfaces, weight, RADII[radius] if measured else None, core)
+    return Matched(
+        reference,
+        scales,
+        surfaces,
+        weight,
+        RADII[radius] if measured else None,
+        core,
+        Blanks(stars=tuple(cut)),
+    )
 
 
 def _scale(
@@ -149,24 +160,30 @@ def _find_stars(source: Source) -> NDArray[np.int64]:
     return photometry.choose_stars(peaks)
 
 
-def _nothing_seen(grid: Grid, stars: NDArray[np.int64]) -> tuple[Doubles, Cutouts]:
+def _nothing_seen(
+    grid: Grid, stars: NDArray[np.int64]
+) -> tuple[Doubles, Cutouts, tuple[CutStar, ...]]:
     """Return what `_look` says of a frame that has nothing."""
-    return np.full(grid.blocks, np.nan), Cutouts(stars)
+    return np.full(grid.blocks, np.nan), Cutouts(stars), ()
 
 
-def _look(source: Source, grid: Grid, stars: NDArray[np.int64]) -> tuple[Doubles, Cutouts]:
-    """Return a frame's block levels, and its stars."""
+def _look(
+    source: Source, grid: Grid, stars: NDArray[np.int64]
+) -> tuple[Doubles, Cutouts, tuple[CutStar, ...]]:
+    """Return a frame's block levels, its stars, and those whose core it has lost."""
     frame = source.frame
     levels = np.full(grid.blocks, np.nan)
     cutouts = Cutouts(stars)
+    cut = CutStars(math.sqrt(source.sky_variance), frame.x0)
     # Whole blocks of the grid, so that a block's level does not depend on how the frame is read.
     for start in range(frame.y0 // STEP * STEP, frame.y0 + frame.ny, STEP):
         first, last = max(start, frame.y0), min(start + STEP, frame.y0 + frame.ny)
         rows = frame.rows(first - frame.y0, last - frame.y0)[0]
         cutouts.add(rows, first, frame.x0)
+        cut.add(rows, first)
         for block in range(first // BLOCK, -(-last // BLOCK)):
             begin, end = max(first, block * BLOCK), min(last, (block + 1) * BLOCK)
             levels[block] = sky.block_levels(
                 rows[begin - first : end - first], frame.x0, grid.blocks[1]
             )
-    return levels, cutouts
+    return levels, cutouts, cut.finish()
