@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assimilator.coadd import photometry, sky
-from assimilator.coadd.blanks import Blanks, CutStar
+from assimilator.coadd.bins import BinFile, Bins
+from assimilator.coadd.blanks import Blanks, CutStar, Trail
 from assimilator.coadd.cores import core_parts, core_squares
 from assimilator.coadd.cut_stars import CutStars
 from assimilator.coadd.frames import Source
 from assimilator.coadd.options import SURFACES, Options
 from assimilator.coadd.photometry import HALF, RADII, Cutouts, FluxScale
 from assimilator.coadd.sky import BLOCK
+from assimilator.coadd.trails import find_trails
 
 STEP = 4 * BLOCK
 """Rows that are looked at together: a row of tiles, as frames have them."""
@@ -82,7 +85,9 @@ def choose_reference(sources: Sequence[Source], name: str) -> int:
     return int(np.argmax(sizes))
 
 
-def match(sources: Sequence[Source], grid: Grid, options: Options) -> Matched:
+def match(
+    sources: Sequence[Source], grid: Grid, options: Options, scratch: Path | None = None
+) -> Matched:
     """Measure all frames and match them to the reference.
 
     Parameters
@@ -93,16 +98,27 @@ def match(sources: Sequence[Source], grid: Grid, options: Options) -> Matched:
         What all of them are on.
     options : Options
         What is matched, and how.
+    scratch : Path, optional
+        A directory for a file of the frames' bins: one byte for 16 pixels of the grid and a frame.
+        Without it trails are not looked for.
     """
     reference = choose_reference(sources, options.reference)
     stars = np.empty((0, 2), np.int64)
     if len(sources) > 1 and (options.flux == "stars" or options.clip == "noise"):
         stars = _find_stars(sources[reference])
     levels, growths, squares, cut = [], [], [], []
+    searched = scratch is not None and len(sources) > 1 and options.clip == "noise"
+    binned = BinFile(scratch, len(sources), grid) if searched and scratch is not None else None
     wanted = options.background != "none" or options.clip == "noise" or len(stars)
     idle = not wanted or len(sources) == 1
-    for source in sources:
-        level, cutouts, lost = _nothing_seen(grid, stars) if idle else _look(source, grid, stars)
+    for number, source in enumerate(sources):
+        bins = None if binned is None else Bins(grid)
+        if idle:
+            level, cutouts, lost = _nothing_seen(grid, stars)
+        else:
+            level, cutouts, lost = _look(source, grid, stars, bins)
+        if binned is not None and bins is not None:
+            binned.planes[number] = bins.means()
         levels.append(level)
         growths.append(cutouts.growth(source.saturation))
         squares.append(core_squares(cutouts, growths[-1]))
@@ -124,7 +140,7 @@ def match(sources: Sequence[Source], grid: Grid, options: Options) -> Matched:
         weight,
         RADII[radius] if measured else None,
         core,
-        Blanks(stars=tuple(cut)),
+        Blanks(stars=tuple(cut), trails=_trails(binned, surfaces, scale, weight)),
     )
 
 
@@ -167,8 +183,18 @@ def _nothing_seen(
     return np.full(grid.blocks, np.nan), Cutouts(stars), ()
 
 
+def _trails(
+    binned: BinFile | None, surfaces: sky.Surfaces, scale: Doubles, weight: Doubles
+) -> tuple[tuple[Trail, ...], ...]:
+    """Return the trails of each frame; nothing if they are not looked for."""
+    if binned is None:
+        return ()
+    binned.compare(surfaces, scale, weight)
+    return tuple(find_trails(np.array(plane)) for plane in binned.planes)
+
+
 def _look(
-    source: Source, grid: Grid, stars: NDArray[np.int64]
+    source: Source, grid: Grid, stars: NDArray[np.int64], bins: Bins | None
 ) -> tuple[Doubles, Cutouts, tuple[CutStar, ...]]:
     """Return a frame's block levels, its stars, and those whose core it has lost."""
     frame = source.frame
@@ -181,6 +207,8 @@ def _look(
         rows = frame.rows(first - frame.y0, last - frame.y0)[0]
         cutouts.add(rows, first, frame.x0)
         cut.add(rows, first)
+        if bins is not None:
+            bins.add(rows, first, frame.x0)
         for block in range(first // BLOCK, -(-last // BLOCK)):
             begin, end = max(first, block * BLOCK), min(last, (block + 1) * BLOCK)
             levels[block] = sky.block_levels(

@@ -97,7 +97,7 @@ def coadd(
         See `assimilator.coadd.clip.levels`.
     """
     ordered = in_order(sources)
-    matched = match(ordered, grid, options)
+    matched = match(ordered, grid, options, scratch)
     rows = _Rows(ordered, grid, options, matched, scratch, memory, level)
     tile_rows = max(source.tile_rows for source in ordered)
     step = STEP if tile_rows == 1 else tile_rows
