@@ -23,8 +23,10 @@ Doubles = NDArray[np.float64]
 
 
 class _Size(Protocol):
-    nx: int
-    ny: int
+    @property
+    def nx(self) -> int: ...
+    @property
+    def ny(self) -> int: ...
 
 
 class Bins:
@@ -79,6 +81,10 @@ class BinFile:
         self._file.truncate(int(np.prod(shape)) * 4)
         self.planes: Floats = np.memmap(self._file, np.float32, mode="r+", shape=shape)
 
+    def close(self) -> None:
+        """Let the scratch file go."""
+        self._file.close()
+
     def compare(self, surfaces: Surfaces, scale: Doubles, weight: Doubles) -> None:
         """Replace each bin by its distance from the median of all frames.
 
@@ -120,4 +126,3 @@ def _median(band: Doubles) -> Doubles:
         for place in ((n - 1) // 2, n // 2)
     )
     return 0.5 * (low + np.where(n > 0, high, np.nan))
-

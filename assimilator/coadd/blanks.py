@@ -96,6 +96,12 @@ class Blanks:
     stars: tuple[tuple[CutStar, ...], ...] = ()
     trails: tuple[tuple[Trail, ...], ...] = ()
 
+    def counts(self, n_frame: int) -> list[tuple[int, int]]:
+        """Return how many cut stars and trails each of the frames has."""
+        nothing = ((),) * n_frame
+        each = zip(self.stars or nothing, self.trails or nothing, strict=True)
+        return [(len(stars), len(trails)) for stars, trails in each]
+
     def apply(self, values: Floats, places: tuple[int, ...], start: int) -> Blanked:
         """Make NaN of what is left out of a band, in place.
 

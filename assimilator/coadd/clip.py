@@ -1,7 +1,7 @@
 """Stack one band of rows: weighted mean of matched pixels, clipped by the values' own scatter.
 
-Clipping by known noise is in `assimilator.coadd.noise`. The clipping here is that of ``astropy.stats.sigma_clip`` with median centre and standard deviation
-(of the population, about the mean): bounds are computed again from what the last ones left, at
+Clipping by known noise is in `assimilator.coadd.noise`. The clipping here is that of
+``astropy.stats.sigma_clip`` with median centre and standard deviation (of the population, about the mean): bounds are computed again from what the last ones left, at
 most `Clip.iterations` times, and the last bounds judge all values of the pixel. The kernel
 (``kernel/level.c``) and `assimilator.coadd.plain`, which takes its place where it was built without
 a compiler, give the same bits: only + - * / and square roots of doubles in one fixed order.
@@ -187,4 +187,6 @@ def flat(array: NDArray[np.generic], dtype: type[np.generic] = np.float64) -> ND
 
 def flat_matching(matching: Matching) -> tuple[NDArray[np.generic], ...]:
     """Return what the kernel takes of a matching: x, surfaces, scales and weights."""
-    return tuple(flat(one) for one in (matching.x, matching.surface, matching.scale, matching.weight))
+    return tuple(
+        flat(one) for one in (matching.x, matching.surface, matching.scale, matching.weight)
+    )

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from assimilator.coadd.noise import REACH
 from assimilator.coadd.photometry import HALF, MIN_STARS, Cutouts

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from assimilator.coadd.blanks import CutStar
 
@@ -72,15 +71,11 @@ class CutStars:
         if ready <= self._done:
             return
         bright = self._rim()
-        if bright.any():
-            joined = ndimage.binary_dilation(bright, iterations=2)
-            labels, _ = ndimage.label(joined, np.ones((3, 3)))
-            labels[~bright] = 0
-            for box in ndimage.find_objects(labels):
-                if box is not None and self._done <= box[0].start + self._start < ready:
-                    star = self._star(box, bright)
-                    if star is not None:
-                        self._stars.append(star)
+        for box in clusters(bright):
+            if self._done <= box[0].start + self._start < ready:
+                star = self._star(box, bright)
+                if star is not None:
+                    self._stars.append(star)
         self._done = ready
         keep = max(self._start, ready - _MARGIN)
         self._rows = self._rows[keep - self._start :].copy()
@@ -92,7 +87,9 @@ class CutStars:
         sample = self._rows[::4, ::4][there[::4, ::4]]
         if not len(sample) or there.all():
             return np.zeros(self._rows.shape, dtype=bool)
-        beside = there & ~ndimage.binary_erosion(there, np.ones((3, 3)), border_value=1)
+        wide = np.pad(there, 1, constant_values=True)
+        rows = wide[:-2] & wide[1:-1] & wide[2:]
+        beside = there & ~(rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:])
         with np.errstate(invalid="ignore"):
             bright = self._rows > float(np.median(sample)) + BRIGHT * self._noise
         return np.asarray(beside & bright)
@@ -105,8 +102,10 @@ class CutStars:
         around = self._rows[near]
         rim = float(self._rows[box][bright[box]].max())
         wide = tuple(slice(max(0, one.start - FARTHEST), one.stop + FARTHEST) for one in box)
-        rows, columns = (np.arange(wide[0].start, min(wide[0].stop, self._rows.shape[0])),
-                         np.arange(wide[1].start, min(wide[1].stop, self._rows.shape[1])))  # fmt: skip
+        rows, columns = (
+            np.arange(one.start, min(one.stop, n))
+            for one, n in zip(wide, self._rows.shape, strict=True)
+        )
         dy = np.maximum(np.maximum(top - rows, rows - bottom), 0)[:, np.newaxis]
         dx = np.maximum(np.maximum(left - columns, columns - right), 0)
         distance = np.hypot(dy, dx)
@@ -129,6 +128,30 @@ class CutStars:
             if not _middle(ring) > FAINT * self._noise:
                 return float(inner + RING)
         return float(FARTHEST)
+
+
+def clusters(mask: Masks) -> list[tuple[slice, slice]]:
+    """Return the boxes of the clusters of a mask: pixels in squares of 3 that touch each other."""
+    rows, columns = np.nonzero(mask)
+    cells: dict[tuple[int, int], list[int]] = {}
+    for number, cell in enumerate(zip((rows // 3).tolist(), (columns // 3).tolist(), strict=True)):
+        cells.setdefault(cell, []).append(number)
+    boxes = []
+    while cells:
+        border = [next(iter(cells))]
+        members = cells.pop(border[0])
+        while border:
+            y, x = border.pop()
+            for near in [(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]:
+                if near in cells:
+                    members += cells.pop(near)
+                    border.append(near)
+        boxes.append((_extent(rows[members]), _extent(columns[members])))
+    return boxes
+
+
+def _extent(places: NDArray[np.int64]) -> slice:
+    return slice(int(places.min()), int(places.max()) + 1)
 
 
 def _middle(values: NDArray[np.float64]) -> float:

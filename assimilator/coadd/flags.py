@@ -58,7 +58,7 @@ def spans(values: NDArray[np.float32]) -> Counts:
     A frame's area is, in each row, from its first to its last pixel that has something: a turned
     frame is convex, so what lacks in between is a hole.
     """
-    n_frame, n_row, n_x = values.shape
+    n_row, n_x = values.shape[1:]
     change = np.zeros((n_row, n_x + 1), np.int32)
     rows = np.arange(n_row)
     for frame in values:

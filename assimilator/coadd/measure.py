@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from assimilator.coadd.trails import find_trails
 STEP = 4 * BLOCK
 """Rows that are looked at together: a row of tiles, as frames have them."""
 
+Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 
@@ -76,6 +78,16 @@ class Matched:
         return np.array([one.value for one in self.scales])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What was seen of a frame: levels of blocks, growth curves and cores of stars, cut stars."""
+
+    levels: Doubles
+    growth: Doubles
+    cores: Floats
+    cut: tuple[CutStar, ...]
+
+
 def choose_reference(sources: Sequence[Source], name: str) -> int:
     """Return the place of the frame of that name; else of the one of most weight."""
     for place, source in enumerate(sources):
@@ -106,23 +118,29 @@ def match(
     stars = np.empty((0, 2), np.int64)
     if len(sources) > 1 and (options.flux == "stars" or options.clip == "noise"):
         stars = _find_stars(sources[reference])
-    levels, growths, squares, cut = [], [], [], []
-    searched = scratch is not None and len(sources) > 1 and options.clip == "noise"
-    binned = BinFile(scratch, len(sources), grid) if searched and scratch is not None else None
     wanted = options.background != "none" or options.clip == "noise" or len(stars)
-    idle = not wanted or len(sources) == 1
-    for number, source in enumerate(sources):
-        bins = None if binned is None else Bins(grid)
-        if idle:
-            level, cutouts, lost = _nothing_seen(grid, stars)
-        else:
-            level, cutouts, lost = _look(source, grid, stars, bins)
-        if binned is not None and bins is not None:
-            binned.planes[number] = bins.means()
-        levels.append(level)
-        growths.append(cutouts.growth(source.saturation))
-        squares.append(core_squares(cutouts, growths[-1]))
-        cut.append(lost)
+    with ExitStack() as stack:
+        binned = None
+        if scratch is not None and len(sources) > 1 and options.clip == "noise":
+            binned = stack.enter_context(closing(BinFile(scratch, len(sources), grid)))
+        seen = []
+        for number, source in enumerate(sources):
+            bins = None if binned is None else Bins(grid)
+            seen.append(_look(source, grid, stars, bins) if wanted else _nothing_seen(grid, stars))
+            if binned is not None and bins is not None:
+                binned.planes[number] = bins.means()
+        return _match(sources, seen, grid, options, reference, binned)
+
+
+def _match(
+    sources: Sequence[Source],
+    seen: Sequence[_Seen],
+    grid: Grid,
+    options: Options,
+    reference: int,
+    binned: BinFile | None,
+) -> Matched:
+    growths = [one.growth for one in seen]
     radius = photometry.choose_radius(growths)
     scales = tuple(_scale(sources, growths, reference, place, radius, options)
                    for place in range(len(sources)))  # fmt: skip
@@ -130,9 +148,10 @@ def match(
     weight = 1.0 / (scale**2 * np.array([one.sky_variance for one in sources]))
     n_term = SURFACES[options.background]
     size = (grid.ny, grid.nx)
+    levels = [one.levels for one in seen]
     surfaces = sky.match_backgrounds(levels, size, scale, weight, reference, n_term)
-    core = core_parts(squares, scale, weight)
-    measured = options.flux == "stars" and len(stars) > 0
+    core = core_parts([one.cores for one in seen], scale, weight)
+    measured = options.flux == "stars" and len(growths[0]) > 0
     return Matched(
         reference,
         scales,
@@ -140,7 +159,9 @@ def match(
         weight,
         RADII[radius] if measured else None,
         core,
-        Blanks(stars=tuple(cut), trails=_trails(binned, surfaces, scale, weight)),
+        Blanks(
+            stars=tuple(one.cut for one in seen), trails=_trails(binned, surfaces, scale, weight)
+        ),
     )
 
 
@@ -176,11 +197,11 @@ def _find_stars(source: Source) -> NDArray[np.int64]:
     return photometry.choose_stars(peaks)
 
 
-def _nothing_seen(
-    grid: Grid, stars: NDArray[np.int64]
-) -> tuple[Doubles, Cutouts, tuple[CutStar, ...]]:
+def _nothing_seen(grid: Grid, stars: NDArray[np.int64]) -> _Seen:
     """Return what `_look` says of a frame that has nothing."""
-    return np.full(grid.blocks, np.nan), Cutouts(stars), ()
+    cutouts = Cutouts(stars)
+    growth = cutouts.growth(math.inf)
+    return _Seen(np.full(grid.blocks, np.nan), growth, core_squares(cutouts, growth), ())
 
 
 def _trails(
@@ -193,10 +214,8 @@ def _trails(
     return tuple(find_trails(np.array(plane)) for plane in binned.planes)
 
 
-def _look(
-    source: Source, grid: Grid, stars: NDArray[np.int64], bins: Bins | None
-) -> tuple[Doubles, Cutouts, tuple[CutStar, ...]]:
-    """Return a frame's block levels, its stars, and those whose core it has lost."""
+def _look(source: Source, grid: Grid, stars: NDArray[np.int64], bins: Bins | None) -> _Seen:
+    """Look through the rows of a frame, and put them into bins."""
     frame = source.frame
     levels = np.full(grid.blocks, np.nan)
     cutouts = Cutouts(stars)
@@ -214,4 +233,5 @@ def _look(
             levels[block] = sky.block_levels(
                 rows[begin - first : end - first], frame.x0, grid.blocks[1]
             )
-    return levels, cutouts, cut.finish()
+    growth = cutouts.growth(source.saturation)
+    return _Seen(levels, growth, core_squares(cutouts, growth), cut.finish())

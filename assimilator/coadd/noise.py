@@ -11,11 +11,11 @@ spoilt values as good ones; u is then that of a median of values of unlike noise
 pi n / (2 (sum 1 / sqrt(s))**2). In the later rounds c is the weighted mean of the other values that
 are still in.
 
-R is the range of the middles in the 5 x 5 pixels around. Where they differ much, as in the core of
-a star, frames of unlike seeing, and dithered ones of few pixels a star, differ by a part b of it;
-that part is measured from stars for each frame (`assimilator.coadd.cores`). The Hubble pipeline's
-``driz_cr`` allows for a part of the gradient, for the same reason (Fruchter & Hook 2002, PASP 114,
-144, section 4).
+R is the range of the middles in the 5 x 5 pixels around, less what their noise makes of it. Where
+they differ much, as in the core of a star, frames of unlike seeing, and dithered ones of few pixels
+a star, differ by a part b of it; that part is measured from stars for each frame
+(`assimilator.coadd.cores`). The Hubble pipeline's ``driz_cr`` allows for a part of the gradient,
+for the same reason (Fruchter & Hook 2002, PASP 114, 144, section 4).
 
 s is the larger of two: the frame's own variance of the pixel, photon noise included where the gain
 is known; and the variance of its sky times that by which the values scatter more than their skies,
@@ -49,6 +49,9 @@ _kernel = load_kernel()
 
 REACH = 2
 """Pixels, each way, that a pixel's surroundings are: 5 x 5 hold a star's steep part."""
+RANGE_OF_NOISE = 3.9
+"""Mean range of 25 normal values, in their standard deviations (Tippett 1925): what a range of
+middles is of a sky of nothing."""
 _SHORTEST = (0.0, 0.0, 0.0, 2.207, 1.008, 1.546, 1.011, 1.317, 0.990, 1.200, 0.972, 1.128, 0.955,
              1.077, 0.941, 1.040, 0.927, 1.013, 0.918, 0.989, 0.907)  # fmt: skip
 """Standard deviation over the mean length of the shortest interval of n // 2 + 1 of n normal
@@ -95,58 +98,88 @@ def factors(n_frame: int) -> Doubles:
     return found
 
 
-def centre_band(
-    values: Floats, matching: Matching, level: str | None = None
-) -> tuple[Floats, Floats]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Centre:
+    """What the values of each pixel of some rows are about; float32 (n_row, n_x) each.
+
+    Attributes
+    ----------
+    middle : ndarray
+        The lower median; NaN where no frame has anything.
+    excess : ndarray
+        Standard deviation of the values over that of their skies; 0 where there are fewer than
+        three.
+    error : ndarray
+        Standard deviation of the middle, from the noise of the skies.
+    """
+
+    middle: Floats
+    excess: Floats
+    error: Floats
+
+    @classmethod
+    def empty(cls, n_row: int, n_x: int) -> Centre:
+        """Return rows of nothing."""
+        nothing = np.full((n_row, n_x), np.nan, np.float32)
+        return cls(nothing, np.zeros_like(nothing), nothing.copy())
+
+    def rows(self, start: int, stop: int) -> Centre:
+        """Return some of the rows."""
+        part = slice(start, stop)
+        return Centre(self.middle[part], self.excess[part], self.error[part])
+
+    def followed_by(self, other: Centre) -> Centre:
+        """Return these rows and others behind them."""
+        pairs = (
+            (self.middle, other.middle), (self.excess, other.excess), (self.error, other.error)
+        )  # fmt: skip
+        return Centre(*(np.concatenate(pair) for pair in pairs))
+
+
+def centre_band(values: Floats, matching: Matching, level: str | None = None) -> Centre:
     """Return the middle of each pixel's values, and how much they scatter.
 
     Parameters
     ----------
     values, matching, level
         See `assimilator.coadd.clip.stack_band`.
-
-    Returns
-    -------
-    middle : ndarray
-        float32 (n_row, n_x): the lower median; NaN where no frame has anything.
-    excess : ndarray
-        float32 (n_row, n_x): standard deviation of the values over that of their skies; 0 where
-        there are fewer than three.
     """
     n_frame, n_row, n_x = values.shape
     level = level or levels()[0]
     factor = factors(n_frame)
     if level == PLAIN:
-        return plain_noise.centre(
-            values, matching.x, matching.surface, matching.scale, matching.weight, factor
+        return Centre(
+            *plain_noise.centre(
+                values, matching.x, matching.surface, matching.scale, matching.weight, factor
+            )
         )
-    middle, excess = (np.empty((n_row, n_x), np.float32) for _ in range(2))
+    made = Centre.empty(n_row, n_x)
     _kernel.centre(
         level, (n_frame, n_row, n_x), flat(values, np.float32), *flat_matching(matching),
-        sorting_network(n_frame), factor, middle, excess,
+        sorting_network(n_frame), factor, made.middle, made.excess, made.error,
     )  # fmt: skip
-    return middle, excess
+    return made
 
 
-def surroundings(middle: Floats, excess: Floats, start: int, stop: int) -> Surroundings:
+def surroundings(centre: Centre, start: int, stop: int) -> Surroundings:
     """Return the surroundings of the pixels of some rows.
 
     Parameters
     ----------
-    middle, excess : ndarray
-        float32 (n_row, n_x), from `centre_band`; `REACH` rows beyond those that are asked for,
-        unless the grid ends there.
+    centre : Centre
+        With `REACH` rows beyond those that are asked for, unless the grid ends there.
     start, stop : int
         Which rows of these are asked for.
     """
-    low, high = max(0, start - REACH), min(len(middle), stop + REACH)
-    near = middle[low:high]
+    low, high = max(0, start - REACH), min(len(centre.middle), stop + REACH)
+    near = centre.rows(low, high)
     inner = slice(start - low, stop - low)
-    span = _extreme(near, np.fmax) - _extreme(near, np.fmin)
+    span = _extreme(near.middle, np.fmax) - _extreme(near.middle, np.fmin)
+    span = np.maximum(span - np.float32(RANGE_OF_NOISE) * near.error, np.float32(0))
     span[~np.isfinite(span)] = 0.0
-    scatter = _median(excess[low:high])
+    scatter = _median(near.excess)
     return Surroundings(
-        np.ascontiguousarray(near[inner]),
+        np.ascontiguousarray(near.middle[inner]),
         np.ascontiguousarray(span[inner]),
         np.ascontiguousarray((scatter * scatter)[inner]),
     )
@@ -230,4 +263,4 @@ _MEDIAN_OF_9 = (
     (1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3),
     (5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2),
 )  # fmt: skip
-"""Comparators that bring the median of nine values to place 4 (Paeth 1990, Graphics Gems, p. 171)."""
+"""Comparators that bring the median of nine values to place 4 (Paeth 1990, Graphics Gems, 171)."""

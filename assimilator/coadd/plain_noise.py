@@ -24,8 +24,8 @@ HALF_PI = 1.5707963267948966
 
 def centre(
     values: Floats, x: Doubles, surface: Doubles, scale: Doubles, weight: Doubles, factor: Doubles
-) -> tuple[Floats, Floats]:
-    """Return the middle of each pixel, and the scatter about it over that of the sky.
+) -> tuple[Floats, Floats, Floats]:
+    """Return the middle of each pixel, the scatter about it over that of the sky, and its error.
 
     Arguments and results are those of `assimilator.coadd.noise.centre_band`.
     """
@@ -41,8 +41,9 @@ def centre(
         for k in range(len(matched)):
             density += np.where(there[k], np.sqrt(weight[k]), 0.0)
         excess = shortest * factor[n] * (density / n)
+        error = np.where(n > 0, np.sqrt(HALF_PI * n) / density, np.nan)
     excess[n < 3] = 0.0
-    return middle, excess.astype(np.float32)
+    return middle, excess.astype(np.float32), error.astype(np.float32)
 
 
 def _shortest_half(in_order: Floats, n: NDArray[np.int64]) -> Doubles:

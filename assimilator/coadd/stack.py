@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from assimilator.coadd import clip, noise
 from assimilator.coadd.blanks import Blanked
 from assimilator.coadd.clip import Matching, Stacked
-from assimilator.coadd.flags import edges, flagged, spans
+from assimilator.coadd.cores import LEAST, UNKNOWN
+from assimilator.coadd.flags import Flag, edges, flagged, spans
 from assimilator.coadd.frames import Source, Spool, in_order
 from assimilator.coadd.measure import Grid, Matched, match
-from assimilator.coadd.noise import REACH, Surroundings, centre_band, surroundings
+from assimilator.coadd.noise import REACH, Centre, Surroundings, centre_band, surroundings
 from assimilator.coadd.options import Options
 from assimilator.coadd.sky import centred
 
@@ -107,7 +108,7 @@ def coadd(
             stop = min(start + step, grid.ny)
             if tile_rows > 1:
                 before, spool = spool, Spool(scratch, ordered, start, stop, spool, REACH)
-                stack.push(closing(spool))
+                stack.callback(spool.close)
                 if before is not None:
                     before.close()
             for first, band in rows.take(spool, start, stop, with_variance=with_variance):
@@ -128,61 +129,56 @@ class _Rows:
     level: str | None
     done: int = 0
     first: int = 0
-    middle: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
-    excess: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    centre: Centre | None = None
     covered: NDArray[np.uint16] = field(default_factory=lambda: np.empty((0, 0), np.uint16))
 
     def take(
         self, spool: Spool | None, start: int, stop: int, *, with_variance: bool
     ) -> Iterator[tuple[int, Stacked]]:
         """Yield the bands that can be stacked now that the rows from start to stop are there."""
-        self._look(spool, start, stop)
+        centre = self._look(spool, start, stop)
         ready = stop if stop == self.grid.ny else stop - REACH
         while self.done < ready:
             until = min(ready, self.done + CHUNK)
             part = self.done - self.first, until - self.first
-            around = surroundings(self.middle, self.excess, *part)
+            around = surroundings(centre, *part)
             edge = edges(self.covered, *part)
             covered = self.covered[slice(*part)]
             for band in _bands(self.sources, self.grid, self.done, until, self.memory):
                 here = slice(band.start - self.done, band.stop - self.done)
-                values, variance, blanked = self._gather(band, spool, with_variance)
-                near = around.rows(here.start, here.stop)
+                values, variance = _gather(
+                    self.sources, self.grid, band, spool, with_variance=with_variance
+                )
+                blanked = self.matched.blanks.apply(values, band.places, band.start)
+                near = allowing(around.rows(here.start, here.stop), blanked)
                 made = self._stack(band, values, variance, near)
                 yield band.start, flagged(made, blanked, edge[here], covered[here])
             self.done = until
         keep = max(self.first, self.done - REACH)
-        for name in ("middle", "excess", "covered"):
-            setattr(self, name, getattr(self, name)[keep - self.first :])
+        self.centre = centre.rows(keep - self.first, stop - self.first)
+        self.covered = self.covered[keep - self.first :]
         self.first = keep
 
-    def _look(self, spool: Spool | None, start: int, stop: int) -> None:
-        """Look at new rows: their middles, their scatter, and how many frames cover them."""
-        shape = (stop - start, self.grid.nx)
-        middle, excess = np.full(shape, np.nan, np.float32), np.zeros(shape, np.float32)
-        covered = np.zeros(shape, np.uint16)
+    def _look(self, spool: Spool | None, start: int, stop: int) -> Centre:
+        """Look at new rows; return the middles of these and of the rows that were kept."""
+        new = Centre.empty(stop - start, self.grid.nx)
+        covered = np.zeros((stop - start, self.grid.nx), np.uint16)
         for band in _bands(self.sources, self.grid, start, stop, self.memory):
             if not band.places:
                 continue
             here = slice(band.start - start, band.stop - start)
-            values = self._gather(band, spool, False, blank=False)[0]
+            values, _ = _gather(self.sources, self.grid, band, spool, with_variance=False)
             covered[here] = spans(values)
             if self.options.clip == "noise":
                 self.matched.blanks.apply(values, band.places, band.start)
-                middle[here], excess[here] = centre_band(values, self._matching(band), self.level)
-        new = {"middle": middle, "excess": excess, "covered": covered}
-        for name, rows in new.items():
-            old = getattr(self, name)
-            setattr(self, name, np.concatenate([old, rows]) if len(old) else rows)
-
-    def _gather(
-        self, band: _Band, spool: Spool | None, with_variance: bool, *, blank: bool = True
-    ) -> tuple[Floats, Floats | None, Blanked | None]:
-        values, variance = _gather(self.sources, self.grid, band, spool, with_variance)
-        blanked = None
-        if blank:
-            blanked = self.matched.blanks.apply(values, band.places, band.start)
-        return values, variance, blanked
+                made = centre_band(values, self._matching(band), self.level)
+                new.middle[here], new.excess[here] = made.middle, made.excess
+                new.error[here] = made.error
+        if self.centre is None:
+            self.covered = covered
+            return new
+        self.covered = np.concatenate([self.covered, covered])
+        return self.centre.followed_by(new)
 
     def _stack(
         self, band: _Band, values: Floats, variance: Floats | None, around: Surroundings
@@ -207,6 +203,19 @@ class _Rows:
         )
 
 
+def allowing(around: Surroundings, blanked: Blanked) -> Surroundings:
+    """Return surroundings with more allowed for where only some frames have a star.
+
+    What a frame may differ by was measured against all frames; of the few that are left it may be
+    any part up to `UNKNOWN`.
+    """
+    some = (blanked.flags & Flag.INEXACT_PSF.value) != 0
+    if not some.any():
+        return around
+    span = np.where(some, around.span * np.float32(UNKNOWN / LEAST), around.span)
+    return replace(around, span=span)
+
+
 def _bands(
     sources: Sequence[Source], grid: Grid, start: int, stop: int, memory: int
 ) -> Iterator[_Band]:
@@ -229,7 +238,7 @@ def _present(sources: Sequence[Source], start: int, stop: int) -> tuple[int, ...
 
 
 def _gather(
-    sources: Sequence[Source], grid: Grid, band: _Band, spool: Spool | None, with_variance: bool
+    sources: Sequence[Source], grid: Grid, band: _Band, spool: Spool | None, *, with_variance: bool
 ) -> tuple[Floats, Floats | None]:
     """Return pixels and variances of a band, float32 (n_frame, n_row, nx)."""
     shape = (len(band.places), band.stop - band.start, grid.nx)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from assimilator.coadd.bins import BIN
 from assimilator.coadd.blanks import Trail
@@ -95,10 +94,18 @@ def _coarse(bins: Floats) -> tuple[Floats, int]:
 def _flattened(made: Floats) -> Floats:
     """Take the mean of a wide box off; bins of nothing stay so."""
     there = np.isfinite(made)
-    total = ndimage.uniform_filter(np.where(there, made, 0).astype(np.float64), SMOOTH)
-    part = ndimage.uniform_filter(there.astype(np.float64), SMOOTH)
+    total = _box_sum(np.where(there, made, 0).astype(np.float64))
+    part = _box_sum(there.astype(np.float64))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(there, made - total / part, np.nan).astype(np.float32)
+
+
+def _box_sum(plane: Doubles) -> Doubles:
+    """Return the sum of the SMOOTH x SMOOTH bins around each; beyond the edge there is nothing."""
+    half = SMOOTH // 2
+    total = np.pad(plane, ((half + 1, half),) * 2).cumsum(axis=0).cumsum(axis=1)
+    rows = total[SMOOTH:] - total[:-SMOOTH]
+    return np.asarray(rows[:, SMOOTH:] - rows[:, :-SMOOTH])
 
 
 def _strongest(bins: Floats) -> Line | None:
@@ -205,6 +212,4 @@ def _ends(values: Floats, along: Doubles) -> tuple[float, float]:
 def _in_bins(trail: Trail) -> Trail:
     """Return a trail in bins instead of pixels."""
     y, x = ((one + 0.5) / BIN - 0.5 for one in (trail.y, trail.x))
-    return Trail(
-        y, x, trail.angle, trail.half_width / BIN, trail.low / BIN, trail.high / BIN
-    )
+    return Trail(y, x, trail.angle, trail.half_width / BIN, trail.low / BIN, trail.high / BIN)

@@ -132,10 +132,10 @@ static PyObject *centre(PyObject *self, PyObject *args)
     int level;
     struct stack s = {0};
     enum { N_IN = 7 };
-    Py_buffer in[N_IN], out[2];
-    if (!PyArg_ParseTuple(args, "O&(inn)y*y*y*y*y*y*y*w*w*", find_level, &level, &s.n_frame,
+    Py_buffer in[N_IN], out[3];
+    if (!PyArg_ParseTuple(args, "O&(inn)y*y*y*y*y*y*y*w*w*w*", find_level, &level, &s.n_frame,
                           &s.n_row, &s.n_x, &in[0], &in[1], &in[2], &in[3], &in[4], &in[5], &in[6],
-                          &out[0], &out[1]))
+                          &out[0], &out[1], &out[2]))
         return NULL;
     s.values = in[0].buf;
     s.x = in[1].buf;
@@ -147,16 +147,18 @@ static PyObject *centre(PyObject *self, PyObject *args)
     s.factor = in[6].buf;
     s.middle_out = out[0].buf;
     s.excess_out = out[1].buf;
+    s.error_out = out[2].buf;
     const size_t frames = (size_t)s.n_frame, pixels = (size_t)s.n_row * (size_t)s.n_x;
     const int sane = are_sizes_sane(&s) && has_size(&in[0], frames * pixels * 4, "values")
         && has_size(&in[1], (size_t)s.n_x * 8, "x")
         && has_size(&in[2], frames * (size_t)s.n_row * 24, "surface")
         && has_size(&in[3], frames * 8, "scale") && has_size(&in[4], frames * 8, "weight")
         && has_size(&in[6], (frames + 1) * 8, "factor")
-        && has_size(&out[0], pixels * 4, "middle") && has_size(&out[1], pixels * 4, "excess");
+        && has_size(&out[0], pixels * 4, "middle") && has_size(&out[1], pixels * 4, "excess")
+        && has_size(&out[2], pixels * 4, "error");
     PyObject *result = sane ? run(CENTRES[level], &s) : NULL;
     release(in, N_IN);
-    release(out, 2);
+    release(out, 3);
     return result;
 }
 
@@ -167,7 +169,7 @@ static PyMethodDef METHODS[] = {
      "count, rejected, doubtful)"},
     {"centre", centre, METH_VARARGS,
      "centre(level, (n_frame, n_row, n_x), values, x, surface, scale, weight, network, factor, "
-     "middle, excess)"},
+     "middle, excess, error)"},
     {"levels", levels, METH_NOARGS, levels_doc},
     {NULL, NULL, 0, NULL},
 };

