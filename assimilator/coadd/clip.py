@@ -1,10 +1,11 @@
 """Stack one band of rows: weighted mean of matched pixels, clipped by the values' own scatter.
 
 Clipping by known noise is in `assimilator.coadd.noise`. The clipping here is that of
-``astropy.stats.sigma_clip`` with median centre and standard deviation (of the population, about the mean): bounds are computed again from what the last ones left, at
-most `Clip.iterations` times, and the last bounds judge all values of the pixel. The kernel
-(``kernel/level.c``) and `assimilator.coadd.plain`, which takes its place where it was built without
-a compiler, give the same bits: only + - * / and square roots of doubles in one fixed order.
+``astropy.stats.sigma_clip`` with median centre and standard deviation (of the population, about the
+mean): bounds are computed again from what the last ones left, at most `Clip.iterations` times, and
+the last bounds judge all values of the pixel. The kernel (``kernel/level.c``) and
+`assimilator.coadd.plain`, which takes its place where it was built without a compiler, give the
+same bits: only + - * / and square roots of doubles in one fixed order.
 """
 
 from __future__ import annotations

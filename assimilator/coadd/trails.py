@@ -18,13 +18,15 @@ from assimilator.coadd.radon import Line, line_of, line_sums
 SIDE = 128
 """Bins along a side in which lines are looked for first; finer bins are put together."""
 THRESHOLD = 7.0
-"""Standard deviations of a line's mean from which it is a trail. Of the 10^5 lines of a frame the
-largest is 4.5 if there is nothing but normal noise; the rest is for residuals of stars."""
+"""Standard deviations above the lines beside it from which a line is a trail. Of the 10^5 lines of
+a frame the largest is 4 if there is nothing but normal noise; the rest is for residuals of stars."""
 MOST_SIGMA = 4.0
 """What a bin counts at most, in standard deviations: a star, a cosmic ray or a hot pixel is no
 line."""
 SMOOTH = 17
 """Bins of SIDE, across, whose mean is taken off: what is left of the sky is wider than a trail."""
+BESIDE = 4
+"""Bins of SIDE to the lines on either side that a line is compared with."""
 SHORTEST = 24
 """Bins of SIDE that a line must have within the frame: shorter ones are few stars."""
 MOST_TRAILS = 12
@@ -121,8 +123,7 @@ def _strongest(bins: Floats) -> Line | None:
     planes = np.stack([np.where(there, flat, np.float32(0)), there.astype(np.float32)])
     best, line = THRESHOLD, None
     for quadrant, (total, count) in enumerate(line_sums(planes)):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            strength = np.where(count >= SHORTEST, total / np.sqrt(count), 0.0)
+        strength = _strength(total, count)
         at = int(np.argmax(strength))
         if strength.flat[at] > best:
             best = float(strength.flat[at])
@@ -132,6 +133,27 @@ def _strongest(bins: Floats) -> Line | None:
         return None
     ends = (line.y0, line.x0, line.y1, line.x1)
     return Line(*((one + 0.5) * factor - 0.5 for one in ends))
+
+
+def _strength(total: Floats, count: Floats) -> Floats:
+    """Return by how much each line is above the lines on both sides of it, in errors.
+
+    Above both, because beside a dark line a line is above one. Without one of them it is none:
+    along the edges the sky's own slope would look like a trail.
+    """
+    strength = np.zeros_like(total)
+    inner, before, after = slice(BESIDE, -BESIDE), slice(-2 * BESIDE), slice(2 * BESIDE, None)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean, error = total / count, 1 / count
+        least = np.minimum.reduce(
+            [
+                (mean[inner] - mean[side]) / np.sqrt(error[inner] + error[side])
+                for side in (before, after)
+            ]
+        )
+    enough = count >= SHORTEST
+    strength[inner] = np.where(enough[inner] & enough[before] & enough[after], least, 0.0)
+    return strength
 
 
 def _follow(bins: Floats, line: Line) -> Trail:
