@@ -19,7 +19,7 @@ SIDE = 128
 """Bins along a side in which lines are looked for first; finer bins are put together."""
 THRESHOLD = 7.0
 """Standard deviations above the lines beside it from which a line is a trail. Of the 10^5 lines of
-a frame the largest is 4 if there is nothing but normal noise; the rest is for residuals of stars."""
+a frame the largest is 4 of nothing but normal noise; the rest is for the residuals of stars."""
 MOST_SIGMA = 4.0
 """What a bin counts at most, in standard deviations: a star, a cosmic ray or a hot pixel is no
 line."""
