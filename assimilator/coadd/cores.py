@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from assimilator.coadd.noise import REACH
+from assimilator.coadd.noise import STEEP
 from assimilator.coadd.photometry import HALF, MIN_STARS, Cutouts
 
 CORE = 5
@@ -54,7 +54,7 @@ def core_squares(cutouts: Cutouts, growth: Doubles) -> Floats:
     ndarray
         float32 (n_star, 15, 15), in units of the frame; NaN for a star that is not whole.
     """
-    reach = CORE + REACH
+    reach = CORE + STEEP
     middle = slice(HALF - reach, HALF + reach + 1)
     whole = np.isfinite(growth[:MOST_STARS, 0])
     squares = cutouts.pixels[:MOST_STARS, middle, middle].copy()
@@ -86,9 +86,9 @@ def core_parts(squares: Sequence[Floats], scale: Doubles, weight: Doubles) -> Do
 def _parts(stars: Doubles, sigma: Doubles) -> Doubles:
     """Return `MARGIN` times the parts; NaN for a frame that has too few stars."""
     middle = _lower_median(stars)
-    around = sliding_window_view(middle, (2 * REACH + 1,) * 2, axis=(1, 2))
+    around = sliding_window_view(middle, (2 * STEEP + 1,) * 2, axis=(1, 2))
     span = around.max(axis=(3, 4)) - around.min(axis=(3, 4))
-    inner = slice(REACH, -REACH)
+    inner = slice(STEEP, -STEEP)
     parts = np.full(len(stars), np.nan)
     for k, frame in enumerate(stars):
         off = np.abs(frame[:, inner, inner] - middle[:, inner, inner]) - 3 * sigma[k]

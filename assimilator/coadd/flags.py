@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assimilator.coadd.clip import Stacked
-from assimilator.coadd.noise import REACH
 
 if TYPE_CHECKING:
     from assimilator.coadd.blanks import Blanked
+
+NEAR = 2
+"""Pixels from an edge of a frame that are flagged: as far as interpolation reaches."""
 
 Flags = NDArray[np.uint16]
 Counts = NDArray[np.uint16]
@@ -72,16 +74,16 @@ def spans(values: NDArray[np.float32]) -> Counts:
 
 
 def edges(covered: Counts, start: int, stop: int) -> Masks:
-    """Return where the number of frames that cover changes within `REACH` pixels.
+    """Return where the number of frames that cover changes within `NEAR` pixels.
 
     Parameters
     ----------
     covered : ndarray
-        uint16 (n_row, n_x): from `spans`, with `REACH` rows beyond those that are asked for.
+        uint16 (n_row, n_x): from `spans`, with `NEAR` rows beyond those that are asked for.
     start, stop : int
         Which rows of these are asked for.
     """
-    low, high = max(0, start - REACH), min(len(covered), stop + REACH)
+    low, high = max(0, start - NEAR), min(len(covered), stop + NEAR)
     smallest = largest = covered[low:high]
     for axis in (0, 1):
         smallest = _near(smallest, np.minimum, axis)
@@ -90,12 +92,12 @@ def edges(covered: Counts, start: int, stop: int) -> Masks:
 
 
 def _near(plane: Counts, choose: np.ufunc, axis: int) -> Counts:
-    """Return the least or the most along an axis within `REACH` pixels; edges are repeated."""
-    width = [(REACH, REACH) if one == axis else (0, 0) for one in (0, 1)]
+    """Return the least or the most along an axis within `NEAR` pixels; edges are repeated."""
+    width = [(NEAR, NEAR) if one == axis else (0, 0) for one in (0, 1)]
     wide = np.moveaxis(np.pad(plane, width, mode="edge"), axis, 0)
     n = plane.shape[axis]
     chosen = wide[:n]
-    for shift in range(1, 2 * REACH + 1):
+    for shift in range(1, 2 * NEAR + 1):
         chosen = choose(chosen, wide[shift : shift + n])
     return np.moveaxis(chosen, 0, axis)
 

@@ -3,7 +3,7 @@
 The standard deviation of few values says little: one of n is at most (n - 1) / sqrt(n) of them from
 the mean, however far off. But the noise of each value is known. A value v of variance s is out if
 
-    |v - c| - b R  >  sigma sqrt(s + u),
+    |v - c| - (b + b') R  >  sigma sqrt(s + u),
 
 c being what the others say and u the variance of that. In the first round c is the lower median of
 all values, because what spoils a value is nearly always light, and a lower median stands as many
@@ -14,14 +14,15 @@ are still in.
 R is the range of the middles in the 5 x 5 pixels around, less what their noise makes of it. Where
 they differ much, as in the core of a star, frames of unlike seeing, and dithered ones of few pixels
 a star, differ by a part b of it; that part is measured from stars for each frame
-(`assimilator.coadd.cores`). The Hubble pipeline's ``driz_cr`` allows for a part of the gradient,
-for the same reason (Fruchter & Hook 2002, PASP 114, 144, section 4).
+(`assimilator.coadd.cores`). b' is that of the others, weighted as they are; 0 in the first round,
+because b is measured against the middle. The Hubble pipeline's ``driz_cr`` allows for a part of the
+gradient, for the same reason (Fruchter & Hook 2002, PASP 114, 144, section 4).
 
 s is the larger of two: the frame's own variance of the pixel, photon noise included where the gain
 is known; and the variance of its sky times that by which the values scatter more than their skies,
 around here. The second holds where no gain is stated. The scatter is the shortest interval that
 holds more than half of the values (Rousseeuw & Leroy 1987), which spoilt values do not widen,
-its median over 3 x 3 pixels.
+its median over 9 x 9 pixels.
 """
 
 from __future__ import annotations
@@ -47,8 +48,10 @@ from assimilator.coadd.clip import (
 
 _kernel = load_kernel()
 
-REACH = 2
-"""Pixels, each way, that a pixel's surroundings are: 5 x 5 hold a star's steep part."""
+REACH = 4
+"""Pixels, each way, that a pixel's surroundings are."""
+STEEP = 2
+"""Pixels, each way, that a range is taken over: 5 x 5 hold a star's steep part."""
 RANGE_OF_NOISE = 3.9
 """Mean range of 25 normal values, in their standard deviations (Tippett 1925): what a range of
 middles is of a sky of nothing."""
@@ -230,27 +233,35 @@ def stack_band(
 
 
 def _extreme(plane: Floats, choose: np.ufunc) -> Floats:
-    """Return the largest or the smallest of the pixels within `REACH` of each, NaN left out."""
-    wide = np.pad(plane, REACH, constant_values=np.nan)
+    """Return the largest or the smallest of the pixels within `STEEP` of each, NaN left out."""
+    wide = np.pad(plane, STEEP, constant_values=np.nan)
     n_row, n_x = plane.shape
     rows = wide[:n_row]
-    for shift in range(1, 2 * REACH + 1):
+    for shift in range(1, 2 * STEEP + 1):
         rows = choose(rows, wide[shift : shift + n_row])
     chosen = rows[:, :n_x]
-    for shift in range(1, 2 * REACH + 1):
+    for shift in range(1, 2 * STEEP + 1):
         chosen = choose(chosen, rows[:, shift : shift + n_x])
     return chosen
 
 
 def _median(excess: Floats) -> Floats:
-    """Return the median of the 3 x 3 pixels around each.
+    """Return the median over 9 x 9 pixels around each, as a median of medians.
 
     A median, because a pixel with two spoilt values must not vouch for itself, and because the
-    photons of a star's core say nothing of the pixels beside it.
+    photons of a star's core say nothing of the pixels beside it; of 9 x 9, because three values
+    say little of their scatter and interpolated neighbours say nearly the same.
     """
-    wide = np.pad(np.where(excess < np.inf, excess, np.float32(0)), 1, mode="edge")
-    n_row, n_x = excess.shape
-    nine = [wide[dy : dy + n_row, dx : dx + n_x] for dy in range(3) for dx in range(3)]
+    known = np.where(excess < np.inf, excess, np.float32(0))
+    return _median_of_nine(_median_of_nine(known, 1), 3)
+
+
+def _median_of_nine(plane: Floats, stride: int) -> Floats:
+    """Return the median of each pixel and eight that are `stride` away; edges are repeated."""
+    wide = np.pad(plane, stride, mode="edge")
+    n_row, n_x = plane.shape
+    places = (0, stride, 2 * stride)
+    nine = [wide[dy : dy + n_row, dx : dx + n_x] for dy in places for dx in places]
     for low, high in _MEDIAN_OF_9:
         nine[low], nine[high] = (
             np.minimum(nine[low], nine[high]),

@@ -77,9 +77,8 @@ def stack(
         matched = match(values, x, surface, scale)
         there = np.isfinite(matched)
         spread = _spread(there, variance, scale, weight, inflation)
-        tolerance = core[:, np.newaxis, np.newaxis] * span.astype(np.float64)
         kept, doubtful = _kept(
-            matched.astype(np.float64), there, spread, tolerance, middle, span, sigma, iterations
+            matched.astype(np.float64), there, spread, core, middle, span, sigma, iterations
         )
         image, weights, square, count = mean_of_kept(matched, variance, scale, weight, kept)
     n = there.sum(axis=0).astype(np.uint16)
@@ -105,7 +104,7 @@ def _kept(
     value: Doubles,
     there: Masks,
     spread: Doubles,
-    tolerance: Doubles,
+    core: Doubles,
     middle: Floats,
     span: Floats,
     sigma: float,
@@ -115,6 +114,7 @@ def _kept(
     n = there.sum(axis=0)
     kept = there.copy()
     few = n < 3
+    wide = span.astype(np.float64)
     square = sigma * sigma
     for round_ in range(iterations):
         if round_ == 0:
@@ -123,29 +123,31 @@ def _kept(
                 density += np.where(there[k], 1.0 / np.sqrt(spread[k]), 0.0)
             of_middle = HALF_PI * n / (density * density)
         else:
-            total, weights = np.zeros(n.shape), np.zeros(n.shape)
+            total, weights, parts = (np.zeros(n.shape) for _ in range(3))
             for k in range(len(value)):
                 total += np.where(kept[k], value[k] / spread[k], 0.0)
                 weights += np.where(kept[k], 1.0 / spread[k], 0.0)
+                parts += np.where(kept[k], core[k] / spread[k], 0.0)
             alone = kept.sum(axis=0)
         new = np.zeros_like(kept)
         for k in range(len(value)):
             if round_ == 0:
                 against, of_it = middle.astype(np.float64), of_middle
-                lonely = few
+                lonely, part = few, core[k] + np.zeros(n.shape)
             else:
                 mine = np.where(kept[k], 1.0 / spread[k], 0.0)
                 others = weights - mine
                 against = (total - np.where(kept[k], value[k] / spread[k], 0.0)) / others
                 of_it = 1.0 / others
+                part = core[k] + (parts - np.where(kept[k], core[k] / spread[k], 0.0)) / others
                 lonely = few | (alone - kept[k] == 0)
-            off = np.maximum(np.abs(value[k] - against) - tolerance[k], 0.0)
+            off = np.maximum(np.abs(value[k] - against) - part * wide, 0.0)
             new[k] = there[k] & ((off * off <= square * (spread[k] + of_it)) | lonely)
         nothing = ~new.any(axis=0)
         kept = np.where(nothing, kept, new)
     doubtful = (2 * kept.sum(axis=0) <= n) & (n > 2)
     if iterations:
-        apart, differs = _pairs(value, there, spread, tolerance, span, square)
+        apart, differs = _pairs(value, there, spread, core, wide, square)
         doubtful |= differs
         lower = np.where(there, value, np.inf).min(axis=0)
         kept &= ~apart | (value <= lower)
@@ -156,8 +158,8 @@ def _pairs(
     value: Doubles,
     there: Masks,
     spread: Doubles,
-    tolerance: Doubles,
-    span: Floats,
+    core: Doubles,
+    wide: Doubles,
     square: float,
 ) -> tuple[Masks, Masks]:
     """Return where the brighter of two values goes, and where the two cannot both be right."""
@@ -167,9 +169,9 @@ def _pairs(
     for k in range(len(value)):
         total += np.where(there[k], sign * value[k], 0.0)
         both += np.where(there[k], spread[k], 0.0)
-        most = np.where(there[k], np.maximum(most, tolerance[k]), most)
+        most = np.where(there[k], np.maximum(most, core[k] * wide), most)
         sign = np.where(there[k], -sign, sign)
     apart = np.abs(total)
     off = np.maximum(apart - most, 0.0)
     differs = (there.sum(axis=0) == 2) & (off * off > square * both)
-    return differs & (span.astype(np.float64) < 0.5 * apart), differs
+    return differs & (wide < 0.5 * apart), differs

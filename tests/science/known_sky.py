@@ -204,7 +204,9 @@ class Product:
 
     def noise(self) -> float:
         """Scatter of means of 8 x 8 blank pixels, as of one pixel."""
-        clean = np.where(self.blank & ~self.on_trails() & ~self.on_grid(), self.image, np.nan)
+        clean = self.blank & (self.count + self.rejected == len(self.hows)) & (self.count > 0)
+        clean &= (self.flags & (Flag.STREAK | Flag.INEXACT_PSF | Flag.CLIPPED)) == 0
+        clean = np.where(clean, self.image, np.nan)
         n = self.truth.size // 8 * 8
         means = clean[:n, :n].reshape(n // 8, 8, n // 8, 8).mean(axis=(1, 3))
         means = means[np.isfinite(means)]

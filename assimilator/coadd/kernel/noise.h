@@ -85,7 +85,7 @@ static void test_all(const struct stack *s, int round, const floats *column, con
                      keys *kept, keys *next)
 {
     const double square = s->sigma_lower * s->sigma_lower;
-    doubles total = {0}, weight = {0}, of_middle;
+    doubles total = {0}, weight = {0}, parts = {0}, of_middle;
     keys alone = {0}, any = {0};
     for (int k = 0; k < s->n_frame; k++)
         for (int lane = 0; lane < N_LANE; lane++) {
@@ -93,6 +93,7 @@ static void test_all(const struct stack *s, int round, const floats *column, con
             if (round) {
                 total[lane] += in ? (double)column[k][lane] / spread[k][lane] : 0.0;
                 weight[lane] += in ? 1.0 / spread[k][lane] : 0.0;
+                parts[lane] += in ? s->core[k] / spread[k][lane] : 0.0;
             } else
                 weight[lane] += in ? 1.0 / sqrt(spread[k][lane]) : 0.0;
             alone[lane] += in;
@@ -107,7 +108,9 @@ static void test_all(const struct stack *s, int round, const floats *column, con
             const double others = weight[lane] - mine;
             const double against = round ? (total[lane] - part) / others : middle[lane];
             const double of_it = round ? 1.0 / others : of_middle[lane];
-            const double rest = fabs(value - against) - s->core[k] * span[lane];
+            const double theirs = (parts[lane] - (in ? s->core[k] / own : 0.0)) / others;
+            const double allowed = round ? s->core[k] + theirs : s->core[k];
+            const double rest = fabs(value - against) - allowed * span[lane];
             const double off = rest > 0.0 ? rest : 0.0;
             const int lonely = (n_there[lane] < 3) | (round && alone[lane] - in == 0);
             const int near = (off * off <= square * (own + of_it)) & (rest - rest == 0.0);

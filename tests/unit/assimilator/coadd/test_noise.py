@@ -155,13 +155,13 @@ def test_the_pixels_own_variance_counts() -> None:
 def test_scatter_that_no_variance_tells_of_counts() -> None:
     """Photon noise of a bright object without a gain: the values around show it.
 
-    The scatter of nine pixels is good to 15 %, so more go than of a noise that is known: 4e-4.
+    The scatter around is good to some 10 %, so more go than of a noise that is known.
     """
     values = normal(8)
     values[:, 30:70, 30:70] *= 30
     found = stacked(values)
-    inside = found.rejected[32:68, 32:68]
-    assert inside.sum() / (8 * inside.size) < 1e-3
+    inside = found.rejected[35:65, 35:65]
+    assert inside.sum() / (8 * inside.size) < 5e-4
 
 
 def test_a_core_that_differs_by_its_part_stays() -> None:
