@@ -152,7 +152,7 @@ def stack_band(
     _kernel.stack(
         level, (n_frame, n_row, n_x), flat(values, np.float32),
         nothing if variance is None else flat(variance, np.float32),
-        *flat_matching(matching), sorting_network(n_frame), nothing, nothing, nothing, nothing,
+        *flat_matching(matching), sorting_network(n_frame), *5 * (nothing,),
         clip.sigma, clip.sigma, clip.iterations, found.image, found.weight,
         nothing if found.variance is None else found.variance, found.count, found.rejected,
         nothing,

@@ -77,18 +77,23 @@ class Surroundings:
         Lower median of the pixel's values.
     span : ndarray
         Range of the middles around.
+    part : ndarray
+        Least part of the range that a frame may differ by, if it is more than its own.
     inflation : ndarray
         Variance of the values around over that of their skies.
     """
 
     middle: Floats
     span: Floats
+    part: Floats
     inflation: Floats
 
     def rows(self, start: int, stop: int) -> Surroundings:
         """Return some of the rows."""
         part = slice(start, stop)
-        return Surroundings(self.middle[part], self.span[part], self.inflation[part])
+        return Surroundings(
+            self.middle[part], self.span[part], self.part[part], self.inflation[part]
+        )
 
 
 @lru_cache(maxsize=8)
@@ -184,6 +189,7 @@ def surroundings(centre: Centre, start: int, stop: int) -> Surroundings:
     return Surroundings(
         np.ascontiguousarray(near.middle[inner]),
         np.ascontiguousarray(span[inner]),
+        np.zeros(span[inner].shape, np.float32),
         np.ascontiguousarray((scatter * scatter)[inner]),
     )
 
@@ -216,7 +222,8 @@ def stack_band(
         return Stacked(
             *plain_noise.stack(
                 values, variance, matching.x, matching.surface, matching.scale, matching.weight,
-                core, around.middle, around.span, around.inflation, clip.sigma, clip.iterations,
+                core, around.middle, around.span, around.part, around.inflation,
+                clip.sigma, clip.iterations,
             )
         )  # fmt: skip
     made = Stacked.empty((n_row, n_x), with_variance=variance is not None)
@@ -224,8 +231,8 @@ def stack_band(
     _kernel.stack(
         level, (n_frame, n_row, n_x), flat(values, np.float32),
         nothing if variance is None else flat(variance, np.float32), *flat_matching(matching),
-        sorting_network(n_frame), flat(core), around.middle, around.span, around.inflation,
-        clip.sigma, clip.sigma, clip.iterations, made.image, made.weight,
+        sorting_network(n_frame), flat(core), around.middle, around.span, around.part,
+        around.inflation, clip.sigma, clip.sigma, clip.iterations, made.image, made.weight,
         nothing if made.variance is None else made.variance, made.count, made.rejected,
         made.doubtful,
     )  # fmt: skip

@@ -68,6 +68,7 @@ def stack(
     core: Doubles,
     middle: Floats,
     span: Floats,
+    part: Floats,
     inflation: Floats,
     sigma: float,
     iterations: int,
@@ -78,7 +79,7 @@ def stack(
         there = np.isfinite(matched)
         spread = _spread(there, variance, scale, weight, inflation)
         kept, doubtful = _kept(
-            matched.astype(np.float64), there, spread, core, middle, span, sigma, iterations
+            matched.astype(np.float64), there, spread, core, middle, span, part, sigma, iterations
         )
         image, weights, square, count = mean_of_kept(matched, variance, scale, weight, kept)
     n = there.sum(axis=0).astype(np.uint16)
@@ -107,6 +108,7 @@ def _kept(
     core: Doubles,
     middle: Floats,
     span: Floats,
+    part: Floats,
     sigma: float,
     iterations: int,
 ) -> tuple[Masks, NDArray[np.uint8]]:
@@ -114,7 +116,7 @@ def _kept(
     n = there.sum(axis=0)
     kept = there.copy()
     few = n < 3
-    wide = span.astype(np.float64)
+    wide, least = span.astype(np.float64), part.astype(np.float64)
     square = sigma * sigma
     for round_ in range(iterations):
         if round_ == 0:
@@ -133,21 +135,22 @@ def _kept(
         for k in range(len(value)):
             if round_ == 0:
                 against, of_it = middle.astype(np.float64), of_middle
-                lonely, part = few, core[k] + np.zeros(n.shape)
+                lonely, allowed = few, np.maximum(core[k], least)
             else:
                 mine = np.where(kept[k], 1.0 / spread[k], 0.0)
                 others = weights - mine
                 against = (total - np.where(kept[k], value[k] / spread[k], 0.0)) / others
                 of_it = 1.0 / others
-                part = core[k] + (parts - np.where(kept[k], core[k] / spread[k], 0.0)) / others
+                theirs = (parts - np.where(kept[k], core[k] / spread[k], 0.0)) / others
+                allowed = np.maximum(core[k], least) + theirs
                 lonely = few | (alone - kept[k] == 0)
-            off = np.maximum(np.abs(value[k] - against) - part * wide, 0.0)
+            off = np.maximum(np.abs(value[k] - against) - allowed * wide, 0.0)
             new[k] = there[k] & ((off * off <= square * (spread[k] + of_it)) | lonely)
         nothing = ~new.any(axis=0)
         kept = np.where(nothing, kept, new)
     doubtful = (2 * kept.sum(axis=0) <= n) & (n > 2)
     if iterations:
-        apart, differs = _pairs(value, there, spread, core, wide, square)
+        apart, differs = _pairs(value, there, spread, core, wide, least, square)
         doubtful |= differs
         lower = np.where(there, value, np.inf).min(axis=0)
         kept &= ~apart | (value <= lower)
@@ -160,6 +163,7 @@ def _pairs(
     spread: Doubles,
     core: Doubles,
     wide: Doubles,
+    least: Doubles,
     square: float,
 ) -> tuple[Masks, Masks]:
     """Return where the brighter of two values goes, and where the two cannot both be right."""
@@ -169,7 +173,7 @@ def _pairs(
     for k in range(len(value)):
         total += np.where(there[k], sign * value[k], 0.0)
         both += np.where(there[k], spread[k], 0.0)
-        most = np.where(there[k], np.maximum(most, core[k] * wide), most)
+        most = np.where(there[k], np.maximum(most, np.maximum(core[k], least) * wide), most)
         sign = np.where(there[k], -sign, sign)
     apart = np.abs(total)
     off = np.maximum(apart - most, 0.0)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from assimilator.coadd import clip, noise
 from assimilator.coadd.blanks import Blanked
 from assimilator.coadd.clip import Matching, Stacked
-from assimilator.coadd.cores import LEAST, UNKNOWN
+from assimilator.coadd.cores import UNKNOWN
 from assimilator.coadd.flags import Flag, edges, flagged, spans
 from assimilator.coadd.frames import Source, Spool, in_order
 from assimilator.coadd.measure import Grid, Matched, match
@@ -212,8 +212,7 @@ def allowing(around: Surroundings, blanked: Blanked) -> Surroundings:
     some = (blanked.flags & Flag.INEXACT_PSF.value) != 0
     if not some.any():
         return around
-    span = np.where(some, around.span * np.float32(UNKNOWN / LEAST), around.span)
-    return replace(around, span=span)
+    return replace(around, part=np.where(some, np.float32(UNKNOWN), around.part))
 
 
 def _bands(

@@ -206,11 +206,12 @@ class Product:
         """Scatter of means of 8 x 8 blank pixels, as of one pixel."""
         clean = self.blank & (self.count + self.rejected == len(self.hows)) & (self.count > 0)
         clean &= (self.flags & (Flag.STREAK | Flag.INEXACT_PSF | Flag.CLIPPED)) == 0
-        clean = np.where(clean, self.image, np.nan)
+        clean = np.where(clean, self.image - np.median(self.image[clean]), np.nan)
         n = self.truth.size // 8 * 8
-        means = clean[:n, :n].reshape(n // 8, 8, n // 8, 8).mean(axis=(1, 3))
-        means = means[np.isfinite(means)]
-        return 8 * 1.4826 * float(np.median(np.abs(means - np.median(means))))
+        boxes = clean[:n, :n].reshape(n // 8, 8, n // 8, 8)
+        count = np.isfinite(boxes).sum(axis=(1, 3))
+        sums = np.nansum(boxes, axis=(1, 3))[count > 40] / np.sqrt(count[count > 40])
+        return 1.4826 * float(np.median(np.abs(sums - np.median(sums))))
 
     def survivors(self, where: NDArray[np.bool_]) -> int:
         """Return how many blank pixels there are 5 standard deviations above the sky."""

@@ -40,7 +40,7 @@ static int are_sizes_sane(const struct stack *s)
     return 1;
 }
 
-enum { VALUES, VARIANCE, X, SURFACE, SCALE, WEIGHT, NETWORK, CORE, MIDDLE, SPAN, INFLATION, N_INPUT };
+enum { VALUES, VARIANCE, X, SURFACE, SCALE, WEIGHT, NETWORK, CORE, MIDDLE, SPAN, PART, INFLATION, N_INPUT };
 enum { IMAGE, WEIGHT_OUT, VARIANCE_OUT, COUNT, REJECTED, DOUBTFUL, N_OUTPUT };
 
 static int check(const struct stack *s, const Py_buffer *in, const Py_buffer *out)
@@ -56,6 +56,7 @@ static int check(const struct stack *s, const Py_buffer *in, const Py_buffer *ou
             || (has_size(&in[CORE], frames * 8, "core")
                 && has_size(&in[MIDDLE], pixels * 4, "middle")
                 && has_size(&in[SPAN], pixels * 4, "span")
+                && has_size(&in[PART], pixels * 4, "part")
                 && has_size(&in[INFLATION], pixels * 4, "inflation")
                 && has_size(&out[DOUBTFUL], pixels, "doubtful")))
         && has_size(&out[IMAGE], pixels * 4, "image")
@@ -97,6 +98,7 @@ static void take_inputs(struct stack *s, const Py_buffer *in)
     s->core = in[CORE].len ? in[CORE].buf : NULL;
     s->middle = in[MIDDLE].buf;
     s->span = in[SPAN].buf;
+    s->part = in[PART].buf;
     s->inflation = in[INFLATION].buf;
 }
 
@@ -106,10 +108,10 @@ static PyObject *stack(PyObject *self, PyObject *args)
     int level;
     struct stack s = {0};
     Py_buffer in[N_INPUT], out[N_OUTPUT];
-    if (!PyArg_ParseTuple(args, "O&(inn)y*y*y*y*y*y*y*y*y*y*y*ddiw*w*w*w*w*w*", find_level, &level,
+    if (!PyArg_ParseTuple(args, "O&(inn)y*y*y*y*y*y*y*y*y*y*y*y*ddiw*w*w*w*w*w*", find_level, &level,
                           &s.n_frame, &s.n_row, &s.n_x, &in[VALUES], &in[VARIANCE], &in[X],
                           &in[SURFACE], &in[SCALE], &in[WEIGHT], &in[NETWORK], &in[CORE],
-                          &in[MIDDLE], &in[SPAN], &in[INFLATION], &s.sigma_lower, &s.sigma_upper,
+                          &in[MIDDLE], &in[SPAN], &in[PART], &in[INFLATION], &s.sigma_lower, &s.sigma_upper,
                           &s.iterations, &out[IMAGE], &out[WEIGHT_OUT], &out[VARIANCE_OUT],
                           &out[COUNT], &out[REJECTED], &out[DOUBTFUL]))
         return NULL;
@@ -165,7 +167,7 @@ static PyObject *centre(PyObject *self, PyObject *args)
 static PyMethodDef METHODS[] = {
     {"stack", stack, METH_VARARGS,
      "stack(level, (n_frame, n_row, n_x), values, variance, x, surface, scale, weight, network, "
-     "core, middle, span, inflation, sigma_lower, sigma_upper, iterations, image, weight, variance, "
+     "core, middle, span, part, inflation, sigma_lower, sigma_upper, iterations, image, weight, variance, "
      "count, rejected, doubtful)"},
     {"centre", centre, METH_VARARGS,
      "centre(level, (n_frame, n_row, n_x), values, x, surface, scale, weight, network, factor, "

@@ -81,8 +81,8 @@ static void load_spread(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int 
 /* One round of tests: `kept` becomes what is near enough to the middle, or to the mean of the
  * others that are kept. */
 static void test_all(const struct stack *s, int round, const floats *column, const doubles *spread,
-                     const double *middle, const double *span, const int32_t *n_there,
-                     keys *kept, keys *next)
+                     const double *middle, const double *span, const double *part,
+                     const int32_t *n_there, keys *kept, keys *next)
 {
     const double square = s->sigma_lower * s->sigma_lower;
     doubles total = {0}, weight = {0}, parts = {0}, of_middle;
@@ -104,12 +104,13 @@ static void test_all(const struct stack *s, int round, const floats *column, con
         for (int lane = 0; lane < N_LANE; lane++) {
             const int in = kept[k][lane];
             const double value = column[k][lane], own = spread[k][lane];
-            const double mine = in ? 1.0 / own : 0.0, part = in ? value / own : 0.0;
+            const double mine = in ? 1.0 / own : 0.0, moment = in ? value / own : 0.0;
             const double others = weight[lane] - mine;
-            const double against = round ? (total[lane] - part) / others : middle[lane];
+            const double against = round ? (total[lane] - moment) / others : middle[lane];
             const double of_it = round ? 1.0 / others : of_middle[lane];
             const double theirs = (parts[lane] - (in ? s->core[k] / own : 0.0)) / others;
-            const double allowed = round ? s->core[k] + theirs : s->core[k];
+            const double own_part = larger(s->core[k], part[lane]);
+            const double allowed = round ? own_part + theirs : own_part;
             const double rest = fabs(value - against) - allowed * span[lane];
             const double off = rest > 0.0 ? rest : 0.0;
             const int lonely = (n_there[lane] < 3) | (round && alone[lane] - in == 0);
@@ -125,7 +126,8 @@ static void test_all(const struct stack *s, int round, const floats *column, con
 /* Of two values of a pixel the brighter goes if they are further apart than noise allows and the
  * fainter is like its surroundings; a doubt stays. */
 static void test_pairs(const struct stack *s, const floats *column, const doubles *spread,
-                       const double *span, const int32_t *n_there, keys *kept, int32_t *doubtful)
+                       const double *span, const double *part, const int32_t *n_there, keys *kept,
+                       int32_t *doubtful)
 {
     const double square = s->sigma_lower * s->sigma_lower;
     doubles total = {0}, both = {0}, most = {0}, sign, lower;
@@ -138,7 +140,7 @@ static void test_pairs(const struct stack *s, const floats *column, const double
         for (int lane = 0; lane < N_LANE; lane++) {
             const double value = column[k][lane];
             const int in = value - value == 0.0;
-            const double tolerance = s->core[k] * span[lane];
+            const double tolerance = larger(s->core[k], part[lane]) * span[lane];
             total[lane] += in ? sign[lane] * value : 0.0;
             both[lane] += in ? spread[k][lane] : 0.0;
             most[lane] = in ? larger(most[lane], tolerance) : most[lane];
@@ -162,27 +164,28 @@ static void reject(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_lan
 {
     keys *next = kept + s->n_frame;
     const ptrdiff_t to = row * s->n_x + at;
-    doubles middle = {0}, span = {0};
+    doubles middle = {0}, span = {0}, part = {0};
     keys n_kept = {0}, doubtful;
     for (int lane = 0; lane < n_lane; lane++) {
         middle[lane] = (double)s->middle[to + lane];
         span[lane] = (double)s->span[to + lane];
+        part[lane] = (double)s->part[to + lane];
     }
     load_spread(s, row, at, n_lane, spread);
     for (int k = 0; k < s->n_frame; k++)
         for (int lane = 0; lane < N_LANE; lane++)
             kept[k][lane] = column[k][lane] - column[k][lane] == 0.0f;
     for (int round = 0; round < s->iterations; round++)
-        test_all(s, round, (const floats *)column, (const doubles *)spread, middle, span, n_there,
-                 kept, next);
+        test_all(s, round, (const floats *)column, (const doubles *)spread, middle, span, part,
+                 n_there, kept, next);
     for (int k = 0; k < s->n_frame; k++)
         for (int lane = 0; lane < N_LANE; lane++)
             n_kept[lane] += kept[k][lane];
     for (int lane = 0; lane < N_LANE; lane++)
         doubtful[lane] = (2 * n_kept[lane] <= n_there[lane]) & (n_there[lane] > 2);
     if (s->iterations)
-        test_pairs(s, (const floats *)column, (const doubles *)spread, span, n_there, kept,
-                   doubtful);
+        test_pairs(s, (const floats *)column, (const doubles *)spread, span, part, n_there,
+                   kept, doubtful);
     for (int k = 0; k < s->n_frame; k++)
         for (int lane = 0; lane < N_LANE; lane++)
             column[k][lane] = kept[k][lane] ? column[k][lane] : NAN;

@@ -15,7 +15,7 @@ struct stack {
     const double *scale;    /* (n_frame): flux of the reference over flux of the frame */
     const double *weight;   /* (n_frame) */
     const double *core;     /* (n_frame): clip by noise with this part of `span` allowed; or NULL */
-    const float *middle, *span, *inflation;   /* (n_row, n_x), for clipping by noise */
+    const float *middle, *span, *part, *inflation; /* (n_row, n_x), for clipping by noise */
     double sigma_lower, sigma_upper;
     int iterations;
     const int32_t *network; /* (n_pair, 2): comparators that sort n_frame values */
