@@ -45,7 +45,8 @@ def truth_of_five(directory: Path, sky: KnownSky, n_cosmic: int) -> Product:
 def check_five(product: Product, most: int) -> None:
     assert product.survivors(product.on_grid() & ~product.on_trails()) <= most
     assert product.survivors(product.on_trails()) <= most
-    assert product.noise() < 1.02 * product.optimum * 1.03  # the scatter of 10^3 means is 3 %
+    # The scatter of 3600 sums is good to 2 %, and these are 2 % too small.
+    assert product.noise() < 1.02 * product.optimum
     ratio, _ = product.stars(1e5, 1e7)
     assert len(ratio) >= 5
     # A hundredth of the noise of the brightest; the reference's own zero point is good to 0.05 %.
