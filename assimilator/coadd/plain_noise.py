@@ -117,32 +117,23 @@ def _kept(
     kept = there.copy()
     few = n < 3
     wide, least = span.astype(np.float64), part.astype(np.float64)
+    inverse = 1.0 / spread
     square = sigma * sigma
     for round_ in range(iterations):
-        if round_ == 0:
-            density = np.zeros(n.shape)
-            for k in range(len(value)):
-                density += np.where(there[k], 1.0 / np.sqrt(spread[k]), 0.0)
-            of_middle = HALF_PI * n / (density * density)
-        else:
-            total, weights, parts = (np.zeros(n.shape) for _ in range(3))
-            for k in range(len(value)):
-                total += np.where(kept[k], value[k] / spread[k], 0.0)
-                weights += np.where(kept[k], 1.0 / spread[k], 0.0)
-                parts += np.where(kept[k], core[k] / spread[k], 0.0)
-            alone = kept.sum(axis=0)
+        sums = _sums(value, kept, inverse, core, round_)
+        alone = kept.sum(axis=0)
         new = np.zeros_like(kept)
         for k in range(len(value)):
+            allowed, lonely = np.maximum(core[k], least), few
             if round_ == 0:
-                against, of_it = middle.astype(np.float64), of_middle
-                lonely, allowed = few, np.maximum(core[k], least)
+                against = middle.astype(np.float64)
+                of_it = HALF_PI * n / (sums[1] * sums[1])
             else:
-                mine = np.where(kept[k], 1.0 / spread[k], 0.0)
-                others = weights - mine
-                against = (total - np.where(kept[k], value[k] / spread[k], 0.0)) / others
-                of_it = 1.0 / others
-                theirs = (parts - np.where(kept[k], core[k] / spread[k], 0.0)) / others
-                allowed = np.maximum(core[k], least) + theirs
+                own = np.where(kept[k], inverse[k], 0.0)
+                moment = np.where(kept[k], value[k] * own, 0.0)
+                of_it = 1.0 / (sums[1] - own)
+                allowed = allowed + (sums[2] - core[k] * own) * of_it
+                against = (sums[0] - moment) * of_it
                 lonely = few | (alone - kept[k] == 0)
             off = np.maximum(np.abs(value[k] - against) - allowed * wide, 0.0)
             new[k] = there[k] & ((off * off <= square * (spread[k] + of_it)) | lonely)
@@ -155,6 +146,24 @@ def _kept(
         lower = np.where(there, value, np.inf).min(axis=0)
         kept &= ~apart | (value <= lower)
     return kept, doubtful.astype(np.uint8)
+
+
+def _sums(
+    value: Doubles, kept: Masks, inverse: Doubles, core: Doubles, round_: int
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Return sums over what is kept: of weighted values, of weights, and of weighted parts.
+
+    In the first round there are only weights, of a median: one over standard deviations.
+    """
+    total, weights, parts = (np.zeros(kept.shape[1:]) for _ in range(3))
+    for k in range(len(value)):
+        if round_ == 0:
+            weights += np.where(kept[k], np.sqrt(inverse[k]), 0.0)
+            continue
+        total += np.where(kept[k], value[k] * inverse[k], 0.0)
+        weights += np.where(kept[k], inverse[k], 0.0)
+        parts += np.where(kept[k], core[k] * inverse[k], 0.0)
+    return total, weights, parts
 
 
 def _pairs(

@@ -203,7 +203,7 @@ void JOIN(stack_, LEVEL)(const struct stack *s, void *scratch)
 {
     floats *column = scratch;
     floats *sorted = column + s->n_frame; /* of clipping by scatter */
-    doubles *spread = (doubles *)sorted;  /* of clipping by noise, with the keys behind it */
+    doubles *spread = (doubles *)sorted;  /* of clipping by noise */
     for (ptrdiff_t row = 0; row < s->n_row; row++)
         for (ptrdiff_t at = 0; at < s->n_x; at += N_LANE) {
             const int n_lane = s->n_x - at < N_LANE ? (int)(s->n_x - at) : N_LANE;
@@ -217,7 +217,7 @@ void JOIN(stack_, LEVEL)(const struct stack *s, void *scratch)
                 upper[lane] = INFINITY;
             }
             if (s->core)
-                reject(s, row, at, n_lane, column, n_there, spread, (keys *)(spread + s->n_frame));
+                reject(s, row, at, n_lane, column, n_there, spread);
             else if (s->iterations) {
                 sort(s, column, (keys *)sorted);
                 clip(s, (const floats *)sorted, &window, lower, upper);

@@ -55,7 +55,7 @@ static void find_centre(const struct stack *s, ptrdiff_t to, int n_lane, const f
 
 /* Variances that the values are tested with. */
 static void load_spread(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_lane,
-                        doubles *spread)
+                        doubles *spread, doubles *inverse)
 {
     const ptrdiff_t to = row * s->n_x + at;
     doubles inflation = {0};
@@ -75,27 +75,30 @@ static void load_spread(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int 
         }
         for (int lane = 0; lane < N_LANE; lane++)
             spread[k][lane] = larger(known[lane], inflation[lane] * sky);
+        for (int lane = 0; lane < N_LANE; lane++)
+            inverse[k][lane] = 1.0 / spread[k][lane];
     }
 }
 
 /* One round of tests: `kept` becomes what is near enough to the middle, or to the mean of the
- * others that are kept. */
-static void test_all(const struct stack *s, int round, const floats *column, const doubles *spread,
-                     const double *middle, const double *span, const double *part,
-                     const int32_t *n_there, keys *kept, keys *next)
+ * others that are kept. Returns whether it has changed. */
+static int test_all(const struct stack *s, int round, const floats *column, const doubles *spread,
+                    const doubles *inverse, const double *middle, const double *span,
+                    const double *part, const int32_t *n_there, keys *kept, keys *next)
 {
     const double square = s->sigma_lower * s->sigma_lower;
     doubles total = {0}, weight = {0}, parts = {0}, of_middle;
-    keys alone = {0}, any = {0};
+    keys alone = {0}, any = {0}, changed = {0};
     for (int k = 0; k < s->n_frame; k++)
         for (int lane = 0; lane < N_LANE; lane++) {
             const int in = kept[k][lane];
+            const double own = inverse[k][lane];
             if (round) {
-                total[lane] += in ? (double)column[k][lane] / spread[k][lane] : 0.0;
-                weight[lane] += in ? 1.0 / spread[k][lane] : 0.0;
-                parts[lane] += in ? s->core[k] / spread[k][lane] : 0.0;
+                total[lane] += in ? (double)column[k][lane] * own : 0.0;
+                weight[lane] += in ? own : 0.0;
+                parts[lane] += in ? s->core[k] * own : 0.0;
             } else
-                weight[lane] += in ? 1.0 / sqrt(spread[k][lane]) : 0.0;
+                weight[lane] += in ? sqrt(own) : 0.0;
             alone[lane] += in;
         }
     for (int lane = 0; lane < N_LANE; lane++)
@@ -103,24 +106,32 @@ static void test_all(const struct stack *s, int round, const floats *column, con
     for (int k = 0; k < s->n_frame; k++)
         for (int lane = 0; lane < N_LANE; lane++) {
             const int in = kept[k][lane];
-            const double value = column[k][lane], own = spread[k][lane];
-            const double mine = in ? 1.0 / own : 0.0, moment = in ? value / own : 0.0;
-            const double others = weight[lane] - mine;
-            const double against = round ? (total[lane] - moment) / others : middle[lane];
-            const double of_it = round ? 1.0 / others : of_middle[lane];
-            const double theirs = (parts[lane] - (in ? s->core[k] / own : 0.0)) / others;
+            const double value = column[k][lane], own = in ? inverse[k][lane] : 0.0;
+            const double moment = in ? value * own : 0.0;
+            const double of_others = 1.0 / (weight[lane] - own);
+            const double theirs = (parts[lane] - s->core[k] * own) * of_others;
             const double own_part = larger(s->core[k], part[lane]);
+            const double against = round ? (total[lane] - moment) * of_others : middle[lane];
+            const double of_it = round ? of_others : of_middle[lane];
             const double allowed = round ? own_part + theirs : own_part;
             const double rest = fabs(value - against) - allowed * span[lane];
             const double off = rest > 0.0 ? rest : 0.0;
-            const int lonely = (n_there[lane] < 3) | (round && alone[lane] - in == 0);
-            const int near = (off * off <= square * (own + of_it)) & (rest - rest == 0.0);
+            const int lonely = (n_there[lane] < 3) | ((round != 0) & (alone[lane] - in == 0));
+            const int near =
+                (off * off <= square * (spread[k][lane] + of_it)) & (rest - rest == 0.0);
             next[k][lane] = (value - value == 0.0) & (near | lonely);
             any[lane] |= next[k][lane];
         }
     for (int k = 0; k < s->n_frame; k++)
-        for (int lane = 0; lane < N_LANE; lane++)
-            kept[k][lane] = any[lane] ? next[k][lane] : kept[k][lane];
+        for (int lane = 0; lane < N_LANE; lane++) {
+            const int stays = any[lane] ? next[k][lane] : kept[k][lane];
+            changed[lane] |= stays != kept[k][lane];
+            kept[k][lane] = stays;
+        }
+    int32_t all = 0;
+    for (int lane = 0; lane < N_LANE; lane++)
+        all |= changed[lane];
+    return all != 0;
 }
 
 /* Of two values of a pixel the brighter goes if they are further apart than noise allows and the
@@ -160,9 +171,10 @@ static void test_pairs(const struct stack *s, const floats *column, const double
 
 /* Make NaN of the values that are too far from the others, and say where that cannot be told. */
 static void reject(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_lane, floats *column,
-                   const int32_t *n_there, doubles *spread, keys *kept)
+                   const int32_t *n_there, doubles *spread)
 {
-    keys *next = kept + s->n_frame;
+    doubles *inverse = spread + s->n_frame;
+    keys *kept = (keys *)(inverse + s->n_frame), *next = kept + s->n_frame;
     const ptrdiff_t to = row * s->n_x + at;
     doubles middle = {0}, span = {0}, part = {0};
     keys n_kept = {0}, doubtful;
@@ -171,13 +183,17 @@ static void reject(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_lan
         span[lane] = (double)s->span[to + lane];
         part[lane] = (double)s->part[to + lane];
     }
-    load_spread(s, row, at, n_lane, spread);
+    load_spread(s, row, at, n_lane, spread, inverse);
     for (int k = 0; k < s->n_frame; k++)
         for (int lane = 0; lane < N_LANE; lane++)
             kept[k][lane] = column[k][lane] - column[k][lane] == 0.0f;
-    for (int round = 0; round < s->iterations; round++)
-        test_all(s, round, (const floats *)column, (const doubles *)spread, middle, span, part,
-                 n_there, kept, next);
+    for (int round = 0; round < s->iterations; round++) {
+        const int changed = test_all(s, round, (const floats *)column, (const doubles *)spread,
+                                     (const doubles *)inverse, middle, span, part, n_there, kept,
+                                     next);
+        if (round && !changed)
+            break; /* another round would find the same */
+    }
     for (int k = 0; k < s->n_frame; k++)
         for (int lane = 0; lane < N_LANE; lane++)
             n_kept[lane] += kept[k][lane];

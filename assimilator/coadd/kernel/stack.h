@@ -32,7 +32,7 @@ struct stack {
 #define N_LANE 32
 
 /* Bytes of scratch that `stack_LEVEL` wants for n frames: values, and their sorted copy or, behind
- * them, their variances and two keys for each. */
-#define SCRATCH(n) ((size_t)(n) * N_LANE * (3 * sizeof(float) + sizeof(double)))
+ * them, their variances, the inverses of these, and two keys for each. */
+#define SCRATCH(n) ((size_t)(n) * N_LANE * (3 * sizeof(float) + 2 * sizeof(double)))
 
 #endif

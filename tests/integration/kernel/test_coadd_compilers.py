@@ -77,7 +77,7 @@ def around() -> dict[str, np.ndarray]:
 
 def aligned() -> tuple[np.ndarray, ctypes.c_void_p]:
     """Return scratch, and its first address that vectors of 64 bytes can be read from."""
-    scratch = np.zeros(5 * N_FRAME * N_LANE + 16, np.float32)
+    scratch = np.zeros(7 * N_FRAME * N_LANE + 16, np.float32)
     return scratch, ctypes.c_void_p(scratch.ctypes.data + -scratch.ctypes.data % 64)
 
 
