@@ -83,16 +83,20 @@ class CutStars:
 
     def _rim(self) -> Masks:
         """Return the bright pixels beside pixels that hold nothing."""
-        there = np.isfinite(self._rows)
-        sample = self._rows[::4, ::4][there[::4, ::4]]
-        if not len(sample) or there.all():
-            return np.zeros(self._rows.shape, dtype=bool)
-        wide = np.pad(there, 1, constant_values=True)
-        rows = wide[:-2] & wide[1:-1] & wide[2:]
-        beside = there & ~(rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:])
+        beside = np.zeros(self._rows.shape, dtype=bool)
+        sample = self._rows[::4, ::4]
+        sample = sample[np.isfinite(sample)]
+        if not len(sample):
+            return beside
         with np.errstate(invalid="ignore"):
             bright = self._rows > float(np.median(sample)) + BRIGHT * self._noise
-        return np.asarray(beside & bright)
+        # Few pixels are bright: their neighbours alone are looked at.
+        rows, columns = np.nonzero(bright & (self._rows < np.inf))
+        wide = np.pad(self._rows, 1)
+        for dy in (0, 1, 2):
+            for dx in (0, 1, 2):
+                beside[rows, columns] |= ~np.isfinite(wide[rows + dy, columns + dx])
+        return beside
 
     def _star(self, box: tuple[slice, slice], bright: Masks) -> CutStar | None:
         """Return the star of the bright rim in a box; None if its core is there."""
