@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from assimilator.coadd.flags import MEANINGS
 from assimilator.image_planes import ROWS, Planes
 from boinc_project.fits.cards import Card, card
 from boinc_project.fits.writing import GZIP, RICE, FitsWriter, create_fits, encode_tile
 
 IMAGE_FILE = "image.fits"
-COMPRESSED = {"weight": "f4", "variance": "f4", "count": "i4", "rejected": "i4"}
+COMPRESSED = {"weight": "f4", "variance": "f4", "count": "i4", "rejected": "i4", "flags": "i4"}
 """Planes that are tile-compressed, and what they are stored as: the Rice code knows no unsigned
 16-bit integers, and 32 bits of a small number cost it nothing."""
 
@@ -21,7 +22,7 @@ COMPRESSED = {"weight": "f4", "variance": "f4", "count": "i4", "rejected": "i4"}
 def write_image_files(
     directory: Path, planes: Planes, wcs: Sequence[Card], about: Sequence[Card]
 ) -> None:
-    """Write ``image.fits``, ``weight.fits``, ``variance.fits``, ``count.fits``, ``rejected.fits``.
+    """Write ``image.fits``, and a file for each of the planes of `COMPRESSED`.
 
     Parameters
     ----------
@@ -54,5 +55,13 @@ def _compressed(
     )
     file.compressed_tiles(
         name.upper(), codes, shape=(planes.grid.ny, planes.grid.nx), dtype=dtype, method=method,
-        tile=(ROWS, ROWS), cards=wcs,
+        tile=(ROWS, ROWS), cards=[*wcs, *(flag_cards() if name == "flags" else ())],
     )  # fmt: skip
+
+
+def flag_cards() -> list[Card]:
+    """Return the names and meanings of the bits of the flags, a card each."""
+    return [
+        card(f"BIT{flag.value.bit_length() - 1:02d}", str(flag.name), meaning)
+        for flag, meaning in MEANINGS.items()
+    ]

@@ -30,7 +30,7 @@ def merge(
 ) -> ImageProduct | ImageSet:
     """Co-add the canonical outputs of a campaign, each filter by itself; their order is nothing.
 
-    The stack is kept in files without names below ``TMPDIR``: 16 bytes for each pixel of the grid,
+    The stack is kept in files without names below ``TMPDIR``: 18 bytes for each pixel of the grid,
     and while it is made 8 bytes for each pixel of one row of tiles of all frames.
 
     Parameters

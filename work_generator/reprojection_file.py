@@ -30,9 +30,10 @@ METHODS = ("lanczos3", "bilinear", "cubic", "reproject")
 FLUX = ("conserve", "surface_brightness")
 OUTPUTS = ("steps", "float")
 BACKGROUNDS = ("plane", "none", "offset", "quadratic")
+COADD_CLIPS = ("noise", "scatter")
 COADD_FLUX = ("stars", "none")
 FILTERS = ("apart", "together")
-_COADD_KEYS = ("sigma", "iterations", "background", "flux", "reference", "filters")
+_COADD_KEYS = ("clip", "sigma", "iterations", "background", "flux", "reference", "filters")
 CALIBRATION = ("bias", "dark", "flat")
 FRAMES_FILE = "frames.json"
 """Which files a campaign is made of, and their digests; not sent to anybody."""
@@ -295,13 +296,15 @@ def _frames_per_unit(listed: list[Listed]) -> int:
 def _coadd(root: TomlTable, names: Collection[str]) -> dict[str, Any]:
     table = root.optional_table("coadd", _COADD_KEYS)
     found: dict[str, Any] = {
-        "sigma": table.positive("sigma", default=3.0),
+        "clip": one_of(table, "clip", COADD_CLIPS),
         "iterations": table.integer("iterations", low=0, high=100, default=3),
         "background": one_of(table, "background", BACKGROUNDS),
         "flux": one_of(table, "flux", COADD_FLUX),
     }
     if one_of(table, "filters", FILTERS) != FILTERS[0]:  # campaigns of before do not have it
         found["filters"] = table.values["filters"]
+    if "sigma" in table:
+        found["sigma"] = table.positive("sigma", default=4.0)
     if "reference" in table:
         found["reference"] = name = table.text("reference", example="frame.fits")
         if name not in names:

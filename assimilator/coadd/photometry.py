@@ -135,6 +135,16 @@ class Cutouts:
                     top - y0 : bottom - y0, left - x0 : right - x0
                 ]
 
+    def levels(self) -> Floats:
+        """Return the local backgrounds, float32 (n_star); NaN where too little of one is there."""
+        levels = np.full(len(self.stars), np.nan, np.float32)
+        for number, square in enumerate(self.pixels):
+            ring = square[_IN_RING]
+            ring = ring[np.isfinite(ring)]
+            if len(ring) >= _IN_RING.sum() // 2:
+                levels[number] = np.median(ring.astype(np.float64))
+        return levels
+
     def growth(self, saturation: float) -> Doubles:
         """Return fluxes within `RADII`, float64 (n_star, n_radius); NaN where one is not whole."""
         fluxes = np.full((len(self.stars), len(RADII)), np.nan)

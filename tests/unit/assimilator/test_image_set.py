@@ -24,7 +24,7 @@ FIELD = Field(size=200, n_star=16, seed=2)
 HOWS = [Exposure(), Exposure(scale=0.05), Exposure(scale=0.9), Exposure(scale=0.06)]
 FILTERS = ["r", "H-alpha 6563/40", "r", "H-alpha 6563/40"]
 REMARK = "There are 2 filters."
-PLANES = ("image", "weight", "variance", "count", "rejected")
+PLANES = ("image", "weight", "variance", "count", "rejected", "flags")
 
 
 def the_campaign(**coadd: str):
