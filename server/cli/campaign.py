@@ -223,14 +223,15 @@ def _fleet(context: typer.Context, assumed: Volunteers, hosts: int) -> Fleet:
     """Return the fleet asked for, else the project's active hosts, else the example."""
     import time
 
-    from boinc_project.settings import SETTINGS_FILE
-    from server.services.fleet import active_fleet
+    from boinc_project.settings_file import SETTINGS_FILE
     from work_generator.fleet import example_fleet
 
     if hosts:
         return example_fleet(assumed, hosts)
     if not (project_directory(context) / SETTINGS_FILE).exists():
         return example_fleet(assumed)
+    from server.services.fleet import active_fleet
+
     found = active_fleet(open_from(context).database, assumed, now=time.time())
     return found or example_fleet(assumed)
 
