@@ -55,6 +55,7 @@ def plan(
         0, "--hosts", min=0, max=10_000_000, help="Assume this many average hosts."
     ),
     as_json: bool = typer.Option(False, "--json", help="Print all numbers as JSON."),
+    every: bool = typer.Option(False, "--all", help="Show all tables, however small it is."),
 ) -> None:
     """Say what a campaign will take: units, CPU time, bytes, wall time, money, and where."""
     from server.cli.plan_report import plan_report
@@ -78,7 +79,8 @@ def plan(
         return
     for line in (*_description(prepared), *planner.preparation(prepared)):
         out.print(line, markup=False)
-    out.print(plan_report(told, remark, planner.CALLS))
+    asked = every or prices is not None or hosts > 0
+    out.print(plan_report(told, remark, planner.CALLS, every=asked))
 
 
 @app.command()

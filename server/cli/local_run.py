@@ -18,16 +18,18 @@ from server.cli.product_report import product_report
 from server.executors.local import LocalPool
 from server.executors.local_campaign import LocalCampaign
 from server.services.verdict_view import read_verdict
+from work_generator import registry as planners
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as of any program."""
 
 
 class Bars:
-    """Progress bars of a run: the preparation, then one bar a generation."""
+    """Progress bars of a run: the preparation, in the app's words, then one bar a generation."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, preparing: str) -> None:
         self._progress = progress
+        self._preparing = preparing
         self._task: TaskID | None = None
         self._n_done_before = 0
         self._console = progress.console
@@ -35,7 +37,7 @@ class Bars:
     def preparing(self, done: int, total: int) -> None:
         """See `server.executors.local_campaign.Listener`."""
         if self._task is None:
-            self._task = self._progress.add_task("Finding the best fit", total=total)
+            self._task = self._progress.add_task(self._preparing, total=total)
         self._progress.update(self._task, completed=done, total=total)
 
     def begins(self, generation: int, units: Sequence[Unit], undone: Sequence[Unit]) -> None:
@@ -74,8 +76,9 @@ def show_run(campaign: Campaign, directory: Path, *, jobs: int, every: bool, out
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=out) as progress:
+        listener = Bars(progress, planners.get(campaign.app).PREPARING)
         local = LocalCampaign(
-            campaign, directory, pool, clock=lambda: datetime.now(UTC), listener=Bars(progress)
+            campaign, directory, pool, clock=lambda: datetime.now(UTC), listener=listener
         )
         try:
             done = local.run()

@@ -83,8 +83,10 @@ def get(
 
 
 def _verdict(remote: RemoteCampaign | RemoteProduct) -> str:
+    from server.services.image_view import ALL_FRAMES, SOME_FRAMES
+
     if remote.is_complete_image is not None:
-        return "complete" if remote.is_complete_image else "not complete yet"
+        return ALL_FRAMES if remote.is_complete_image else SOME_FRAMES
     return "no verdict" if remote.verdict is None else remote.verdict.phrase
 
 

@@ -14,6 +14,9 @@ from server.services.summary_fields import entries, mapping, optional, sentences
 
 KIND = "image"
 """What ``kind`` of the summary of an image says."""
+ALL_FRAMES = "all frames are in"
+SOME_FRAMES = "frames are missing"
+"""Whether an image is of all frames, in words that are not those of a campaign's state."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,7 @@ def test_validate_says_what_the_campaign_is(run, campaign) -> None:
 
 
 def test_plan_counts_calls_time_and_bytes(run, campaign) -> None:
-    done = run("campaign", "plan", campaign())
+    done = run("campaign", "plan", campaign(), "--all")
     assert done.returncode == 0, done.stderr
     assert "Mode of 100 % of the posterior" in done.stdout
     # A correction of the ephemerides takes a call at either end of a step.

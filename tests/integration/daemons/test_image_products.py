@@ -108,7 +108,7 @@ def test_the_product_is_kept_and_shown_and_ends_the_campaign(work: ImageShop) ->
     work.merge()
     client = create_app(project.settings, database=project.database).test_client()
     page = client.get("/campaigns/field").text
-    assert "not complete yet" in page
+    assert "frames are missing" in page
     assert "4 of 5 units are not in the image." in page
     for index in range(1, N_UNIT):
         work.finish(index)
