@@ -11,6 +11,7 @@ from pathlib import Path
 from assimilator.coadd.measure import Grid
 from assimilator.coadd.options import Options
 from assimilator.coadd.stack import Coadded, coadd
+from assimilator.image_description import Described, describe
 from assimilator.image_planes import Planes
 from assimilator.image_product import ImageProduct, Statistics
 from assimilator.outputs import Canonical, Rejected
@@ -56,15 +57,18 @@ def merge(
     scratch = Path(tempfile.gettempdir())
     planes = Planes(grid, scratch)
     coadded: Coadded | None = None
+    described = Described()
     with closing(OpenOutputs()) as opened:
         sources = [source for one in ordered for source in sources_of(campaign, one, grid, opened)]
         units = tuple(_entry(one, opened) for one in ordered)
         if sources:
             coadded = coadd(sources, grid, options, planes, scratch=scratch)
+            described = describe(campaign, coadded, planes)
     return ImageProduct(
         campaign=campaign,
         options=options,
         coadded=coadded,
+        described=described,
         planes=planes,
         statistics=Statistics.of(planes) if coadded else Statistics(0, 0, 0, 0, None),
         units=units,

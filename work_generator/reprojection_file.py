@@ -16,17 +16,21 @@ from boinc_project.campaign import StopRule
 from boinc_project.errors import InputError
 from boinc_project.unit import canonical_json, file_digest
 from work_generator.image_list import PLANES, Listed, list_images, read_extension, read_planes
+from work_generator.photometry_table import read_photometry
+from work_generator.sky.brightness import is_brightness
 from work_generator.sky.reference import cards_of, check_size, grid_of, read_grid
 from work_generator.sky.solution import read_solution
 from work_generator.sky.window import find_window
 from work_generator.toml_source import TomlTable
 
-SECTIONS = ("images", "calibration", "reference", "reproject", "coadd")
+SECTIONS = ("images", "calibration", "reference", "reproject", "coadd", "photometry")
 METHODS = ("lanczos3", "bilinear", "cubic", "reproject")
-FLUX = ("conserve", "surface_brightness")
+SURFACE_BRIGHTNESS = "surface_brightness"
+FLUX = ("conserve", SURFACE_BRIGHTNESS)
 OUTPUTS = ("steps", "float")
 BACKGROUNDS = ("plane", "none", "offset", "quadratic")
 COADD_FLUX = ("stars", "none")
+COADD_KEYS = ("sigma", "iterations", "background", "flux", "reference", "catalogue")
 CALIBRATION = ("bias", "dark", "flat")
 FRAMES_FILE = "frames.json"
 """Which files a campaign is made of, and their digests; not sent to anybody."""
@@ -90,6 +94,7 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         "calibration": _calibration(root, directory),
         **_reproject(root, [listed[number] for number in kept]),
         "coadd": _coadd(root, {listed[number].name for number in kept}),
+        "catalogue": root.optional_table("coadd", COADD_KEYS).boolean("catalogue", default=True),
     }
     files = [
         {
@@ -102,7 +107,8 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     ]
     masters = {name: file_digest(Path(path)) for name, path in settings["calibration"].items()}
     content = {"frames": files, "calibration": masters}
-    return settings, {FRAMES_FILE: canonical_json(content)}
+    stars = read_photometry(root, directory, [read_solution(listed[place].image) for place in kept])
+    return settings, {FRAMES_FILE: canonical_json(content), **stars}
 
 
 def read_stop(root: TomlTable, max_units: int) -> StopRule:
@@ -227,7 +233,7 @@ def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
         table.fail("tile", f"tile = {tile} must be a multiple of 64: write {tile // 64 * 64 or 64}")
     return {
         "method": one_of(table, "method", METHODS),
-        "flux": one_of(table, "flux", FLUX),
+        "flux": _flux(table, listed),
         "tile": tile,
         "output": told,
         "frames_per_unit": table.integer(
@@ -235,6 +241,34 @@ def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
         ),
         "digest_only": table.boolean("digest_only", default=False),
     }
+
+
+def _flux(table: TomlTable, listed: list[Listed]) -> str:
+    """Return what is conserved: as stated, else as the units of the images ask for.
+
+    Resampled as a flux, a surface brightness would be wrong by the ratio of the pixels' areas.
+    """
+    units = {one.name: str(one.image.keyword("BUNIT") or "") for one in listed}
+    bright = [name for name, unit in units.items() if is_brightness(unit)]
+    if not bright:
+        return one_of(table, "flux", FLUX)
+    if "flux" not in table:
+        fluxes = [name for name, unit in units.items() if is_brightness(unit) is False]
+        if fluxes:
+            table.fail(
+                None,
+                f"{bright[0]} is in {units[bright[0]]}, a surface brightness, and {fluxes[0]} in "
+                f"{units[fluxes[0]]}, a flux: bring them to one unit, or make two campaigns",
+            )
+        return SURFACE_BRIGHTNESS
+    flux = one_of(table, "flux", FLUX)
+    if flux != SURFACE_BRIGHTNESS:
+        table.fail(
+            "flux",
+            f'{bright[0]} is in {units[bright[0]]}, a surface brightness, which flux = "{flux}" '
+            f'would change by the ratio of the pixels\' areas: write flux = "{SURFACE_BRIGHTNESS}"',
+        )
+    return flux
 
 
 def _frames_per_unit(listed: list[Listed]) -> int:
@@ -247,7 +281,7 @@ def _frames_per_unit(listed: list[Listed]) -> int:
 
 
 def _coadd(root: TomlTable, names: Collection[str]) -> dict[str, Any]:
-    table = root.optional_table("coadd", ("sigma", "iterations", "background", "flux", "reference"))
+    table = root.optional_table("coadd", COADD_KEYS)
     found: dict[str, Any] = {
         "sigma": table.positive("sigma", default=3.0),
         "iterations": table.integer("iterations", low=0, high=100, default=3),

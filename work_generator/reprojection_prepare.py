@@ -25,6 +25,7 @@ from work_generator.reprojection_pack import (
     write_frame,
     write_kernel,
 )
+from work_generator.sky.observation import read_observation
 from work_generator.sky.pixel_map import make_map
 from work_generator.sky.quality import seeing, sky_noise
 from work_generator.sky.reference import cards_of, check_size, choose, grid_of, plain_grid
@@ -198,6 +199,7 @@ def _pack(
     factor = area if settings["flux"] == "conserve" else 1.0
     exposure = frame.image.number("EXPTIME", "EXPOSURE")
     filter_name = frame.image.keyword("FILTER", "FILTER1", "BAND")
+    exposure = exposure if exposure is not None and exposure > 0 else 0.0
     entry = {
         "name": stated["name"],
         "x0": window.x0,
@@ -207,7 +209,7 @@ def _pack(
         "noise": seen.noise * factor,
         "sky": seen.sky * factor,
         "variance": _variance(settings, frame, seen.noise),
-        "exposure_s": exposure if exposure is not None and exposure > 0 else 0.0,
+        "exposure_s": exposure,
         "filter": str(filter_name)[:60] if filter_name is not None else "",
         "saturation": _camera(settings, frame, "saturation"),
         "sha256": stored.sha256,
@@ -215,6 +217,7 @@ def _pack(
         "map_error": made.error,
         "seeing": seen.seeing,
         "area": area,
+        "observation": read_observation(frame.image, exposure),
     }
     return entry, stored
 
