@@ -126,15 +126,27 @@ class Column:
         For the headers; `unit` may be empty.
     values : ndarray
         (n).
-    form : str
-        How a number is written as text: no more digits than mean something.
+    digits : int
+        Places after the point that mean something; below 0: so many figures in all.
     """
 
     name: str
     unit: str
     description: str
     values: NDArray[Any]
-    form: str
+    digits: int = 0
+
+    @property
+    def rounded(self) -> NDArray[Any]:
+        """The values with the digits that mean something: as text they are half as long."""
+        if self.values.dtype.kind != "f":
+            return self.values
+        if self.digits >= 0:
+            return np.round(self.values, self.digits)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            size = np.floor(np.log10(np.abs(self.values)))
+        unit = 10.0 ** (np.nan_to_num(size, nan=0.0, posinf=0.0, neginf=0.0) + 1 + self.digits)
+        return np.round(self.values / unit) * unit
 
 
 def write_catalogue(directory: Path, catalogue: Catalogue, headers: ImageHeaders) -> None:
@@ -172,13 +184,12 @@ def _write_ecsv(path: Path, columns: Sequence[Column], cards: Sequence[Card]) ->
 
     table = Table(meta={each.keyword: each.value for each in cards if each.value is not None})
     for each in columns:
-        table[each.name] = each.values
+        table[each.name] = each.rounded
         table[each.name].description = each.description
         if each.unit:
             table[each.name].unit = each.unit
     with warnings.catch_warnings(action="ignore"):  # of units that astropy does not know
-        forms = {each.name: f"%{each.form}" for each in columns if each.form}
-        table.write(path, format="ascii.ecsv", overwrite=True, formats=forms)
+        table.write(path, format="ascii.ecsv", overwrite=True)
 
 
 def columns_of(catalogue: Catalogue, unit: str) -> list[Column]:
@@ -186,21 +197,21 @@ def columns_of(catalogue: Catalogue, unit: str) -> list[Column]:
     sources, arcsec = catalogue.sources, catalogue.scale
     number = np.arange(1, len(sources) + 1, dtype=np.int32)
     return [
-        Column("id", "", "number, the brightest first", number, ""),
-        Column("ra", "deg", "right ascension, ICRS", catalogue.ra, ".8f"),
-        Column("dec", "deg", "declination, ICRS", catalogue.dec, ".8f"),
-        Column("x", "pix", "column, 1 is the middle of the first", sources.x + 1, ".4f"),
-        Column("y", "pix", "row, 1 is the middle of the first", sources.y + 1, ".4f"),
-        Column("flux", unit, "in the circular aperture of APERRAD", sources.flux, ".7g"),
-        Column("flux_error", unit, "standard error", sources.flux_error, ".4g"),
-        Column("flux_kron", unit, "in the ellipse of Kron", sources.flux_kron, ".7g"),
-        Column("flux_kron_error", unit, "standard error", sources.flux_kron_error, ".4g"),
-        Column("fwhm", "arcsec", "twice the half-light radius", sources.fwhm * arcsec, ".4f"),
-        Column("a", "arcsec", "standard deviation, longer axis", sources.a * arcsec, ".4f"),
-        Column("b", "arcsec", "standard deviation, shorter axis", sources.b * arcsec, ".4f"),
-        Column("theta", "deg", "longer axis, from columns to rows", sources.theta, ".2f"),
-        Column("peak", unit, "highest value above the background", sources.peak, ".6g"),
-        Column("flags", "", "sum of the bits FLAGn", sources.flags, ""),
+        Column("id", "", "number, the brightest first", number),
+        Column("ra", "deg", "right ascension, ICRS", catalogue.ra, 8),
+        Column("dec", "deg", "declination, ICRS", catalogue.dec, 8),
+        Column("x", "pix", "column, 1 is the middle of the first", sources.x + 1, 4),
+        Column("y", "pix", "row, 1 is the middle of the first", sources.y + 1, 4),
+        Column("flux", unit, "in the circular aperture of APERRAD", sources.flux, -7),
+        Column("flux_error", unit, "standard error", sources.flux_error, -4),
+        Column("flux_kron", unit, "in the ellipse of Kron", sources.flux_kron, -7),
+        Column("flux_kron_error", unit, "standard error", sources.flux_kron_error, -4),
+        Column("fwhm", "arcsec", "twice the half-light radius", sources.fwhm * arcsec, 4),
+        Column("a", "arcsec", "standard deviation, longer axis", sources.a * arcsec, 4),
+        Column("b", "arcsec", "standard deviation, shorter axis", sources.b * arcsec, 4),
+        Column("theta", "deg", "longer axis, from columns to rows", sources.theta, 2),
+        Column("peak", unit, "highest value above the background", sources.peak, -6),
+        Column("flags", "", "sum of the bits FLAGn", sources.flags),
         *_magnitudes(catalogue),
     ]
 
@@ -214,6 +225,6 @@ def _magnitudes(catalogue: Catalogue) -> list[Column]:
     magnitude = point.value - 2.5 * np.log10(flux)
     error = 2.5 / math.log(10.0) * sources.flux_error / flux
     return [
-        Column("mag", "mag", "of flux, in the band MAGZPBND", magnitude, ".4f"),
-        Column("mag_error", "mag", "standard error, without the zero point's", error, ".4f"),
+        Column("mag", "mag", "of flux, in the band MAGZPBND", magnitude, 4),
+        Column("mag_error", "mag", "standard error, without the zero point's", error, 4),
     ]

@@ -6,12 +6,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from assimilator.catalogue import Catalogue, Footprint, make_catalogue, write_catalogue
+from assimilator.coadd.measure import Grid
 from assimilator.coadd.stack import Coadded
 from assimilator.coverage_moc import MOC_FILE, write_moc
 from assimilator.image_header import ImageHeaders
 from assimilator.image_planes import Planes
 from assimilator.observation import StackObservation, observe
+from assimilator.picture_marks import Marks
 from assimilator.sources import find_sources
 from assimilator.zero_point import TABLE_FILE, Standards, ZeroPoint
 from boinc_project.campaign import Campaign
@@ -59,6 +63,16 @@ class Described:
             "seeing": None if seeing is None or catalogue is None else seeing * catalogue.scale,
             "zero_point": None if point is None else point.as_json(),
         }
+
+    def marks(self, grid: Grid) -> Marks | None:
+        """Return what the picture of a grid is labelled with; None if it is not on the sky."""
+        if self.footprint is None:
+            return None
+        x, y = (grid.nx - 1) / 2, (grid.ny - 1) / 2
+        sky = self.footprint.grid
+        ra, dec = sky.sky(np.array([x]), np.array([y]))
+        north, east = sky.north_and_east(x, y)
+        return Marks(north, east, grid.nx * self.footprint.scale, float(ra[0]), float(dec[0]))
 
     def write(self, directory: Path, planes: Planes, headers: ImageHeaders) -> None:
         """Write the catalogue and the footprint, as far as there are any."""

@@ -237,7 +237,7 @@ class ImageProduct:
         image, count = (
             shrink(self.planes.rows(name), grid.nx, grid.ny) for name in ("image", "count")
         )
-        (directory / "preview.png").write_bytes(preview(image))
+        (directory / "preview.png").write_bytes(preview(image, self.described.marks(grid)))
         plot = coverage_plot(count, self.campaign.title, (grid.nx, grid.ny))
         (directory / "coverage.png").write_bytes(plot)
 

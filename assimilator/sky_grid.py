@@ -70,15 +70,17 @@ class SkyGrid:
         dy = dec[1:] - dec[0]
         return 3600.0 * math.sqrt(abs(float(dx[0] * dy[1] - dx[1] * dy[0])))
 
-    def north(self, x: float, y: float) -> tuple[float, float]:
-        """Return the direction to the north at a place, columns and rows, of length 1."""
-        ra, dec = self.sky(np.array([x]), np.array([y]))
+    def north_and_east(self, x: float, y: float) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return both directions at a place, columns and rows, of length 1."""
+        ra, dec = (float(each[0]) for each in self.sky(np.array([x]), np.array([y])))
         step = self.scale(x, y) / 3600.0
-        towards = min(float(dec[0]) + step, 90.0)
-        other_x, other_y = self.pixel(np.append(ra, ra), np.array([dec[0], towards]))
-        dx, dy = float(other_x[1] - other_x[0]), float(other_y[1] - other_y[0])
-        length = math.hypot(dx, dy)
-        return dx / length, dy / length
+        # At the pole itself all directions are south: a step before it they are what is meant.
+        dec = max(min(dec, 90.0 - 2 * step), -90.0 + 2 * step)
+        aside = step / math.cos(math.radians(dec))
+        at_x, at_y = self.pixel(np.array([ra, ra, ra + aside]), np.array([dec, dec + step, dec]))
+        north = (float(at_x[1] - at_x[0]), float(at_y[1] - at_y[0]))
+        east = (float(at_x[2] - at_x[0]), float(at_y[2] - at_y[0]))
+        return _unit(north), _unit(east)
 
     @staticmethod
     def _turned(lon: Doubles, lat: Doubles, old: Any, new: Any) -> tuple[Doubles, Doubles]:
@@ -115,6 +117,11 @@ def read_sky_grid(texts: Iterable[str]) -> SkyGrid:
     except (ValueError, TypeError, KeyError) as error:
         raise OutputError("The grid of the image has no coordinates of the sky.") from error
     return SkyGrid(wcs, frame)
+
+
+def _unit(vector: tuple[float, float]) -> tuple[float, float]:
+    length = math.hypot(*vector)
+    return vector[0] / length, vector[1] / length
 
 
 def _icrs() -> Any:
