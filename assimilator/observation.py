@@ -19,7 +19,7 @@ _RATE = re.compile(r"(/\s*(s|sec|second)|\bs\s*(\^|\*\*)?\s*-\s*1)\b", re.IGNORE
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a header says of one exposure; `work_generator.sky.observation` reads it.
+    """What a header says of one exposure; `work_generator.sky.exposure` reads it.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Observation:
 
         What the campaign states of gain and saturation comes before the header's.
         """
-        told = known.get("observation") or {}
+        told = known.get("exposed") or {}
         camera = (asked.get("variance") or {}).get("gain")
         saturation = asked.get("saturation")
         return cls(

@@ -87,8 +87,13 @@ def picture(rgb: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(rgb[::-1]), "RGB")
 
 
-def png(drawn: Image.Image) -> bytes:
-    """Return a picture as PNG."""
+def png(rgb: NDArray[np.uint8]) -> bytes:
+    """Return a picture as PNG, the first row at the bottom, as FITS images are shown."""
+    return saved(picture(rgb))
+
+
+def saved(drawn: Image.Image) -> bytes:
+    """Return a picture that is drawn as PNG."""
     stream = io.BytesIO()
     drawn.save(stream, "PNG")
     return stream.getvalue()
@@ -99,7 +104,7 @@ def preview(image: Floats, marks: Marks | None = None) -> bytes:
     drawn = _enlarged(picture(stretch(image)))
     if marks is not None:
         draw_marks(drawn, marks)
-    return png(drawn)
+    return saved(drawn)
 
 
 def coverage_plot(count: Floats, title: str, size: tuple[int, int]) -> bytes:
@@ -134,7 +139,7 @@ def coverage_plot(count: Floats, title: str, size: tuple[int, int]) -> bytes:
         y = 2 * EDGE + round((shown.height - 1) * (1 - value / most))
         draw.line([(left + BAR, y), (left + BAR + 5, y)], fill=INK)
         draw.text((left + BAR + 9, y), str(value), font=font(14), anchor="lm", fill=INK)
-    return png(plot)
+    return saved(plot)
 
 
 def _enlarged(drawn: Image.Image) -> Image.Image:

@@ -25,7 +25,7 @@ from work_generator.reprojection_pack import (
     write_frame,
     write_kernel,
 )
-from work_generator.sky.observation import read_observation
+from work_generator.sky.exposure import read_exposure
 from work_generator.sky.pixel_map import make_map
 from work_generator.sky.quality import seeing, sky_noise
 from work_generator.sky.reference import cards_of, check_size, choose, grid_of, plain_grid
@@ -217,7 +217,7 @@ def _pack(
         "map_error": made.error,
         "seeing": seen.seeing,
         "area": area,
-        "observation": read_observation(frame.image, exposure),
+        "exposed": read_exposure(frame.image, exposure),
     }
     return entry, stored
 

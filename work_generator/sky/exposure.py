@@ -34,7 +34,7 @@ _OLD_DATE = re.compile(r"(\d\d)/(\d\d)/(\d\d)")
 _SECONDS_A_DAY = 86400.0
 
 
-def read_observation(image: Image, exposure: float) -> dict[str, Any]:
+def read_exposure(image: Image, exposure: float) -> dict[str, Any]:
     """Return what a header says of an exposure, as plain JSON values.
 
     Parameters
