@@ -237,12 +237,13 @@ def _flags(
         clipped.astype(np.float32), objects["x"], objects["y"], core, subpix=5
     )
     top = objects["peak"] + square.level[objects["ypeak"], objects["xpeak"]]
-    return (
-        np.where(objects["flag"] & sep.OBJ_MERGED, BLENDED, 0)
-        | np.where(objects["flag"] & sep.OBJ_TRUNC, TRUNCATED, 0)
-        | np.where(hit > 0, CLIPPED, 0)
-        | np.where(top >= (math.inf if saturation is None else saturation), SATURATED, 0)
-    )
+    flags = np.zeros(len(objects), np.int64)
+    flags[(objects["flag"] & sep.OBJ_MERGED) != 0] |= BLENDED
+    flags[(objects["flag"] & sep.OBJ_TRUNC) != 0] |= TRUNCATED
+    flags[hit > 0] |= CLIPPED
+    if saturation is not None:
+        flags[top >= saturation] |= SATURATED
+    return flags
 
 
 def _kron(

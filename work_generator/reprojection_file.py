@@ -31,6 +31,8 @@ OUTPUTS = ("steps", "float")
 BACKGROUNDS = ("plane", "none", "offset", "quadratic")
 COADD_FLUX = ("stars", "none")
 COADD_KEYS = ("sigma", "iterations", "background", "flux", "reference", "catalogue")
+REFERENCE_KEYS = ("choose", "image", "header", "extension", "grid")
+COVERS = ("frame", "union")
 CALIBRATION = ("bias", "dark", "flat")
 FRAMES_FILE = "frames.json"
 """Which files a campaign is made of, and their digests; not sent to anybody."""
@@ -90,6 +92,7 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         ],
         "ccd": _ccd(table),
         "grid": grid,
+        "cover": _cover(root),
         "skip_outside": skip_outside,
         "calibration": _calibration(root, directory),
         **_reproject(root, [listed[number] for number in kept]),
@@ -122,10 +125,10 @@ def _reference(root: TomlTable, directory: Path) -> dict[str, Any] | None:
     """Return the grid that is stated; None if it is to be chosen."""
     table = root.table(
         "reference",
-        ("choose", "image", "header", "extension"),
+        REFERENCE_KEYS,
         example="[reference] with choose = true",
     )
-    choose = table.boolean("choose", default=False)
+    choose = table.boolean("choose", default="grid" in table)
     stated = [key for key in ("image", "header") if key in table]
     if len(stated) + choose != 1:
         table.fail(
@@ -142,6 +145,15 @@ def _reference(root: TomlTable, directory: Path) -> dict[str, Any] | None:
     except InputError as error:
         table.fail(key, error.message.rstrip("."))
     return {"nx": nx, "ny": ny, "cards": cards_of(header)}
+
+
+def _cover(root: TomlTable) -> str:
+    """Return what a grid that is chosen covers: the best frame, or the union of all."""
+    table = root.table("reference", REFERENCE_KEYS, example="[reference] with choose = true")
+    cover = one_of(table, "grid", COVERS)
+    if "grid" in table and ("image" in table or "header" in table):
+        table.fail("grid", "grid says what a chosen grid covers: remove it, or write choose = true")
+    return cover
 
 
 def _overlapping(

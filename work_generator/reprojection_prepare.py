@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,16 @@ from work_generator.reprojection_pack import (
     write_kernel,
 )
 from work_generator.sky.exposure import read_exposure
+from work_generator.sky.frame import find_images
 from work_generator.sky.pixel_map import make_map
 from work_generator.sky.quality import seeing, sky_noise
 from work_generator.sky.reference import cards_of, check_size, choose, grid_of, plain_grid
 from work_generator.sky.solution import Solution, read_solution
+from work_generator.sky.union import union_grid
 from work_generator.sky.window import coverage, find_window, mean_area, transform
 
+UNION = "union"
+"""The setting ``cover`` of a grid that covers all images."""
 _SURVEYED = 50
 """Frames that are looked at to choose a reference; of more, so many at equal distances."""
 
@@ -67,6 +72,7 @@ def look_and_pack(
     told = _Told(progress, total)
     if settings["grid"] is None:
         settings["grid"], settings["chosen"] = _choose(surveyed, settings, masters, told)
+    settings.pop("cover", None)
     grid = _grid(settings["grid"])
     files: dict[str, StoredInput] = {}
     frames = []
@@ -140,6 +146,12 @@ def _choose(
         seen.append(_look(frame, settings, masters))
         told.next()
     solutions = [one.solution for one in seen]
+    if settings.get("cover") == UNION:
+        best = choose([1.0] * len(seen), [one.seeing for one in seen])
+        every = [_solution(stated) for stated in settings["images"]]
+        header, nx, ny = union_grid(solutions[best], every)
+        name = f"all images, with the scale of {images[best]['name']}"
+        return {"nx": nx, "ny": ny, "cards": cards_of(header)}, name
     coverages = [
         math.fsum(coverage(one, other) for other in solutions) / len(solutions) for one in solutions
     ]
@@ -148,6 +160,11 @@ def _choose(
     check_size(solution.nx, solution.ny, solution.label)
     cards = cards_of(plain_grid(solution))
     return {"nx": solution.nx, "ny": solution.ny, "cards": cards}, str(images[best]["name"])
+
+
+def _solution(stated: Mapping[str, Any]) -> Solution:
+    (image,) = find_images(Path(stated["path"]), stated["hdu"])
+    return read_solution(image)
 
 
 def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
