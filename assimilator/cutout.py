@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assimilator.image_files import IMAGE_FILE
 from assimilator.image_planes import ROWS
 from assimilator.sky_grid import read_sky_grid
 from boinc_project.errors import InputError
@@ -20,7 +20,8 @@ from boinc_project.fits.files import open_fits
 from boinc_project.fits.images import Image
 from boinc_project.fits.writing import create_fits
 
-PLANES = ("image", "weight", "variance", "count", "rejected")
+PLANES = ("image", "weight", "variance", "count", "rejected", "flags")
+_NAME = re.compile(rf"({'|'.join(PLANES)})(-[A-Za-z0-9.+_]+)?")
 MOST_SIDE = 4096
 """Pixels along a side: 67 MB of a float32 image, so that no request costs a server more."""
 DEFAULT_SIZE = 60.0
@@ -37,7 +38,9 @@ class Box:
     ny: int
 
 
-def cut_out(product: Path, ra: float, dec: float, size: float, plane: str = "image") -> bytes:
+def cut_out(
+    product: Path, ra: float, dec: float, size: float, plane: str = "image"
+) -> bytes | None:
     """Return a FITS file of what a product has around a place.
 
     The square is that of whole pixels around the place; what the grid does not have of it is left
@@ -52,29 +55,38 @@ def cut_out(product: Path, ra: float, dec: float, size: float, plane: str = "ima
     size : float
         Side of the square, arcseconds.
     plane : str
-        One of `PLANES`.
+        One of `PLANES`; with a dash and the filter behind it, as in the names of files, if the
+        product has an image for each filter.
+
+    Returns
+    -------
+    bytes or None
+        None if the grid does not reach that place.
 
     Raises
     ------
     InputError
-        If the place or the size is none, the product has no such plane, or nothing there.
+        If the place or the size is none, or too large, or the product has no such plane.
     """
-    if plane not in PLANES:
-        raise InputError(f'There is no plane "{plane}"; there are {", ".join(PLANES)}.')
+    if not _NAME.fullmatch(plane):
+        raise InputError(f"There is no such plane; there are {', '.join(PLANES)}.")
     numbers = (ra, dec, size)
     if not all(map(math.isfinite, numbers)) or not -90 <= dec <= 90 or size <= 0:
         raise InputError(
             "A cut-out needs ra and dec in degrees (dec from -90 to 90), and a size in arcseconds "
             "above 0."
         )
-    path = product / (IMAGE_FILE if plane == "image" else f"{plane}.fits")
+    path = product / f"{plane}.fits"
     if not path.is_file():
         raise InputError(f"This product has no {path.name}: it is no image, or not made yet.")
     with open_fits(path) as file:
-        image = Image(file, file["SCI" if plane == "image" else plane.upper()])
+        name = file.hdus[1].name
+        image = Image(file, file[name])
         header = image.header
         ny, nx = image.shape
         box = _box(header, (nx, ny), ra, dec, size)
+        if box is None:
+            return None
         pixels = _pixels(image, box)
         about = [each for each in file.hdus[0].header if _is_free(each)]
     cards = [_moved(each, box) for each in header if each.keyword != "EXTNAME"]
@@ -82,7 +94,7 @@ def cut_out(product: Path, ra: float, dec: float, size: float, plane: str = "ima
         target = Path(directory) / "cutout.fits"
         with create_fits(target) as writer:
             writer.primary([card("EXTEND", True), *about])
-            writer.image("SCI" if plane == "image" else plane.upper(), pixels, cards)
+            writer.image(name, pixels, cards)
         return target.read_bytes()
 
 
@@ -96,12 +108,12 @@ def _pixels(image: Image, box: Box) -> NDArray[Any]:
     return pixels
 
 
-def _box(header: Header, size: tuple[int, int], ra: float, dec: float, side: float) -> Box:
+def _box(header: Header, size: tuple[int, int], ra: float, dec: float, side: float) -> Box | None:
     grid = read_sky_grid(each.text for each in header)
     x, y = (float(place[0]) for place in grid.pixel(np.array([ra % 360.0]), np.array([dec])))
     nx, ny = size
     if not (math.isfinite(x) and math.isfinite(y)):
-        raise InputError("There is nothing of this place in the image.")
+        return None
     # Distortions change the scale: that of the place itself counts, where the grid has it.
     scale = grid.scale(min(max(x, 0.0), nx - 1.0), min(max(y, 0.0), ny - 1.0))
     half = side / scale / 2
@@ -113,7 +125,7 @@ def _box(header: Header, size: tuple[int, int], ra: float, dec: float, side: flo
     left, right = _span(x, half, nx)
     bottom, top = _span(y, half, ny)
     if right <= left or top <= bottom:
-        raise InputError("There is nothing of this place in the image.")
+        return None
     return Box(left, bottom, right - left, top - bottom)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
 from boinc_project.unit import canonical_json
+from work_generator.sky.failure import reason_of
 from work_generator.sky.solution import Solution
 from work_generator.toml_source import TomlTable
 
@@ -96,8 +97,9 @@ def _read(table: TomlTable, path: Path) -> Any:
         with warnings.catch_warnings(action="ignore"):
             return Table.read(path, format=form)
     except Exception as error:  # each reader of astropy has errors of its own
-        reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
-        raise InputError(f"{path} cannot be read as a table: {reason}.", path=path) from error
+        raise InputError(
+            f"{path} cannot be read as a table: {reason_of(error)}.", path=path
+        ) from error
 
 
 def _column(table: TomlTable, rows: Any, key: str, path: Path) -> Doubles:

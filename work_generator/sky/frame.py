@@ -19,6 +19,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
+from work_generator.sky.failure import reason_of
 
 Raw = NDArray[np.generic]
 """Pixels as stored: uint8, int16, int32 or float32, native byte order."""
@@ -111,9 +112,8 @@ def opened(path: Path) -> Iterator[fits.HDUList]:
     except EOFError as error:
         raise InputError(_truncated(path), path=path) from error
     except Exception as error:  # each decoder that astropy calls has errors of its own
-        reason = (getattr(error, "strerror", None) or str(error)).strip().split("\n")[0]
         raise InputError(
-            f"{path} cannot be read as a FITS file: {reason.rstrip('.')}.", path=path
+            f"{path} cannot be read as a FITS file: {reason_of(error)}.", path=path
         ) from error
 
 
