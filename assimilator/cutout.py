@@ -130,10 +130,10 @@ def _box(header: Header, size: tuple[int, int], ra: float, dec: float, side: flo
 
 
 def _span(middle: float, half: float, length: int) -> tuple[int, int]:
-    """Return the first pixel and the one after the last; at least the pixel of the middle."""
-    first = math.floor(middle - half + 0.5)
-    last = max(first + 1, math.floor(middle + half + 0.5))
-    return max(0, first), min(length, last)
+    """Return the first pixel and the one after the last, as many as round to the side."""
+    n = max(1, round(2 * half))
+    first = math.floor(middle - (n - 1) / 2 + 0.5)
+    return max(0, first), min(length, first + n)
 
 
 def _is_free(each: Card) -> bool:

@@ -15,10 +15,13 @@ ARROW = 0.07
 """Length of the arrow to the north, of the shorter side of the picture."""
 LONGEST_BAR = 0.28
 """Length of the scale bar at most, of the width of the picture."""
-STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
-"""Lengths of scale bars within each unit of angle."""
-UNITS = (("mas", 1e-3), ("arcsec", 1.0), ("arcmin", 60.0), ("deg", 3600.0))
-"""Units of scale bars, arcseconds."""
+SIXTIETHS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+THOUSANDTHS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
+UNITS = (
+    ("mas", 1e-3, THOUSANDTHS), ("arcsec", 1.0, SIXTIETHS), ("arcmin", 60.0, SIXTIETHS),
+    ("deg", 3600.0, SIXTIETHS),
+)  # fmt: skip
+"""Units of scale bars, arcseconds, and the lengths that a bar may have in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,8 @@ def scale_bar(width: float) -> tuple[float, str]:
     """Return length, arcseconds, and name of the longest scale bar of a picture so wide."""
     most = LONGEST_BAR * width
     length, words = width / 4, f"{width / 4:.2g} arcsec"  # of pictures smaller than any unit
-    for name, unit in UNITS:
-        for step in STEPS:
+    for name, unit, steps in UNITS:
+        for step in steps:
             if step * unit <= most:
                 length, words = step * unit, f"{step:g} {name}"
     return length, words

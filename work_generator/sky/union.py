@@ -57,12 +57,17 @@ def union_grid(best: Solution, solutions: Sequence[Solution]) -> tuple[fits.Head
     header.update({"CRPIX1": 1.0, "CRPIX2": 1.0})
     plane = make_solution(header, 2, 2, "the union of all images")
     x, y = plane.pixel(*(np.concatenate(values) for values in zip(*edges, strict=True)))
-    left, bottom = math.floor(float(x.min())) - _MARGIN, math.floor(float(y.min())) - _MARGIN
-    nx = math.ceil(float(x.max())) + _MARGIN - left + 1
-    ny = math.ceil(float(y.max())) + _MARGIN - bottom + 1
+    left, nx = _span(x)
+    bottom, ny = _span(y)
     check_size(nx, ny, "the union of all images")
     header.update({"CRPIX1": 1.0 - left, "CRPIX2": 1.0 - bottom})
     return header, nx, ny
+
+
+def _span(places: Doubles) -> tuple[int, int]:
+    """Return the first pixel that some of the places are in, and how many there are to the last."""
+    first = math.floor(float(places.min()) + 0.5) - _MARGIN
+    return first, math.ceil(float(places.max()) - 0.5) + _MARGIN - first + 1
 
 
 def _edge(frame: Solution) -> tuple[Doubles, Doubles]:

@@ -92,9 +92,7 @@ def test_neighbours_are_parted_and_say_so(tmp_path: Path) -> None:
     assert all(flags & BLENDED for flags in found.flags)
 
 
-def test_squares_give_what_the_whole_gives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_squares_give_what_the_whole_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planes = planes_of(sky(6), tmp_path)
     whole = find_sources(planes)
     # Cut right through a star, so that both squares see it.
