@@ -128,8 +128,8 @@ def _reference(root: TomlTable, directory: Path) -> dict[str, Any] | None:
         REFERENCE_KEYS,
         example="[reference] with choose = true",
     )
-    choose = table.boolean("choose", default="grid" in table)
     stated = [key for key in ("image", "header") if key in table]
+    choose = table.boolean("choose", default="grid" in table and not stated)
     if len(stated) + choose != 1:
         table.fail(
             None, 'write one of choose = true, image = "reference.fits" or header = "grid.hdr"'

@@ -22,7 +22,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 NO_CAMPAIGN = "There is no campaign of this name; /api/v1/campaigns lists them all."
 _PLACE = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})", re.ASCII)
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{0,12})?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{0,18})?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
