@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from assimilator.image_planes import Planes
 
-SIDE = 2048
-"""Pixels of a square without its margin: some 100 MB of memory while it is worked on."""
-MARGIN = 128
-"""Pixels that a square overlaps with its neighbours: two meshes of the background."""
+SIDE = 1536
+"""Pixels of a square without its margin: some 70 MB of memory while it is worked on."""
+MARGIN = 96
+"""Pixels that a square overlaps with its neighbours: a mesh and a half of the background."""
 MESH = 64
 """Pixels of a mesh of the background."""
 DETECTION = 1.0

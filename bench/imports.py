@@ -1,7 +1,7 @@
 """CPU seconds that commands on images spend on imports, each in a process of its own.
 
-``python bench/imports.py``. The last line is JSON; ``import_s`` is what `openastro campaign plan` of
-images imports, ``run_local_s`` what `run-local` does.
+``python bench/imports.py``. The last line is JSON; ``import_s`` is what `openastro campaign plan`
+of images imports, ``run_local_s`` what `run-local` does.
 """
 
 from __future__ import annotations
