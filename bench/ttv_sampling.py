@@ -1,14 +1,20 @@
-"""Effective draws that a CPU-hour buys: ``python bench/ttv_sampling.py [CAMPAIGN.toml]``.
+"""Effective draws that a CPU-hour buys: ``python bench/ttv_sampling.py [SYSTEM ...]``.
 
-Ours: a campaign as volunteers compute it. Modes and proposal are found first, and count; then
-sub-chains with seeds of their own are run one after the other and merged as the assimilator merges
-them. The peer, in the same run, on the same data and priors and from the same starting points: the
-default move of emcee with the likelihood that a user writes with ttvfast-python, as many
-independent ensembles as there are sub-chains.
+A system is an example of the project (``kepler-9``) or a kind of the zoo (``easy``, ``ridge``).
 
-Both are judged by the same code: rank-normalised split R-hat over the independent ensembles, and
-the smallest bulk effective size of any parameter, from the series of ensemble means. A peer that
-has not converged overstates its own effective size; its R-hat is printed beside it.
+Ours is ``openastro campaign run-local`` as a process of its own: search, pilot, second opinion,
+chains, validation, merging and plots all count. The peer, in the same run, on the same data and
+priors: emcee with differential evolution and snooker moves, four independent ensembles that begin
+where our chains begin, until R-hat is below 1.01 and its effective size reaches our stop rule's.
+It is given our batch engine's likelihood, because with the one that a user writes with
+ttvfast-python few systems end within a day; that likelihood is timed beside it, and the last
+column says how long the peer's calls would take with it.
+
+Both are judged by the same code. A run counts only if it has settled: ours, if its product says
+*sampled*; the peer, if R-hat is below 1.01. Every seed is a run of its own: the spread of medians
+and widths over seeds, in units of what the stated effective size promises, lowers the effective
+size where it is above 1. The last line is JSON: for every system the ratio of effective draws for
+an hour of CPU, with the same likelihood and with the user's; null where a side has not settled.
 """
 
 from __future__ import annotations
@@ -18,193 +24,175 @@ import json
 import math
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import emcee
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 import numpy as np
-import ttvfast
 from rich.console import Console
 from rich.table import Table
 
-from apps.ttv.failures import IntegrationFailed
 from apps.ttv.likelihood import Posterior
-from apps.ttv.matching import Matcher
-from apps.ttv.model import TimingModel, ttvfast_parameters
-from apps.ttv.settings import Problem
-from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
-from apps.ttv_mcmc import compute
-from assimilator.diagnostics import marginal
-from assimilator.merge import merge_chains
-from assimilator.sub_chain import SubChain
-from boinc_project.campaign import Campaign, Progress
-from work_generator import ttv as planner
-from work_generator.campaign_file import load_campaign
+from bench.sampling.campaigns import Computed, NotComputed, campaign_path, compute
+from bench.sampling.judge import Score, score
+from bench.sampling.peers import N_CHAIN, emcee_run
+from bench.sampling.users_likelihood import UsersLikelihood
+from bench.zoo.runs import ROOT
 
-HERE = Path(__file__).resolve().parent
-N_CHAIN = 4
-HOUR = 3600.0
+DEFAULT = ("kepler-9", "easy", "weak", "ridge")
+_TIMED = 200
+"""Calls of the user's likelihood that are timed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a sampler gave for its CPU time."""
+class Compared:
+    """Both sides of one system.
 
-    name: str
-    seconds: float
-    n_call: int
-    rhat: float
-    ess: float
-
-    @property
-    def per_hour(self) -> float:
-        """Smallest bulk effective size for an hour of CPU."""
-        return self.ess / self.seconds * HOUR
-
-
-def judge(name: str, seconds: float, n_call: int, draws: np.ndarray) -> Outcome:
-    """Judge draws (n_chain, n_draw, n_walker, n_dim)."""
-    found = [marginal(draws[..., i]) for i in range(draws.shape[-1])]
-    rhat = max(one.rhat for one in found)
-    return Outcome(name, seconds, n_call, rhat, min(one.ess_bulk for one in found))
-
-
-def ours(path: Path) -> tuple[Outcome, Campaign, list[np.ndarray]]:
-    """Prepare a campaign and compute generations until R-hat and size are those of its rule."""
-    began = time.process_time()
-    campaign = planner.prepare(replace(load_campaign(path), units_per_generation=N_CHAIN))
-    prepared = time.process_time() - began
-    Console(stderr=True).print(f"prepared in {prepared:.0f} s of CPU")
-    table = parse_table(campaign.inputs[TABLE_FILE])
-    units = planner.plan(campaign, Progress())
-    chains, starts, n_call = [], [], 0
-    for unit in units:
-        chain = compute(unit, table)
-        starts.append(np.array(unit.settings["start"]))
-        n_call += chain.n_call
-        name = (unit.generation, unit.index, unit.digest)
-        chains.append(SubChain(name, np.array(chain.draws), np.array(chain.draws_log_prob)))
-    merged = merge_chains(chains, starts[0].shape[1])
-    if len(merged.keys) < len(units):
-        Console(stderr=True).print(f"only {len(merged.keys)} of {len(units)} sub-chains merged")
-    seconds = time.process_time() - began
-    return judge("OpenAstro@home", seconds, n_call, merged.draws), campaign, starts
-
-
-class UsersLikelihood:
-    """The posterior that a user writes with ttvfast-python's public function.
-
-    Priors, matching and conversion of elements are ours, so that both sample the same density; the
-    integration and the way its results are read are those of the package's documentation.
+    Attributes
+    ----------
+    system : str
+        Its name.
+    ours, peer : Score
+        Over seeds.
+    user_call : float
+        CPU seconds of one likelihood as a user writes it.
+    unmet : tuple of str
+        Rows of our verdicts that are not met.
     """
 
-    def __init__(self, problem: Problem, table: TransitTable) -> None:
-        self.problem = problem
-        self.prior = Posterior(problem, table).log_prior
-        self.model = TimingModel(problem)
-        self.matchers = [
-            (place, Matcher(row), row)
-            for place, planet in enumerate(problem.model.planets)
-            if (row := table.of(planet.name)) is not None
-        ]
+    system: str
+    ours: Score
+    peer: Score
+    user_call: float
+    unmet: tuple[str, ...]
 
-    def __call__(self, values: np.ndarray) -> float:
-        """Return the log posterior density of one point."""
-        prior = self.prior(values)
-        if not prior > -math.inf:
-            return -math.inf
-        try:
-            times = self.times(values)
-        except IntegrationFailed:
-            return -math.inf
-        return prior - 0.5 * sum(
-            float(np.sum(((row.times - found) / row.sigmas) ** 2))
-            for (_, _, row), found in zip(self.matchers, times, strict=True)
-        )
+    @property
+    def ratio(self) -> float:
+        """Ours over the peer's, for the same likelihood; NaN if a side has not settled."""
+        return self.ours.per_hour / self.peer.per_hour
 
-    def times(self, values: np.ndarray) -> list[np.ndarray]:
-        """Return the model's times of the measured transits of each observed planet."""
-        model = self.problem.model
-        orbits = self.model.orbits(values)
-        order = sorted(range(len(orbits)), key=lambda place: orbits[place].period)
-        raw = ttvfast_parameters([orbits[i] for i in order], model.star_mass, model.epoch)
-        planets = [_Cartesian(raw[2 + 7 * i : 9 + 7 * i]) for i in range(len(orbits))]
-        result = ttvfast.ttvfast(
-            planets,
-            model.star_mass,
-            0.0,
-            model.dt,
-            model.end - model.epoch,
-            input_flag=2,
+    @property
+    def users_seconds(self) -> float:
+        """CPU seconds of the peer with the user's likelihood: calls times measured seconds."""
+        return self.peer.n_call * self.user_call
+
+    @property
+    def users_ratio(self) -> float:
+        """Ours over the peer's with the user's likelihood; NaN if a side has not settled."""
+        return self.ratio * self.users_seconds / self.peer.seconds
+
+
+def compared(system: str, options: argparse.Namespace) -> Compared:
+    """Run both sides of one system, all seeds."""
+    directory = options.directory.resolve() / system
+    path = campaign_path(system, directory)
+    ours: list[Computed] = []
+    peers = []
+    for seed in range(1, options.seeds + 1):
+        say(f"{system}, seed {seed}: our campaign")
+        computed = compute(
+            path, directory / f"seed-{seed}", seed=seed, limit=60.0 * options.minutes
         )
-        which, _, found, *_ = result["positions"]
-        which, found = np.array(which), np.array(found)
-        used = found != -2.0
-        which, found = which[used], found[used] + model.epoch
-        return [
-            matcher.times(
-                found[which == order.index(place)], orbits[place].t0, orbits[place].period
+        ours.append(computed)
+        say(f"{system}, seed {seed}: {computed.run.seconds:.0f} s, sampled {computed.run.settled}")
+        posterior = Posterior(computed.problem, computed.table)
+        starts = [computed.starts[place % len(computed.starts)] for place in range(N_CHAIN)]
+        peer = emcee_run(
+            posterior.log_densities,
+            starts,
+            seed=seed,
+            budget=60.0 * options.peer_minutes,
+            least_ess=options.ess,
+        )
+        say(f"{system}, seed {seed}: emcee {peer.seconds:.0f} s, R-hat {peer.rhat:.4f}")
+        peers.append(peer)
+    return Compared(
+        system,
+        score("OpenAstro@home", [computed.run for computed in ours]),
+        score("emcee, DE and snooker", peers),
+        timed(ours[0]),
+        tuple(sorted({key for computed in ours for key in computed.unmet})),
+    )
+
+
+def timed(computed: Computed) -> float:
+    """Return the CPU seconds of a user's likelihood where chains begin."""
+    likelihood = UsersLikelihood(computed.problem, computed.table)
+    points = np.concatenate(computed.starts)[:_TIMED]
+    began = time.process_time()
+    for point in points:
+        likelihood(point)
+    return (time.process_time() - began) / len(points)
+
+
+def show(results: list[Compared]) -> None:
+    """Print the table."""
+    table = Table(title="Effective draws for an hour of CPU")
+    for column in ("system", "sampler", "CPU s", "calls", "R-hat", "settled", "ESS", "spread",
+                   "ESS / h", "with ttvfast-python, CPU h"):  # fmt: skip
+        table.add_column(column, justify="left" if column in ("system", "sampler") else "right")
+    for result in results:
+        for side, users in ((result.ours, ""), (result.peer, f"{result.users_seconds / 3600:.3g}")):
+            table.add_row(
+                result.system,
+                side.name,
+                f"{side.seconds:.0f}",
+                f"{side.n_call:.3g}",
+                f"{side.rhat:.4f}",
+                "yes" if side.settled else "no",
+                f"{side.ess:.0f}",
+                f"{side.spread:.2f}",
+                f"{side.per_hour:.3g}",
+                users,
             )
-            for place, matcher, _ in self.matchers
-        ]
+        if result.unmet:
+            table.add_row("", f"not met: {', '.join(result.unmet)}")
+    Console(width=140).print(table)
 
 
-class _Cartesian:
-    """A planet as ttvfast-python's function reads it, by the names of its attributes."""
-
-    def __init__(self, values: list[float]) -> None:
-        self.mass, *rest = values
-        names = ("period", "eccentricity", "inclination", "longnode", "argument", "mean_anomaly")
-        for name, value in zip(names, rest, strict=True):
-            setattr(self, name, value)
+def say(text: str) -> None:
+    """Tell how it goes."""
+    Console(stderr=True, soft_wrap=True).print(text, markup=False, highlight=False)
 
 
-def peer(campaign: Campaign, starts: list[np.ndarray], seconds: float) -> Outcome:
-    """Run emcee's default move for so many seconds of CPU, set-up excluded."""
-    problem = Problem.from_mapping(campaign.settings)
-    posterior = UsersLikelihood(problem, parse_table(campaign.inputs[TABLE_FILE]))
-    samplers = []
-    for index, start in enumerate(starts):
-        sampler = emcee.EnsembleSampler(*start.shape, posterior)
-        sampler.random_state = np.random.RandomState(index).get_state()
-        samplers.append([sampler, emcee.State(start)])
-    began, n_step = time.process_time(), 0
-    while time.process_time() - began < seconds:
-        for one in samplers:
-            # On a ridge as thin as this emcee takes walkers for linearly dependent.
-            one[1] = one[0].run_mcmc(one[1], 20, skip_initial_state_check=True)
-        n_step += 20
-    spent = time.process_time() - began
-    chains = np.array([sampler.get_chain(discard=n_step // 3) for sampler, _ in samplers])
-    n_call = sum(len(start) * (n_step + 1) for start in starts)
-    return judge("emcee stretch + ttvfast-python", spent, n_call, chains)
+def number(value: float) -> float | None:
+    """Return a number for JSON."""
+    return round(value, 2) if math.isfinite(value) else None
 
 
 def main() -> int:
-    """Run both and print a table; the last line is JSON."""
+    """Compare all systems, print a table; the last line is JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    default = HERE.parent / "examples" / "kepler-9.toml"
-    parser.add_argument("campaign", nargs="?", type=Path, default=default)
-    parser.add_argument("--peer-seconds", type=float, default=240.0, help="CPU time of the peer")
+    parser.add_argument("systems", nargs="*", default=list(DEFAULT))
+    parser.add_argument("--seeds", type=int, default=2, help="runs of each side")
+    parser.add_argument("--minutes", type=float, default=60.0, help="of one campaign, at most")
+    parser.add_argument("--peer-minutes", type=float, default=30.0, help="CPU of one run of emcee")
+    parser.add_argument(
+        "--ess", type=float, default=400.0, help="effective size that emcee ends at"
+    )
+    parser.add_argument("--directory", type=Path, default=ROOT / "build" / "sampling")
     options = parser.parse_args()
-    first, campaign, starts = ours(options.campaign)
-    second = peer(campaign, starts, options.peer_seconds)
-    table = Table(title=f"{campaign.title}: effective draws for an hour of CPU")
-    for column in ("sampler", "CPU s", "likelihoods", "us each", "R-hat", "bulk ESS", "ESS / h"):
-        table.add_column(column, justify="left" if column == "sampler" else "right")
-    for one in (first, second):
-        table.add_row(
-            one.name,
-            f"{one.seconds:.0f}",
-            f"{one.n_call}",
-            f"{one.seconds / one.n_call * 1e6:.0f}",
-            f"{one.rhat:.4f}",
-            f"{one.ess:.0f}",
-            f"{one.per_hour:.3g}",
-        )
-    Console(width=100).print(table)
-    ratio = first.per_hour / second.per_hour
-    print(json.dumps({"ess_per_cpu_hour_ratio": round(ratio, 1), "rhat": round(first.rhat, 4)}))
+    results: list[Compared] = []
+    failed: dict[str, str] = {}
+    for system in options.systems:
+        try:
+            results.append(compared(system, options))
+        except NotComputed as error:
+            failed[system] = str(error)
+            say(str(error))
+    show(results)
+    told = {
+        result.system: {
+            "ess_per_cpu_hour_ratio": number(result.ratio),
+            "with_users_likelihood": number(result.users_ratio),
+            "sampled": result.ours.settled,
+            "peer_rhat": number(result.peer.rhat),
+            "spread_over_stated": number(result.ours.spread),
+        }
+        for result in results
+    }
+    print(json.dumps({**told, "failed": failed}))
     return 0
 
 

@@ -73,6 +73,7 @@ def describe(campaign: Campaign) -> list[str]:
     return [
         f"{count} images onto {onto}, {min(settings['frames_per_unit'], count)} a unit.",
         f"Interpolation: {settings['method']}, {flux} conserved; output as {stored}.",
+        *settings.get("remarks", ()),
     ]
 
 

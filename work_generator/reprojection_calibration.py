@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
-from work_generator.sky.frame import Image, check_pixels, find_images, physical, read_raw
+from work_generator.sky.frame import (
+    Image,
+    check_pixels,
+    find_images,
+    physical,
+    read_raw,
+    thinned,
+)
+from work_generator.sky.observation import EXPOSURE_KEYS
 
 Floats = NDArray[np.float32]
 _LEAST_FLAT = 0.05
@@ -57,7 +65,7 @@ class Masters:
             if name == "flat":
                 values = _normalised(values, image)
             if name == "dark":
-                exposure = image.number("EXPTIME", "EXPOSURE")
+                exposure = image.number(*EXPOSURE_KEYS)
             for other, there in planes.items():
                 if there.shape != values.shape:
                     raise InputError(
@@ -100,20 +108,25 @@ class Masters:
         """
         if self.shape is None:
             return values
-        if values.shape != self.shape:
+        planes: dict[str, Floats] = {
+            name: thinned(plane, image.cell) for name, plane in self.planes.items()
+        }
+        if any(plane.shape != values.shape for plane in planes.values()):
             raise InputError(
                 f"{image.label} has {image.nx} x {image.ny} pixels, the master frames "
                 f"{self.shape[1]} x {self.shape[0]}: give masters of the same camera.",
                 path=image.path,
             )
-        planes = self.planes
         if "bias" in planes:
             values = values - planes["bias"]
         if "dark" in planes:
-            scale = self.dark_scale(image.number("EXPTIME", "EXPOSURE"))
-            values = values - np.float32(scale) * planes["dark"]
+            scale = self.dark_scale(image.number(*EXPOSURE_KEYS))
+            values = np.asarray(values - np.float32(scale) * planes["dark"], np.float32)
         if "flat" in planes:
-            values = values / planes["flat"]
+            flat = planes["flat"]
+            if image.cell is not None:  # a lamp has colours of its own
+                flat = flat / np.float32(np.nanmedian(flat))
+            values = np.asarray(values / flat, np.float32)
         return values
 
 

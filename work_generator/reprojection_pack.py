@@ -6,7 +6,7 @@ Pixels keep the bits that the camera wrote; what is compressed is compressed wit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from boinc_project.fits.cards import Card, card, parse_card
 from boinc_project.fits.writing import GZIP, RICE, FitsWriter, create_fits
 from work_generator.reprojection_calibration import Masters
+from work_generator.sky.colour import looks_mosaic, part_from, part_of
 from work_generator.sky.frame import (
     Image,
     Raw,
@@ -24,9 +25,11 @@ from work_generator.sky.frame import (
     find_images,
     physical,
     read_raw,
+    thinned,
 )
 from work_generator.sky.pixel_map import PixelMap
 from work_generator.sky.reference import cards_of, grid_header
+from work_generator.sky.sections import empty_border, sky_section
 
 KERNEL_FILE = "kernel.fits"
 CALIBRATION_FILE = "calibration.fits"
@@ -49,12 +52,15 @@ class Frame:
         bool (ny, nx): where the mask, or a weight or variance that says nothing, forbids pixels.
     variance : ndarray or None
         float32 (ny, nx), in the image's unit squared; 1 where `bad`.
+    remarks : tuple[str, ...]
+        Sentences about its pixels.
     """
 
     image: Image
     raw: Raw
     bad: NDArray[np.bool_] | None
     variance: NDArray[np.float32] | None
+    remarks: tuple[str, ...] = ()
 
     def values(self) -> NDArray[np.float32]:
         """Return pixels in the image's unit, NaN where bad."""
@@ -64,45 +70,91 @@ class Frame:
         return values
 
 
-def read_frame(stated: Mapping[str, Any]) -> Frame:
+def image_of(stated: Mapping[str, Any]) -> Image:
+    """Return the image that one of a campaign's ``images`` states, of one colour if it says which.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    (image,) = find_images(Path(stated["path"]), stated["hdu"])
+    return part_of(image, part_from(stated["part"])) if "part" in stated else image
+
+
+def read_frame(stated: Mapping[str, Any], blank: float | None = None) -> Frame:
     """Read a frame and its planes.
 
     Parameters
     ----------
     stated : Mapping
         One of a campaign's ``images``.
+    blank : float, optional
+        A value that says that nothing is known of a pixel.
 
     Raises
     ------
     InputError
         If something cannot be read, or says nothing.
     """
-    (image,) = find_images(Path(stated["path"]), stated["hdu"])
+    image = image_of(stated)
     raw = read_raw(image)
-    bad = variance = None
+    bad, remarks = _unseen(image, raw, blank)
+    variance = None
     if "mask" in stated:
-        mask, there = _plane(stated["mask"])
+        mask, there = _plane(stated["mask"], image)
         with np.errstate(invalid="ignore"):
-            bad = (mask != 0) if there.dtype.kind != "f" else ~(mask == 0)
+            bad = _either(bad, (mask != 0) if there.dtype.kind != "f" else ~(mask == 0))
     for name in ("weight", "variance"):
         if name in stated:
-            values, _ = _plane(stated[name])
+            values, _ = _plane(stated[name], image)
             known = np.isfinite(values) & (values > 0)
             variance = np.ones_like(values)
             with np.errstate(over="ignore", divide="ignore"):
                 variance[known] = values[known] if name == "variance" else 1 / values[known]
             known &= np.isfinite(variance)
             variance[~known] = 1
-            bad = ~known if bad is None else bad | ~known
-    frame = Frame(image, raw, bad, variance)
+            bad = _either(bad, ~known)
+    frame = Frame(image, raw, bad, variance, remarks)
     check_pixels(image, frame.values())
     return frame
 
 
-def _plane(stated: Mapping[str, Any]) -> tuple[NDArray[np.float32], Raw]:
-    (image,) = find_images(Path(stated["path"]), stated["hdu"])
-    raw = read_raw(image)
-    return physical(raw, image.scaling), raw
+def _unseen(
+    image: Image, raw: Raw, blank: float | None
+) -> tuple[NDArray[np.bool_] | None, tuple[str, ...]]:
+    """Return which pixels have not seen the sky, and remarks about borders."""
+    bad, remarks = None, []
+    section, _ = sky_section(image)
+    if section is not None:
+        bad = section.outside(raw.shape[-2:])
+    values = physical(raw, image.scaling)
+    if blank is not None:
+        bad = _either(bad, values == np.float32(blank))
+    border = empty_border(values if bad is None else np.where(bad, np.float32(np.nan), values))
+    if border is not None:
+        level = float(values[border][0])
+        remarks.append(f"Its border of {level:g} is taken as pixels that saw nothing.")
+        bad = _either(bad, border)
+    known = values if bad is None else np.where(bad, np.float32(np.nan), values)
+    if image.cell is None and image.layers == 1 and looks_mosaic(known):
+        remarks.append(
+            "Even and odd pixels have unlike levels of the sky: if it is a mosaic of colours that "
+            'its header does not state, write colour = "RGGB" or what the camera has.'
+        )
+    return bad, tuple(remarks)
+
+
+def _either(bad: NDArray[np.bool_] | None, more: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return more if bad is None else bad | more
+
+
+def _plane(stated: Mapping[str, Any], image: Image) -> tuple[NDArray[np.float32], Raw]:
+    (plane,) = find_images(Path(stated["path"]), stated["hdu"])
+    if plane.layers == image.layers:
+        plane = replace(plane, layer=image.layer)
+    raw = thinned(read_raw(plane), image.cell)
+    return physical(raw, plane.scaling), raw
 
 
 def write_frame(path: Path, frame: Frame, made: PixelMap, *, solved: bool = False) -> None:

@@ -103,7 +103,7 @@ def run(system: System, directory: Path, *, limit: float) -> Outcome:
             return stored
     directory.mkdir(parents=True, exist_ok=True)
     before = _spent(directory)
-    code, cpu, wall = _process(system, directory, limit - before["wall"])
+    code, cpu, wall = run_local(system.path, directory, limit - before["wall"])
     spent = {"cpu": before["cpu"] + cpu, "wall": before["wall"] + wall}
     (directory / "spent.json").write_text(json.dumps(spent), encoding="utf-8")
     if code in (-signal.SIGINT, 130):
@@ -137,9 +137,19 @@ def _spent(directory: Path) -> dict[str, float]:
     return {key: float(value) for key, value in json.loads(path.read_text()).items()}
 
 
-def _process(system: System, directory: Path, limit: float) -> tuple[int, float, float]:
-    """Run ``openastro campaign run-local``; return exit code, seconds of CPU and of wall time."""
-    command = [sys.executable, "-m", "server.cli", "campaign", "run-local", str(system.path)]
+def run_local(path: Path, directory: Path, limit: float) -> tuple[int, float, float]:
+    """Run ``openastro campaign run-local``; return exit code, seconds of CPU and of wall time.
+
+    Parameters
+    ----------
+    path : Path
+        Campaign file.
+    directory : Path
+        Of ``run``, the command's output, and of ``said.txt``, its words.
+    limit : float
+        Seconds of wall time after which it is interrupted; see `UNFINISHED`.
+    """
+    command = [sys.executable, "-m", "server.cli", "campaign", "run-local", str(path)]
     command += ["--jobs", "1", "--out", str(directory / "run")]
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     began = time.monotonic()

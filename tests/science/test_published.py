@@ -182,6 +182,7 @@ def test_the_published_draws_of_kepler_51_fit_as_well_as_draws_of_a_posterior_sh
     assert 13.0 < deviances.mean() - best < 20.0
 
 
+@pytest.mark.timeout(1200)
 def test_kepler_51_agrees_with_its_published_posterior() -> None:
     """Medians within 0.3 published sigma, widths within 25 %, for every published quantity.
 
@@ -202,6 +203,7 @@ def test_kepler_51_agrees_with_its_published_posterior() -> None:
         assert abs(0.5 * (our_high - our_low) / sigma - 1) < 0.25, name
 
 
+@pytest.mark.timeout(1200)
 def test_kepler_9_has_the_published_masses() -> None:
     """Borsato et al. 2019 and Dreizler & Ofir 2014 bracket 43 to 46 and 29 to 32 Earth masses."""
     merged, ours = posterior("kepler-9", 400, 9)

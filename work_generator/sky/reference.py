@@ -15,6 +15,7 @@ from astropy.wcs import WCS
 
 from boinc_project.errors import InputError
 from work_generator.sky.frame import find_images
+from work_generator.sky.header import mend_header
 from work_generator.sky.solution import Solution, make_solution, read_solution
 
 MAX_GRID_PIXELS = 400_000_000
@@ -181,4 +182,4 @@ def _text_header(path: Path) -> Any:
         except VerifyError as error:
             reason = str(error).strip().split("\n")[-1].rstrip(".")
             raise InputError(f"The reference {path} is no header: {reason}.", path=path) from error
-    return header
+        return mend_header(header)[0]

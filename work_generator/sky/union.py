@@ -13,6 +13,8 @@ from boinc_project.errors import InputError
 from work_generator.sky.reference import check_size, plain_grid
 from work_generator.sky.solution import Solution, make_solution
 
+UNION = "union"
+"""The setting ``cover`` of a grid that covers all frames."""
 MOST_DEGREES = 40.0
 """From the middle to the farthest edge: there a tangent plane stretches the sky to 1.7 times."""
 _EDGE = 17

@@ -1,0 +1,1 @@
+"""The parts of ``bench/ttv_sampling.py``: campaigns, peers, and one judge of both."""
