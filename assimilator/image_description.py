@@ -85,7 +85,9 @@ class Described:
             write_moc(directory / MOC_FILE, counts, size, self.footprint.grid, scale)
 
 
-def describe(campaign: Campaign, coadded: Coadded, planes: Planes) -> Described:
+def describe(
+    campaign: Campaign, coadded: Coadded, planes: Planes, *, several: bool = False
+) -> Described:
     """Return what is known of a stack.
 
     Parameters
@@ -97,6 +99,9 @@ def describe(campaign: Campaign, coadded: Coadded, planes: Planes) -> Described:
         The frames.
     planes : Planes
         The stack.
+    several : bool
+        Whether the campaign has images of several filters: stars of known magnitude are then those
+        of the image whose filter is called as their band.
     """
     matched = coadded.matched
     conserves = campaign.settings.get("flux", CONSERVES_FLUX) == CONSERVES_FLUX
@@ -110,11 +115,20 @@ def describe(campaign: Campaign, coadded: Coadded, planes: Planes) -> Described:
         return Described(seen, remarks=(f"{error.message} There is no catalogue.",))
     if not campaign.settings.get("catalogue", True):
         return Described(seen, footprint)
-    stars = campaign.inputs.get(TABLE_FILE)
     try:
         sources = find_sources(planes, gain=seen.gain, saturation=seen.saturation)
     except ValueError as error:
         return Described(seen, footprint, remarks=(f"There is no catalogue: {error}.",))
-    catalogue = make_catalogue(sources, footprint, None if stars is None else Standards.read(stars))
+    stars = _standards(campaign, seen.filter if several else None)
+    catalogue = make_catalogue(sources, footprint, stars)
     remarks = (catalogue.remark,) if catalogue.remark else ()
     return Described(seen, footprint, catalogue, remarks)
+
+
+def _standards(campaign: Campaign, of_filter: str | None) -> Standards | None:
+    """Return the campaign's stars of known magnitude, if they are of this filter or it has one."""
+    table = campaign.inputs.get(TABLE_FILE)
+    if table is None:
+        return None
+    stars = Standards.read(table)
+    return stars if of_filter in (None, stars.band) else None

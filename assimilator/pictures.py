@@ -101,7 +101,12 @@ def saved(drawn: Image.Image) -> bytes:
 
 def preview(image: Floats, marks: Marks | None = None) -> bytes:
     """Return a shrunk stack as PNG; `marks` say where on the sky it is."""
-    drawn = _enlarged(picture(stretch(image)))
+    return marked(stretch(image), marks)
+
+
+def marked(rgb: NDArray[np.uint8], marks: Marks | None) -> bytes:
+    """Return a picture as PNG, enlarged if it is small, and labelled."""
+    drawn = _enlarged(picture(rgb))
     if marks is not None:
         draw_marks(drawn, marks)
     return saved(drawn)

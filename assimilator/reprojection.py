@@ -61,10 +61,13 @@ def merge(
     with closing(OpenOutputs()) as opened:
         sources = [source for one in ordered for source in sources_of(campaign, one, grid, opened)]
         units = tuple(_entry(one, opened) for one in ordered)
-        for name, group in by_filter(sources, _filters(ordered), options.filters):
+        groups = by_filter(sources, _filters(ordered), options.filters)
+        for name, group in groups:
             planes = Planes(grid, scratch)
             coadded = coadd(group, grid, options, planes, scratch=scratch) if group else None
-            described = Described() if coadded is None else describe(campaign, coadded, planes)
+            described = Described()
+            if coadded is not None:
+                described = describe(campaign, coadded, planes, several=len(groups) > 1)
             image = ImageProduct(
                 campaign=campaign,
                 options=options,

@@ -91,7 +91,7 @@ def _frame_table(frames: list[FrameView]) -> Table:
             Text(one.name),
             _number(one.exposure),
             _scale(one),
-            str(one.n_star),
+            str(one.n_star or "-"),
             _percent(one.weight_share),
             Text(one.remark),
         )

@@ -18,10 +18,11 @@ from astropy.time import Time
 from astropy.wcs import WCS
 
 from assimilator.image_header import StackedFrame, date_text, grid_cards, history_cards
+from assimilator.outputs import Canonical
 from assimilator.reprojection import merge
 from boinc_project.campaign import Campaign
 from tests.conftest import missing
-from tests.reprojected import campaign, canonicals
+from tests.reprojected import campaign, canonicals, unit_of, write_output
 from tests.sky_frames import Exposure, Field
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -69,8 +70,6 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("product")
     for one in named:  # the output repeats the digest of its unit
         one.path.unlink()
-    from tests.reprojected import write_output
-
     for one, (source, _) in zip(named, made, strict=True):
         write_output(one.path, one.unit, [source.frame])
     merge(of, named, created_at=NOW).write(path)
@@ -150,6 +149,27 @@ def test_a_table_of_another_field_gives_no_zero_point_but_a_reason(tmp_path: Pat
     product = merge(of, canonicals(of, tmp_path, [frame]), created_at=NOW)
     assert product.summary()["zero_point"] is None
     assert any("zero point was not measured: 0 good" in one for one in product.summary()["remarks"])
+
+
+def test_stars_of_a_band_are_those_of_its_filter(tmp_path: Path) -> None:
+    of = described(campaign(200, 2))
+    made = []
+    for number, name in enumerate(("r", "Ha")):
+        frame = FIELD.expose(number, Exposure())[0].frame
+        unit = unit_of(of, number, [frame])
+        (entry,) = unit.settings["frames"]
+        unit = replace(unit, settings={**unit.settings, "frames": [{**entry, "filter": name}]})
+        path = write_output(tmp_path / f"{number}.fits", unit, [frame])
+        made.append(
+            Canonical(unit=unit, path=path, workunit=unit.name, app_version=100, platform="x",
+                      result="", quorum="", n_agreeing=2)
+        )  # fmt: skip
+    summary = merge(of, made, created_at=NOW).summary()
+    points = {each["filter"]: each["zero_point"] for each in summary["filters"]}
+    assert points["r"]["value"] == pytest.approx(ZERO_POINT, abs=0.02)
+    assert points["Ha"] is None
+    assert (summary["zero_point"], summary["observation"]) == (None, None)
+    assert summary["n_source"] == 2 * FIELD.n_star
 
 
 def test_a_campaign_may_do_without_a_catalogue(tmp_path: Path) -> None:
