@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from boinc_project.campaign import Campaign, Progress, StopRule
 from boinc_project.errors import ConfigError
@@ -14,6 +14,9 @@ from boinc_project.unit import Unit
 from work_generator.estimate import Cost
 from work_generator.extension import Extension
 from work_generator.toml_source import TomlTable
+
+if TYPE_CHECKING:  # images have no populations, and need not import what reads them
+    from boinc_project.population_output import PopulationOutput
 
 _MODULES = {
     "reprojection": "work_generator.reprojection",
@@ -60,6 +63,16 @@ class AppPlanner(Protocol):
         Large inputs are put into `store`. Without one, an app that has such prepares as much as is
         needed to plan its first unit and to say what it costs.
         """
+
+    def preparing(self, campaign: Campaign) -> tuple[Unit, ...]:
+        """Return the units to compute before the campaign can be planned, the preparation first.
+
+        Those after it are of generation 0, and need no preparation. Empty if the campaign is
+        prepared, or if `prepare` computes no unit.
+        """
+
+    def prepared_from(self, campaign: Campaign, output: PopulationOutput) -> Campaign:
+        """Return the campaign, prepared from the output of the first unit of `preparing`."""
 
     def describe(self, campaign: Campaign) -> list[str]:
         """Say what the campaign computes, in a few lines for people."""
