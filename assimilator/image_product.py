@@ -17,12 +17,20 @@ from assimilator.coadd.flags import Flag
 from assimilator.coadd.options import Options
 from assimilator.coadd.stack import Coadded
 from assimilator.directory import write_product
+from assimilator.image_description import Described
 from assimilator.image_files import write_image_files
+from assimilator.image_header import (
+    ImageHeaders,
+    StackedFrame,
+    grid_cards,
+    history_cards,
+    observation_cards,
+    product_cards,
+)
 from assimilator.image_planes import Planes
 from assimilator.outputs import Rejected
 from assimilator.provenance import provenance
 from boinc_project.campaign import Campaign
-from boinc_project.fits.cards import Card, card, parse_card
 
 KIND = "image"
 """What ``kind`` of a summary says of an image; a posterior's summary has no such key."""
@@ -96,6 +104,8 @@ class ImageProduct:
         How it was co-added.
     coadded : Coadded or None
         The frames, and how they were matched; None if there are none.
+    described : Described
+        When, of what and where it is, and the catalogue of its sources.
     planes : Planes
         The stack; its scratch files are there for as long as the product is in use.
     statistics : Statistics
@@ -113,6 +123,7 @@ class ImageProduct:
     campaign: Campaign
     options: Options
     coadded: Coadded | None
+    described: Described
     planes: Planes
     statistics: Statistics
     units: tuple[dict[str, Any], ...]
@@ -198,6 +209,7 @@ class ImageProduct:
             "grid": {"nx": grid.nx, "ny": grid.ny},
             "covered_fraction": found.n_pixel / (grid.nx * grid.ny),
             "exposure_s": sum(one.exposure for one in self._sources()),
+            **self.described.summary(),
             "frames_deepest": found.deepest,
             "depth": found.depth,
             "rejected_fraction": found.n_rejected / values if values else 0.0,
@@ -237,32 +249,44 @@ class ImageProduct:
     def write_files(self, directory: Path) -> None:
         """Write the images and pictures into a directory; nothing if there are no frames."""
         if self.n_frame:
-            write_image_files(directory, self.planes, self._wcs(), self._about())
+            headers = self._headers()
+            write_image_files(directory, self.planes, headers)
+            self.described.write(directory, self.planes, headers)
             self._write_pictures(directory)
 
     def _write_pictures(self, directory: Path) -> None:
-        # Matplotlib takes a second to import; only who writes a product needs it.
+        # The library of pictures takes a while to import; only who writes a product needs it.
         from assimilator.pictures import coverage_plot, preview, shrink
 
         grid = self.planes.grid
         image, count = (
             shrink(self.planes.rows(name), grid.nx, grid.ny) for name in ("image", "count")
         )
-        (directory / "preview.png").write_bytes(preview(image))
+        (directory / "preview.png").write_bytes(preview(image, self.described.marks(grid)))
         plot = coverage_plot(count, self.campaign.title, (grid.nx, grid.ny))
         (directory / "coverage.png").write_bytes(plot)
 
-    def _wcs(self) -> list[Card]:
-        return [parse_card(text) for text in self.campaign.settings["grid"].get("cards", ())]
+    def _headers(self) -> ImageHeaders:
+        seen = self.described.seen
+        assert seen is not None  # there are frames
+        return ImageHeaders(
+            product=product_cards(self.campaign.name, self.digest, self.n_frame, self.created_at),
+            observation=observation_cards(seen, self.described.zero_point),
+            history=list(history_cards(self._stacked())),
+            grid=grid_cards(self.campaign.settings["grid"].get("cards", ())),
+            seen=seen,
+        )
 
-    def _about(self) -> list[Card]:
+    def _stacked(self) -> list[StackedFrame]:
+        if self.coadded is None:
+            return []
+        matched = self.coadded.matched
+        total = float(matched.weight.sum())
         return [
-            card("OACAMPGN", self.campaign.name, "campaign"),
-            card("OADIGEST", self.digest, "of all planes"),
-            card("OANFRAME", self.n_frame, "frames"),
-            card("EXPTIME", float(sum(one.exposure for one in self._sources())), "s, sum"),
-            *([card("FILTER", self.filter)] if self.filter else []),
-            card("DATE", self.created_at.strftime("%Y-%m-%dT%H:%M:%S")),
+            StackedFrame(source.frame.name, scale.value, float(weight) / total)
+            for source, scale, weight in zip(
+                self.coadded.sources, matched.scales, matched.weight, strict=True
+            )
         ]
 
     def _sources(self) -> Sequence[Any]:
@@ -310,7 +334,7 @@ class ImageProduct:
         """Say what a user of the image should know, one sentence each."""
         if self.coadded is None:
             return []
-        found, matched = [], self.coadded.matched
+        found, matched = list(self.described.remarks), self.coadded.matched
         unmeasured = [
             source.frame.name
             for source, scale in zip(self.coadded.sources, matched.scales, strict=True)

@@ -53,6 +53,8 @@ _MOST_BYTES_OF_STEPS = 4.5
 """Of pixels that cannot be compressed at all: what an upload may have."""
 _MOST_BYTES_OF_FLOATS = 8.5
 _OVERHEAD = 100_000
+_CHOSEN = {"frame": "the grid of the best of them", "union": "a grid that covers all of them"}
+"""A grid that is yet to be chosen, by the setting ``cover``."""
 
 
 def describe(campaign: Campaign) -> list[str]:
@@ -60,7 +62,7 @@ def describe(campaign: Campaign) -> list[str]:
     settings = campaign.settings
     count = len(settings.get("frames") or settings["images"])
     grid = settings["grid"]
-    onto = "the grid of the best of them" if grid is None else f"a grid of {_size(grid)}"
+    onto = f"a grid of {_size(grid)}" if grid else _CHOSEN[settings.get("cover", "frame")]
     output = settings["output"]
     stored = (
         f"steps of {output['step_sigma']:g} of the sky's noise"

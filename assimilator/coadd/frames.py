@@ -11,12 +11,14 @@ import hashlib
 import struct
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from assimilator.observation import Observation
 
 Floats = NDArray[np.float32]
 
@@ -74,6 +76,8 @@ class Source:
         Pixel value from which a star's flux is not believed; infinite if it is not known.
     tile_rows : int
         Rows that are decoded together; 1 if any row costs the same.
+    observation : Observation
+        What its header says: for the header of the product.
     """
 
     frame: Frame
@@ -81,6 +85,7 @@ class Source:
     exposure: float = 0.0
     saturation: float = float("inf")
     tile_rows: int = 1
+    observation: Observation = field(default_factory=Observation)
 
     @property
     def digest(self) -> str:

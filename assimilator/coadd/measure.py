@@ -174,7 +174,8 @@ def _scale(
     options: Options,
 ) -> FluxScale:
     if place == reference:
-        return FluxScale(1.0, 0.0, 0, "The reference.")
+        n_star = int(np.isfinite(growths[reference][:, radius]).sum())
+        return FluxScale(1.0, 0.0, n_star, "The reference.")
     if options.flux == "none":
         return FluxScale(1.0, None, 0, "Fluxes were to be left as they are.")
     noises = tuple(math.sqrt(sources[one].sky_variance) for one in (reference, place))

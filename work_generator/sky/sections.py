@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from work_generator.sky.frame import Image
 
@@ -118,6 +117,8 @@ def empty_border(values: NDArray[np.float32]) -> Mask | None:
 
 def _at_the_edge(same: Mask) -> Mask:
     """Return the parts of a mask at the edge that are `_OPENING` pixels thick, or whole rows."""
+    from scipy import ndimage  # hardly any frame has a border, and it takes long to import
+
     square = np.ones((_OPENING, _OPENING), dtype=bool)
     thick = ndimage.binary_opening(np.pad(same, _OPENING, mode="edge"), square)
     thick = thick[_OPENING:-_OPENING, _OPENING:-_OPENING] & same

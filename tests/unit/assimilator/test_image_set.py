@@ -58,6 +58,13 @@ def test_each_filter_has_files_of_its_own(directory: Path) -> None:
     names = {"H_alpha_6563_40", "r"}
     expected = {f"{plane}-{name}.fits" for plane in PLANES for name in names}
     expected |= {f"{picture}-{name}.png" for picture in ("preview", "coverage") for name in names}
+    expected |= {
+        f"{stem}-{name}.{suffix}"
+        for stem, suffix in (
+            ("catalogue", "ecsv"), ("catalogue", "fits"), ("coverage.moc", "fits"),
+        )
+        for name in names
+    }  # fmt: skip
     expected |= {"preview.png", "coverage.png", "summary.json", "provenance.json"}
     assert {path.name for path in directory.iterdir()} == expected
 

@@ -34,7 +34,8 @@ HOWS = [
 ]
 FILES = {
     "image.fits", "weight.fits", "variance.fits", "count.fits", "rejected.fits", "flags.fits",
-    "preview.png", "coverage.png", "summary.json", "provenance.json",
+    "preview.png", "coverage.png", "coverage.moc.fits", "catalogue.ecsv", "catalogue.fits",
+    "summary.json", "provenance.json",
 }  # fmt: skip
 LOST = Rejected("field_g0_u001", "field_g0_u001_1", "invalid", "Tile 3 is not what was computed.")
 
@@ -89,7 +90,9 @@ def test_the_image_has_the_coordinates_of_the_grid(directory: Path) -> None:
     with open_fits(directory / "image.fits") as file:
         header = file["SCI"].header
         assert (header.text("CTYPE1"), header.number("CRVAL1")) == ("RA---TAN", 150.0)
-        assert file.hdus[0].header.number("EXPTIME") == 180.0
+        # Fluxes are those of the reference, which came in its own time.
+        assert file.hdus[0].header.number("EXPTIME") == 60.0
+        assert file.hdus[0].header.number("TEXPTIME") == 180.0
 
 
 def test_the_summary_says_what_it_is_made_of(directory: Path, product: ImageProduct) -> None:
