@@ -13,11 +13,10 @@ from apps.ttv.population.refining import look_at
 from apps.ttv.population.target import Target
 from boinc_project.campaign import Campaign, Progress
 from tests.unit.work_generator.ttv_cases import FILE, rows, table
-from work_generator import nested
+from work_generator import nested, ttv
 from work_generator.campaign_file import load_campaign
-from work_generator.pilot import Pilot, fly
-from work_generator.preparation import for_search, search
-from work_generator.ttv_file import posterior_of
+from work_generator.pilot import Pilot
+from work_generator.preparation import Flown, computed, read_output
 
 DATA = Path(__file__).parents[1] / "data" / "ttv"
 
@@ -60,10 +59,9 @@ def campaign_of(directory: Path, file: str, text: str) -> Campaign:
     return load_campaign(directory / "case.toml")
 
 
-def flown(campaign: Campaign) -> Pilot:
-    modes, _ = search(campaign, np.random.default_rng(1))
-    posterior = posterior_of(for_search(campaign.settings), campaign.inputs)
-    return fly(posterior, modes, np.random.SeedSequence(1))
+def flown(campaign: Campaign) -> Flown:
+    (unit, _) = ttv.preparing(campaign)
+    return read_output(campaign, unit, computed(campaign, unit))
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +69,8 @@ def ridge(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pilot, Posterior]:
     """Return the pilot of 19 transits that leave both masses open along a line."""
     directory = tmp_path_factory.mktemp("ridge")
     campaign = campaign_of(directory, RIDGE, (DATA / "ridge.csv").read_text())
-    posterior = posterior_of(for_search(campaign.settings), campaign.inputs)
-    return flown(campaign), posterior
+    done = flown(campaign)
+    return done.pilot, done.posterior
 
 
 def width_ratios(ridge: tuple[Pilot, Posterior]) -> dict[str, float]:
