@@ -43,6 +43,9 @@ _COMPARED = 8_000
 # Draws that proposals for chains are fitted to.
 _FITTED = 8_000
 
+# Power of importance weights that gives draws between a proposal and the posterior.
+_BETWEEN = 0.5
+
 Array = NDArray[np.float64]
 
 
@@ -251,21 +254,39 @@ def _fit(
 def _wide(
     draws: _Draws, output: PopulationOutput, log_z: float, random: np.random.RandomState
 ) -> Array:
-    """Return points to begin chains at: of the posterior to the power 1/2, if that can be had.
+    """Return points to begin chains at: wider than the posterior in every parameter.
 
-    The population passed that power on its way, if its evidence says that it has found the
-    posterior. Else importance draws are weighed by it, or by a larger one.
+    One half is of the posterior to the power 1/2, which the population passed on its way, if its
+    evidence says that it has found the posterior; else importance draws are weighed by it, or by a
+    larger one. At that power the prior may draw parameters to one side, so that they are narrower
+    than the posterior. The other half therefore lies between posterior and proposal, whose tails
+    are heavier, if enough draws are effective there.
     """
-    sound = np.abs(output.island_log_z - log_z) <= _SETTLED
-    if sound.any():
-        wide = output.wide[sound].reshape(-1, output.wide.shape[2])
-        chosen = random.permutation(len(wide))[:MOST_WIDE]
-        return np.asarray(wide[chosen])
     possible = np.isfinite(draws.logs)
     y, points, logs = draws.y[possible], draws.points[possible], draws.logs[possible]
-    gains = draws.gains[possible]
-    for power in (0.5, 0.75, 1.0):
-        tempered = logs - (1.0 - power) * gains
-        if kish(tempered) >= TRUSTED_EFFECTIVE or power == 1.0:
-            return np.asarray(points[picked(y, tempered, MOST_WIDE, random)])
-    raise AssertionError("the last power is taken in any case")
+    half = _of_half_power(output, log_z, random)
+    if half is None:
+        gains = draws.gains[possible]
+        for power in (0.5, 0.75, 1.0):
+            tempered = logs - (1.0 - power) * gains
+            if kish(tempered) >= TRUSTED_EFFECTIVE or power == 1.0:
+                half = points[picked(y, tempered, MOST_WIDE, random)]
+                break
+    assert half is not None
+    between = _BETWEEN * logs
+    if kish(between) < TRUSTED_EFFECTIVE:
+        return half
+    others = points[picked(y, between, MOST_WIDE // 2, random)]
+    joined = np.concatenate([half[: MOST_WIDE - len(others)], others])
+    return np.asarray(joined[random.permutation(len(joined))])
+
+
+def _of_half_power(
+    output: PopulationOutput, log_z: float, random: np.random.RandomState
+) -> Array | None:
+    """Return points of the islands that have arrived, in any order; None if none has."""
+    sound = np.abs(output.island_log_z - log_z) <= _SETTLED
+    if not sound.any():
+        return None
+    wide = output.wide[sound].reshape(-1, output.wide.shape[2])
+    return np.asarray(wide[random.permutation(len(wide))[:MOST_WIDE]])

@@ -123,7 +123,8 @@ class Coordinates:
         for line in self._lines:
             line.begin(centers)
         possible = np.flatnonzero(np.isfinite(centers).all(axis=1))
-        centers[possible] = self._corrected(centers[possible])
+        if len(possible):
+            centers[possible] = self._corrected(centers[possible])
         return centers
 
     def _corrected(self, centers: Array) -> Array:

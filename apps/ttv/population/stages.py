@@ -154,17 +154,26 @@ class UnitComputer:
         corrections = self.settings.corrections
         if corrections is None:
             posterior = Posterior(with_step(self.settings.problem, outcome.step), self.table)
-            corrections = choose_corrections(posterior, np.random.Generator(step_bits(key, 1)))
+            rng = np.random.Generator(step_bits(key, 1))
+            corrections = choose_corrections(posterior, rng, _peaks(outcome))
         state.n_call, state.corrections = journal.n_call, corrections
         state.outcome, state.journal = outcome, Journal()
 
     def _make_computer(self, outcome: Outcome, corrections: int) -> Computer:
         problem = with_step(self.settings.problem, outcome.step)
-        peaks = Peaks(
-            np.array([mode.params for mode in outcome.modes]),
-            np.array([mode.covariance for mode in outcome.modes]),
-        )
         islands = Islands(
-            problem, self.settings.n_island, self.settings.n_point, corrections, peaks
+            problem,
+            self.settings.n_island,
+            self.settings.n_point,
+            corrections,
+            _peaks(outcome),
         )
         return Computer(islands, Posterior(problem, self.table), self._seed, self._poll)
+
+
+def _peaks(outcome: Outcome) -> Peaks:
+    """Return the modes of a search as peaks, best first."""
+    return Peaks(
+        np.array([mode.params for mode in outcome.modes]),
+        np.array([mode.covariance for mode in outcome.modes]),
+    )

@@ -12,13 +12,24 @@ from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population.corrections import MOST, choose_corrections
 from apps.ttv.population.importance import largest_power
+from apps.ttv.population.settings import Peaks
 from apps.ttv.population.target import Target
+from apps.ttv.search.modes import find_modes
 from apps.ttv.settings import Parameter
 from tests.unit.work_generator.timing_case import DATA, pair, uniform
 
 
 def chosen(posterior: Posterior, seed: int = 1) -> int:
     return choose_corrections(posterior, np.random.default_rng(seed))
+
+
+def peaks_of(posterior: Posterior) -> Peaks:
+    """Return the modes that a short search finds."""
+    searched = find_modes(posterior.problem, posterior.table, np.random.default_rng(1), n_start=24)
+    return Peaks(
+        np.array([mode.params for mode in searched.modes]),
+        np.array([mode.covariance for mode in searched.modes]),
+    )
 
 
 def sharper(name: str, factor: float) -> bytes:
@@ -90,3 +101,21 @@ def test_without_a_free_ephemeris_there_is_nothing_to_correct() -> None:
 def test_the_number_follows_from_the_generator(seed: int) -> None:
     posterior = pair("five.csv", mass=uniform(0.0, 3.0))
     assert chosen(posterior, seed) == chosen(posterior, seed)
+
+
+def test_around_a_peak_of_heavy_planets_more_corrections_are_needed() -> None:
+    """Scatter that no polynomial straightens decides: 1 standard error for one correction."""
+    heavy = pair("pair.csv")
+    peaks = peaks_of(heavy)
+    assert chosen(heavy) == 1
+    number = choose_corrections(heavy, np.random.default_rng(1), peaks)
+    assert 2 <= number <= 3
+    light = pair("pair.csv", mass=uniform(0.0, 0.3))
+    assert choose_corrections(light, np.random.default_rng(1), peaks_of(light)) <= number
+
+
+def test_a_peak_whose_approximation_has_no_model_says_nothing() -> None:
+    posterior = pair("pair.csv")
+    peaks = peaks_of(posterior)
+    wrong = Peaks(peaks.points, peaks.covariances * 1e6)
+    assert choose_corrections(posterior, np.random.default_rng(1), wrong) == chosen(posterior)
