@@ -187,7 +187,7 @@ def _loading(settings: ReprojectionSettings, frame: FrameSettings, pixels: Image
         dark_scale=settings.calibration.dark_scale(frame.exposure_s),
         inverse_gain=1.0 / variance.gain if is_ccd else None,
         read_variance=(variance.read_noise / variance.gain) ** 2 if is_ccd else None,
-        repeat_edge=settings.method == "bilinear",
+        repeat_edge=frame.method == "bilinear",
     )
 
 
