@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from apps.reprojection.engine import AREA_METHODS
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
@@ -22,6 +23,7 @@ from work_generator.extension import Extension
 from work_generator.reference import REFERENCE_FPOPS
 from work_generator.reprojection_extend import find_new, with_new
 from work_generator.reprojection_file import SECTIONS, read_sections, read_stop
+from work_generator.reprojection_method import remarks
 from work_generator.reprojection_prepare import look_and_pack
 from work_generator.reprojection_speed import seconds_per_pixel
 
@@ -35,6 +37,8 @@ PREPARING = "Looking at the images"
 CALLS = "Pixels of the grid"
 MIN_APP_VERSION = 100
 """The first version of ``reprojection``."""
+MIN_AREA_VERSION = 101
+"""The first one that averages over the area of output pixels."""
 REFERENCE_SECONDS = {"steps": 5.5e-8, "float": 1.4e-7}
 """CPU seconds of a pixel of the grid on the reference host, by the kind of output.
 
@@ -88,6 +92,7 @@ def preparation(campaign: Campaign) -> list[str]:
         f"Pixel maps: steps of {min(maps)} to {max(maps)} pixels, right to {max(errors):.1g} "
         f"pixels; {dense} of {len(frames)} dense.",
     ]
+    lines += remarks(settings["method"], frames)
     if widths:
         lines.append(f"Stars: {min(widths):.1f} to {max(widths):.1f} arcseconds FWHM.")
     # A plan looks at the first unit alone: the others are taken to be like it.
@@ -255,20 +260,22 @@ def _unit(campaign: Campaign, index: int, group: Sequence[Mapping[str, Any]]) ->
     settings = campaign.settings
     names = [f"frame_{number:02d}.fits" for number in range(len(group))]
     frames = [
-        {**{key: frame[key] for key in _OF_UNIT}, "input": name}
+        {**{key: frame[key] for key in _OF_UNIT if key in frame}, "input": name}
         for name, frame in zip(names, group, strict=True)
     ]
     inputs = {name: frame["sha256"] for name, frame in zip(names, group, strict=True)}
     keys = ("grid", "method", "flux", "tile", "output", "digest_only")
+    is_new = any(frame["method"] in AREA_METHODS for frame in frames)
     return Unit(
         app=campaign.app,
-        min_app_version=MIN_APP_VERSION,
+        min_app_version=MIN_AREA_VERSION if is_new else MIN_APP_VERSION,
         campaign=campaign.name,
         campaign_seed=campaign.seed,
         generation=0,
         index=index,
         settings={
             **{key: settings[key] for key in keys},
+            "pixfrac": settings.get("pixfrac", 1.0),
             "frames": frames,
             "calibrate": settings["calibrate"],
         },
@@ -278,7 +285,7 @@ def _unit(campaign: Campaign, index: int, group: Sequence[Mapping[str, Any]]) ->
 
 _OF_UNIT = (
     "name", "x0", "y0", "nx", "ny", "noise", "sky", "variance", "exposure_s", "filter",
-    "saturation",
+    "saturation", "method", "area",
 )  # fmt: skip
 
 

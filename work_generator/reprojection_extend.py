@@ -30,8 +30,13 @@ MAY_GROW: frozenset[KeyPath] = frozenset(
     {("images", "files"), *(("images", plane, "files") for plane in PLANES)}
 )
 """Keys of a campaign file that an extension changes."""
-_KEPT = ("ccd", "method", "flux", "tile", "output", "digest_only", "coadd", "shared", "calibrate")
+_KEPT = (
+    "ccd", "method", "pixfrac", "flux", "tile", "output", "digest_only", "coadd", "shared",
+    "calibrate",
+)  # fmt: skip
 """Settings that must come out of the same file as they did before."""
+_BEFORE = {"pixfrac": 1.0}
+"""Settings that campaigns of before do not have, as they were."""
 _RULE = "an extension adds images to [images] and changes nothing else"
 
 
@@ -128,7 +133,7 @@ def with_new(
     }
     packed = look_and_pack(replace(edited, settings=stated), progress, store, found.images)
     for key in _KEPT:
-        if canonical_json(packed.settings[key]) != canonical_json(old[key]):
+        if canonical_json(packed.settings[key]) != canonical_json(old.get(key, _BEFORE.get(key))):
             raise InputError(
                 f"The campaign {campaign.name} was issued by another version of this software, "
                 f"which had another {key!r}: issue a new campaign with all images.",

@@ -22,7 +22,7 @@ from work_generator.sky.window import find_window
 from work_generator.toml_source import TomlTable
 
 SECTIONS = ("images", "calibration", "reference", "reproject", "coadd")
-METHODS = ("lanczos3", "bilinear", "cubic", "reproject")
+METHODS = ("lanczos3", "bilinear", "cubic", "area", "drizzle", "reproject")
 FLUX = ("conserve", "surface_brightness")
 OUTPUTS = ("steps", "float")
 BACKGROUNDS = ("plane", "none", "offset", "quadratic")
@@ -31,6 +31,11 @@ CALIBRATION = ("bias", "dark", "flat")
 FRAMES_FILE = "frames.json"
 """Which files a campaign is made of, and their digests; not sent to anybody."""
 
+_REPROJECT_KEYS = (
+    "method", "pixfrac", "flux", "tile", "output", "step_sigma", "frames_per_unit", "digest_only",
+)  # fmt: skip
+_LEAST_PIXFRAC = 0.01
+"""Of smaller drops hardly any grid pixel meets one."""
 UNIT_BYTES = 75_000_000
 """Bytes of pixels that a unit downloads if the file does not say how many frames it has: a minute
 at 10 Mbit/s. More frames a unit save requests to the scheduler, and cost more when one is lost."""
@@ -209,8 +214,7 @@ def _calibration(root: TomlTable, directory: Path) -> dict[str, str]:
 
 
 def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
-    keys = ("method", "flux", "tile", "output", "step_sigma", "frames_per_unit", "digest_only")
-    table = root.optional_table("reproject", keys)
+    table = root.optional_table("reproject", _REPROJECT_KEYS)
     output = one_of(table, "output", OUTPUTS)
     told: dict[str, Any] = {"kind": output}
     if output == "steps":
@@ -225,8 +229,10 @@ def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
     tile = table.integer("tile", low=64, high=2048, default=256)
     if tile % 64:
         table.fail("tile", f"tile = {tile} must be a multiple of 64: write {tile // 64 * 64 or 64}")
+    method = one_of(table, "method", METHODS)
     return {
-        "method": one_of(table, "method", METHODS),
+        "method": method,
+        "pixfrac": _pixfrac(table, method),
         "flux": one_of(table, "flux", FLUX),
         "tile": tile,
         "output": told,
@@ -235,6 +241,19 @@ def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
         ),
         "digest_only": table.boolean("digest_only", default=False),
     }
+
+
+def _pixfrac(table: TomlTable, method: str) -> float:
+    if "pixfrac" not in table:
+        return 1.0
+    if method != "drizzle":
+        table.fail("pixfrac", 'pixfrac is for method = "drizzle": remove it')
+    pixfrac = table.positive("pixfrac")
+    if not _LEAST_PIXFRAC <= pixfrac <= 1:
+        table.fail(
+            "pixfrac", f"pixfrac = {pixfrac:g} is out of range: write {_LEAST_PIXFRAC:g} to 1"
+        )
+    return pixfrac
 
 
 def _frames_per_unit(listed: list[Listed]) -> int:

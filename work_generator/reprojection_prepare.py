@@ -16,6 +16,7 @@ from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore, StoredInput
 from work_generator.reprojection_calibration import Masters
+from work_generator.reprojection_method import choose_method
 from work_generator.reprojection_pack import (
     CALIBRATION_FILE,
     KERNEL_FILE,
@@ -29,7 +30,7 @@ from work_generator.sky.pixel_map import make_map
 from work_generator.sky.quality import seeing, sky_noise
 from work_generator.sky.reference import cards_of, check_size, choose, grid_of, plain_grid
 from work_generator.sky.solution import Solution, read_solution
-from work_generator.sky.window import coverage, find_window, mean_area, transform
+from work_generator.sky.window import coverage, find_window, mean_scale, transform
 
 _SURVEYED = 50
 """Frames that are looked at to choose a reference; of more, so many at equal distances."""
@@ -193,7 +194,8 @@ def _pack(
             path=frame.image.path,
         )
     stored = store.add(lambda path: write_frame(path, frame, made, solved=solved))
-    area = mean_area(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
+    area, stretch = mean_scale(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
+    method = choose_method(settings["method"], stretch, frame.image.label)
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
     factor = area if settings["flux"] == "conserve" else 1.0
     exposure = frame.image.number("EXPTIME", "EXPOSURE")
@@ -215,6 +217,8 @@ def _pack(
         "map_error": made.error,
         "seeing": seen.seeing,
         "area": area,
+        "stretch": stretch,
+        "method": method,
     }
     return entry, stored
 

@@ -106,7 +106,7 @@ def band_of(frame: Frame, tiling: Tiling, number: int) -> Band:
     return _band(tiling, (number,), _needs(frame, tiling, (number,)))
 
 
-def capacity(frame: Frame, order: list[Band]) -> int:
+def capacity(frame: Frame, order: Sequence[Band]) -> int:
     """Return the frame rows that are in memory at once, and some, so that they move less often."""
     most = _most_rows(order) + frame.pixels.tile_shape[0]
     return min(most + most // 4, frame.height + 2 * MARGIN_ROWS)
