@@ -17,12 +17,9 @@ from apps.reprojection.operations import credit_flop
 from apps.reprojection.settings import ReprojectionSettings
 from apps.reprojection.tiles import compute_tiles
 from boinc_project.errors import UnitError
-from boinc_project.fits.files import open_fits
-from boinc_project.fits.images import Image
 from tests.reprojection_units import (
     bent,
     frame_settings,
-    make_unit,
     seal_unit,
     sky,
     unit_settings,
@@ -169,3 +166,140 @@ def test_weights_are_shared_areas(
     assert good.mean() > 0.1
     np.testing.assert_allclose(values[good], wanted[good], rtol=2e-6)
     np.testing.assert_allclose(variances[good], spread[good], rtol=2e-6)
+
+
+@pytest.mark.parametrize("variance", ["map", "constant"])
+@pytest.mark.parametrize(
+    ("method", "scale", "angle"), [("area", 5.2, 12.0), ("area", 3.0, 95.0), ("drizzle", 0.6, 45.0)]
+)
+def test_level_tile_and_step_do_not_matter(
+    tmp_path: Path, method: str, scale: float, angle: float, variance: str
+) -> None:
+    """Tiles of 32 pixels end between nodes, those of 64 where a cell of the map does."""
+    shape, window = (330, 350), (140, 130)
+    transform = scaled(shape, window, angle, scale)
+    options = {"method": method, "pixfrac": 0.8, "variance": variance, "step": 32}
+    found = []
+    for tile in (64, 8, 40, 256):
+        unit, inputs, _ = make(
+            tmp_path / str(tile), shape, window, transform, tile=tile,
+            output={"kind": "steps", "step_sigma": 0.25}, **options,
+        )  # fmt: skip
+        tried = levels() if tile == 64 else [""]
+        found += [computed(unit, inputs, level=level) for level in tried]
+    assert np.count_nonzero(found[0][1]) > 40
+    for pixels, codes in found[1:]:
+        assert pixels.tobytes() == found[0][0].tobytes()
+        assert codes.tobytes() == found[0][1].tobytes()
+
+
+@pytest.mark.parametrize(("scale", "angle"), [(4.0, 0.0), (4.0, 90.0), (4.0, 45.0), (1.0, 45.0)])
+def test_rows_in_memory_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: float, angle: float
+) -> None:
+    """Tiles in pieces, and stripes of them: the same bytes from far fewer rows of the frame."""
+    shape = (600, 400)
+    window = (int(400 / scale), int(600 / scale))
+    transform = scaled(shape, window, angle, scale)
+    unit, inputs, _ = make(tmp_path, shape, window, transform, method="area")
+    wanted = [one.tobytes() for one in computed(unit, inputs)]
+    monkeypatch.setattr(order, "MOST_ROWS", 64)
+    monkeypatch.setattr(order, "MOST_BYTES", 150 * 400 * 10)
+    assert [one.tobytes() for one in computed(unit, inputs)] == wanted
+    settings = ReprojectionSettings.from_mapping(unit.settings)
+    with open_frame(settings, 0, inputs) as frame:
+        how = interpolation_of(settings, settings.frames[0], inputs)
+        work = work_of(settings, settings.frames[0], how)
+        pieces = order.cut(frame, work.tiling)
+        bands = order.bands(frame, pieces)
+        assert max(band.end - band.first for band in bands) <= 150
+        assert sorted(tile for band in bands for tile in band.tiles) == list(range(pieces.n_tile))
+        tiles = {tile.number: tile for tile in compute_tiles(frame, work)}
+    assert sorted(tiles) == list(range(work.tiling.n_tile))
+    for number in (0, work.tiling.n_tile - 1):
+        assert recompute(unit, inputs, 0, number).digest() == tiles[number].digest()
+
+
+def test_a_star_with_masked_pixels_is_not_averaged(tmp_path: Path) -> None:
+    """Two masked pixels of 100 cost nothing on the sky, and would cost half of a star's light."""
+    rng = np.random.default_rng(3)
+    pixels = rng.normal(100.0, 12.0, (60, 60)).astype("f4")
+    mask = np.zeros((60, 60), bool)
+    mask[[12, 13], 14] = True  # in the output pixel (1, 1), of sky
+    mask[[34, 35], 35] = True  # in the output pixel (3, 3), on a star
+    y, x = np.indices((60, 60))
+    pixels += (5000 * np.exp(-((x - 35) ** 2 + (y - 34) ** 2) / 3.0)).astype("f4")
+    write_frame(
+        tmp_path / "frame_00.fits", pixels, (6, 6), lambda x, y: (10 * x + 4.5, 10 * y + 4.5),
+        mask=mask,
+    )  # fmt: skip
+    frame = frame_settings((6, 6))
+    unit, inputs = seal_unit(tmp_path, unit_settings([frame], method="area", output=FLOAT))
+    values, variance = computed(unit, inputs)
+    assert np.argwhere(np.isnan(values)).tolist() == [[3, 3]]
+    assert values[1, 1] == pytest.approx(10_000, abs=5 * 120)
+    assert variance[1, 1] == pytest.approx(144 * 100 * 100 / 98, rel=1e-6)
+    assert values[0, 0] == pytest.approx(pixels[:10, :10].sum(dtype=float), rel=1e-6)
+
+
+def test_the_edge_of_a_frame_and_its_holes(tmp_path: Path) -> None:
+    """A pixel that lies on the frame by less than seven eighths is nothing."""
+    pixels = sky((40, 40), 1)
+    found = []
+    for shift in (0.0, 0.4, 0.6):
+        directory = tmp_path / str(shift)
+        directory.mkdir()
+        write_frame(
+            directory / "frame_00.fits", pixels, (12, 10),
+            lambda x, y, d=shift: (4 * x + 1.5 - d, 4 * y + 1.5),
+        )  # fmt: skip
+        settings = unit_settings([frame_settings((12, 10))], method="area", output=FLOAT)
+        found.append(~np.isnan(computed(*seal_unit(directory, settings))[0]))
+    assert found[0].all(axis=0).tolist() == [True] * 10 + [False] * 2
+    # A tenth of the first column is lost: that is replaced where the sky is flat.
+    assert 0 < found[1][:, 0].sum() <= 10
+    assert not found[2][:, 0].any()
+
+
+def test_a_pixel_of_the_whole_sky_is_nothing(tmp_path: Path) -> None:
+    side = 1.2 * MOST_CELLS
+    write_frame(
+        tmp_path / "frame_00.fits", sky((40, 40)), (8, 8), lambda x, y: (side * x, side * y)
+    )
+    settings = unit_settings([frame_settings((8, 8))], method="area", output=FLOAT)
+    assert np.isnan(computed(*seal_unit(tmp_path, settings))[0]).all()
+
+
+def test_steps_are_those_of_the_average() -> None:
+    frame = frame_settings((20, 20), noise=1200.0, area=100.0, method="area")
+    plain = frame_settings((20, 20), noise=1200.0, area=100.0)
+    settings = ReprojectionSettings.from_mapping(unit_settings([frame, plain]))
+    steps = [steps_of(settings, one) for one in settings.frames]
+    assert [one.step for one in steps if one] == [30.0, 300.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "frame", "said"),
+    [
+        ({"pixfrac": 0.0}, {}, "pixfrac"),
+        ({"pixfrac": 1.5}, {}, "pixfrac"),
+        ({}, {"method": "nearest"}, "method"),
+        ({}, {"method": "reproject"}, "method"),
+        ({}, {"area": -1.0}, "area"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(
+    changes: dict[str, Any], frame: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UnitError, match=said):
+        ReprojectionSettings.from_mapping(
+            unit_settings([frame_settings((20, 20), **frame)], **changes)
+        )
+
+
+def test_credit_grows_with_the_pixels_that_are_averaged() -> None:
+    # Times of the kernel, beside those of Lanczos3: 5 for 4 pixels, 60 for 100.
+    plain = credit_flop("lanczos3", 1000)
+    assert 1 < credit_flop("area", 1000, 4.0) / plain < 5
+    assert 10 < credit_flop("area", 1000, 100.0) / plain < 60
+    assert credit_flop("drizzle", 1000, 0.25) < plain
