@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from apps.reprojection.engine import AREA_METHODS
+from apps.reprojection.order import MOST_BYTES as MOST_ROW_BYTES
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
+from boinc_project.reprojection_frame import Tiling
+from boinc_project.reprojection_limits import OVERHEAD, most_output_bytes
 from boinc_project.unit import Unit
 from work_generator import transfer
 from work_generator.estimate import Cost, volume
@@ -50,17 +53,15 @@ AREA_SECONDS = (2e-8, 4e-8, 3.5e-8)
 each pixel of the frame that it covers. `seconds_per_call` measured 1.7e-7 beyond the others where
 it covers 4, and 2.6e-6 where it covers 100, on a host that is 1.4 times faster."""
 
-# Python, numpy and the planes of a frame of 4096 x 4096 in bands: 150 MB.
-_MEMORY = 3.0e8
+_MEMORY = 2.0e8
+"""Python, numpy, and tiles on their way: 60 MB were measured; twice as much and some again."""
+_BYTES_IN_MEMORY = 10
+"""Of a pixel of a frame with a variance of its own, flags included."""
 _DISK_BASE = 3.0e8
 _BYTES_OF_STEPS = 0.6
 """Bytes of a pixel of the grid as steps of a quarter sigma, variance and digests included: the two
 exposures of ``examples/goto-stack.toml`` take 0.600. Gaussian noise alone has 4.05 bits."""
 _BYTES_OF_FLOATS = 7.0
-_MOST_BYTES_OF_STEPS = 4.5
-"""Of pixels that cannot be compressed at all: what an upload may have."""
-_MOST_BYTES_OF_FLOATS = 8.5
-_OVERHEAD = 100_000
 
 
 def describe(campaign: Campaign) -> list[str]:
@@ -234,17 +235,18 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
     own = {one for name, one in unit.inputs.items() if name.startswith("frame_")}
     down = sum(campaign.files[one].nbytes for one in own) + len(unit.to_bytes())
     kind = unit.settings["output"]["kind"]
-    steps = kind == "steps"
-    usual = _BYTES_OF_STEPS if steps else _BYTES_OF_FLOATS
-    most = _MOST_BYTES_OF_STEPS if steps else _MOST_BYTES_OF_FLOATS
-    most_up = math.ceil(most * n_pixel) + _OVERHEAD
+    usual = _BYTES_OF_STEPS if kind == "steps" else _BYTES_OF_FLOATS
+    tile = unit.settings["tile"]
+    n_tile = sum(Tiling(frame["nx"], frame["ny"], tile).n_tile for frame in frames)
+    most_up = most_output_bytes(n_pixel, kind, n_tile)
+    n_input = max(frame["nx"] * frame["ny"] * frame.get("area", 1.0) for frame in frames)
     return Cost(
         n_call=n_pixel,
         fpops=sum(_reference_seconds(frame, kind) for frame in frames) * REFERENCE_FPOPS,
         bytes_down=down,
         bytes_shared=sum(campaign.files[one].nbytes for one in shared),
-        bytes_up=math.ceil(usual * n_pixel) + _OVERHEAD,
-        memory=_MEMORY,
+        bytes_up=math.ceil(usual * n_pixel) + OVERHEAD,
+        memory=_MEMORY + min(_BYTES_IN_MEMORY * n_input, MOST_ROW_BYTES),
         disk=_DISK_BASE + down + 2.0 * most_up,
         most_up=most_up,
     )

@@ -140,11 +140,12 @@ def with_new(
                 name=campaign.name,
             )
     frames = packed.settings["frames"]
-    n_unit = campaign.stop.max_units + math.ceil(len(frames) / old["frames_per_unit"])
+    size = packed.settings["frames_per_unit"]  # fewer where the new windows are larger
+    n_unit = campaign.stop.max_units + math.ceil(len(frames) / size)
     content = {**json.loads(edited.inputs[FRAMES_FILE]), "frames": found.entries}
     return replace(
         campaign,
-        settings={**old, "frames": [*old["frames"], *frames]},
+        settings={**old, "frames": [*old["frames"], *frames], "frames_per_unit": size},
         inputs={**campaign.inputs, FRAMES_FILE: canonical_json(content)},
         files={**campaign.files, **packed.files},
         source=edited.source,

@@ -14,6 +14,7 @@ from typing import Any
 
 from boinc_project.campaign import StopRule
 from boinc_project.errors import InputError
+from boinc_project.reprojection_limits import MAX_FRAMES
 from boinc_project.unit import canonical_json, file_digest
 from work_generator.image_list import PLANES, Listed, list_images, read_extension, read_planes
 from work_generator.sky.reference import cards_of, check_size, grid_of, read_grid
@@ -39,8 +40,6 @@ _LEAST_PIXFRAC = 0.01
 UNIT_BYTES = 75_000_000
 """Bytes of pixels that a unit downloads if the file does not say how many frames it has: a minute
 at 10 Mbit/s. More frames a unit save requests to the scheduler, and cost more when one is lost."""
-MOST_FRAMES = 100
-"""In a unit: what an output may hold."""
 MOST_BY_DEFAULT = 16
 _PACKED = 0.55
 """Part of a camera's bytes that is left after lossless compression; KERNELS: 15.6 of 33.6 MB."""
@@ -237,7 +236,7 @@ def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
         "tile": tile,
         "output": told,
         "frames_per_unit": table.integer(
-            "frames_per_unit", low=1, high=MOST_FRAMES, default=_frames_per_unit(listed)
+            "frames_per_unit", low=1, high=MAX_FRAMES, default=_frames_per_unit(listed)
         ),
         "digest_only": table.boolean("digest_only", default=False),
     }

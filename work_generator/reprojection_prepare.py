@@ -15,6 +15,7 @@ import numpy as np
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore, StoredInput
+from boinc_project.reprojection_limits import most_frames
 from work_generator.reprojection_calibration import Masters
 from work_generator.reprojection_method import choose_method
 from work_generator.reprojection_pack import (
@@ -86,12 +87,13 @@ def look_and_pack(
     if not frames:
         raise InputError("None of the images overlaps with the reference: name another one.")
     settings["frames"] = frames
+    settings["frames_per_unit"] = _frames_per_unit(settings)
     settings["shared"] = _shared(settings["method"], masters, store, files)
     settings["calibrate"] = masters.settings()
     del settings["images"], settings["calibration"], settings["skip_outside"]
     n_unit = math.ceil(len(frames) / settings["frames_per_unit"])
     if len(images) < len(campaign.settings["images"]):
-        n_unit = campaign.stop.max_units
+        n_unit = math.ceil(len(campaign.settings["images"]) / settings["frames_per_unit"])
     return replace(
         campaign,
         settings=settings,
@@ -99,6 +101,13 @@ def look_and_pack(
         units_per_generation=n_unit,
         stop=replace(campaign.stop, max_units=n_unit),
     )
+
+
+def _frames_per_unit(settings: Mapping[str, Any]) -> int:
+    """Return how many frames a unit has: no more than its output can hold."""
+    largest = max(frame["nx"] * frame["ny"] for frame in settings["frames"])
+    most = most_frames(largest, settings["output"]["kind"], settings["tile"])
+    return min(int(settings["frames_per_unit"]), most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from apps.reprojection.checkpoint import Finished
 from apps.reprojection.engine import Interpolation, Steps, lanczos_table, need_kernel
-from apps.reprojection.frame import LIMITS, open_frame
+from apps.reprojection.frame import open_frame
 from apps.reprojection.settings import FrameSettings, ReprojectionSettings
 from apps.reprojection.tiles import Tile, Work, compute_tile, compute_tiles
 from apps.runtime.errors import QuitRequested
@@ -20,6 +20,7 @@ from boinc_project.fits.cards import Card, card
 from boinc_project.fits.files import open_fits
 from boinc_project.fits.images import Image, image_cards
 from boinc_project.reprojection_frame import FrameHead, FramePixels, FrameRecord, Tiling
+from boinc_project.reprojection_limits import INPUT_LIMITS
 from boinc_project.reprojection_output import write_reprojection_output
 from boinc_project.unit import Unit
 
@@ -108,7 +109,7 @@ def interpolation_of(
     if frame.method == "lanczos3":
         if KERNEL_FILE not in inputs:
             raise UnitError(f"The input file {KERNEL_FILE} is missing.", name=KERNEL_FILE)
-        with open_fits(inputs[KERNEL_FILE], LIMITS) as file:
+        with open_fits(inputs[KERNEL_FILE], INPUT_LIMITS) as file:
             image = Image(file, file["LANCZOS3"])
             table = lanczos_table(image.all().astype("f8"))
     drop = settings.pixfrac if frame.method == "drizzle" else 1.0

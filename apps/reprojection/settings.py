@@ -49,11 +49,11 @@ from typing import Any
 from apps.reprojection.engine import AREA_METHODS
 from boinc_project.errors import FitsError, UnitError
 from boinc_project.fits.cards import Header
-from boinc_project.reprojection_frame import MAX_FRAMES, MAX_TILE, VARIANCE_BLOCK
+from boinc_project.reprojection_frame import VARIANCE_BLOCK
+from boinc_project.reprojection_limits import MAX_FRAMES, MAX_PIXELS, MAX_SIDE, MAX_TILE
 
 METHODS = ("bilinear", "cubic", "lanczos3", "area", "drizzle", "reproject")
 FLUXES = ("conserve", "surface_brightness")
-MAX_GRID = 2**17
 MAX_CARDS = 1000
 
 
@@ -146,7 +146,9 @@ class ReprojectionSettings:
             If something is missing, of the wrong type, or out of bounds; the message names it.
         """
         grid = _mapping(raw, "grid")
-        nx, ny = (_count(grid, key, 1, MAX_GRID) for key in ("nx", "ny"))
+        nx, ny = (_count(grid, key, 1, MAX_SIDE) for key in ("nx", "ny"))
+        if nx * ny > MAX_PIXELS:
+            raise UnitError(f"The unit's grid has {nx} x {ny} pixels, more than {MAX_PIXELS:,}.")
         cards = grid.get("cards")
         if not isinstance(cards, list) or len(cards) > MAX_CARDS:
             raise UnitError("The unit's grid has no cards.")

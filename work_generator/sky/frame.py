@@ -19,12 +19,11 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
+from boinc_project.reprojection_limits import MAX_PIXELS, MAX_SIDE
 
 Raw = NDArray[np.generic]
 """Pixels as stored: uint8, int16, int32 or float32, native byte order."""
 
-MAX_SIDE = 100_000
-"""Pixels along a side; more is a broken header, not a camera."""
 _FLOATS = ("f4", "f8")
 _TABLES = ("WCSDVARR", "D2IMARR")
 """Lookup tables of distortions lie in image extensions of these names."""
@@ -288,9 +287,10 @@ def _image(path: Path, hdus: fits.HDUList, index: int) -> Image:
     ny, nx = (int(length) for length in hdu.shape[-2:])
     header = hdu.header.copy()
     image = Image(path, index, header, hdus[0].header.copy(), nx, ny, Scaling())
-    if max(nx, ny) > MAX_SIDE:
+    if max(nx, ny) > MAX_SIDE or nx * ny > MAX_PIXELS:
         raise InputError(
-            f"{image.label} claims {nx} x {ny} pixels; at most {MAX_SIDE} a side are taken.",
+            f"{image.label} claims {nx} x {ny} pixels; at most {MAX_PIXELS:,} and {MAX_SIDE:,} a "
+            "side are taken.",
             path=path,
         )
     scaling = _scaling(image)
