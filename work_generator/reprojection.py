@@ -40,7 +40,7 @@ PREPARING = "Looking at the images"
 CALLS = "Pixels of the grid"
 MIN_APP_VERSION = 100
 """The first version of ``reprojection``."""
-MIN_AREA_VERSION = 101
+MIN_AREA_VERSION = 110
 """The first one that averages over the area of output pixels."""
 REFERENCE_SECONDS = {"steps": 5.5e-8, "float": 1.4e-7}
 """CPU seconds of a pixel of the grid on the reference host, by the kind of output.

@@ -5,7 +5,11 @@
  * drizzle's drops, Fruchter & Hook 2002, PASP 114, 144), and weighs by the area that it shares with
  * the output pixel. The quadrilateral is cut into the rows of the frame; in a row, the area on the
  * left of x is a sum over the edges of a quadratic function of x, so that a weight is a difference
- * of two such sums. Sums are float64, in four lanes by column, row by row. */
+ * of two such sums. Sums are float64, in four lanes by column, row by row.
+ *
+ * Value: sum of w * p / sum of w; variance: sum of w * v / (sum of w)^2, as if no pixel of the frame
+ * were shared. It is the noise in areas of many output pixels, over which each v is counted once;
+ * that of a pixel by itself is less, because its neighbours have a part of the same noise. */
 
 /* Columns and rows of the frame that an output pixel may cover: what covers more is nothing. */
 #define CELLS (MOST_CELLS + 8)
@@ -148,7 +152,7 @@ static void add_row(
         real4 product = weight * value;
         sums->value += product;
         sums->square += product * value;
-        sums->spread += weight * weight * variance * (1.0 - flag);
+        sums->spread += weight * variance * (1.0 - flag);
         sums->good += weight * (1.0 - flag);
         sums->lost += weight * flag;
     }

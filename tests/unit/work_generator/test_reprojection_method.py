@@ -85,7 +85,7 @@ def test_frames_of_one_campaign_have_methods_of_their_own(tmp_path: Path) -> Non
     settings = ReprojectionSettings.from_mapping(unit.settings)
     methods = {one.name: (one.method, round(one.area, 2)) for one in settings.frames}
     assert methods == {"same.fits": ("lanczos3", 1.0), "fine.fits": ("area", 16.0)}
-    assert unit.min_app_version == APP_VERSION == 101
+    assert unit.min_app_version == APP_VERSION == 110
     noise = {one.name: one.pixel_noise for one in settings.frames}
     # The same noise a pixel: its sum over 16 pixels is 4 times that of one.
     assert noise["fine.fits"] / noise["same.fits"] == pytest.approx(4.0, rel=0.05)

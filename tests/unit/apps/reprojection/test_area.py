@@ -84,7 +84,7 @@ def expected(
             good += weight
             total += weight * float(pixels[row, column])
             square += weight * float(pixels[row, column]) ** 2
-            spread += weight**2 * float(noise[row, column])
+            spread += weight * float(noise[row, column])
         whole = good + lost
         if good == 0 or lost > MOST_LOST["area"] * whole or whole < 0.5 * min(area, drop**2):
             continue
