@@ -8,7 +8,7 @@ is normalised to a median of 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
 from work_generator.sky.frame import Image, check_pixels, find_images, physical, read_raw
+from work_generator.sky.rows import Sample
 
 Floats = NDArray[np.float32]
 _LEAST_FLAT = 0.05
@@ -84,6 +85,29 @@ class Masters:
             return plane.shape[0], plane.shape[1]
         return None
 
+    def check(self, image: Image) -> None:
+        """Refuse a frame of another size than the master frames.
+
+        Raises
+        ------
+        InputError
+            If it is one.
+        """
+        self._need_shape((image.ny, image.nx), image)
+
+    def _need_shape(self, shape: tuple[int, ...], image: Image) -> None:
+        if self.shape not in (None, shape):
+            ny, nx = self.shape or (0, 0)
+            raise InputError(
+                f"{image.label} has {image.nx} x {image.ny} pixels, the master frames {nx} x {ny}: "
+                "give masters of the same camera.",
+                path=image.path,
+            )
+
+    def sampled(self, sample: Sample) -> Masters:
+        """Return the same part of the master frames as is taken of a frame."""
+        return replace(self, planes={name: sample.take(one) for name, one in self.planes.items()})
+
     def dark_scale(self, exposure: float | None) -> float:
         """Return how often the dark is to be subtracted from a frame of so many seconds."""
         if "bias" not in self.planes or not exposure or not self.dark_exposure:
@@ -98,14 +122,7 @@ class Masters:
         InputError
             If the frame has another size than the master frames.
         """
-        if self.shape is None:
-            return values
-        if values.shape != self.shape:
-            raise InputError(
-                f"{image.label} has {image.nx} x {image.ny} pixels, the master frames "
-                f"{self.shape[1]} x {self.shape[0]}: give masters of the same camera.",
-                path=image.path,
-            )
+        self._need_shape(values.shape, image)
         planes = self.planes
         if "bias" in planes:
             values = values - planes["bias"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,11 @@ from work_generator.sky.frame import (
     check_pixels,
     find_images,
     physical,
-    read_raw,
+    read_rows,
 )
 from work_generator.sky.pixel_map import PixelMap
 from work_generator.sky.reference import cards_of, grid_header
+from work_generator.sky.rows import MOST_AT_ONCE, Rows, Sample
 
 KERNEL_FILE = "kernel.fits"
 CALIBRATION_FILE = "calibration.fits"
@@ -37,31 +38,44 @@ _TILE = (256, 256)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """A frame as it was read.
+    """A frame as it was read: arrays, or of large frames `Rows` that are read when asked for.
 
     Attributes
     ----------
     image : Image
         Its header.
-    raw : ndarray
+    raw : ndarray or Rows
         Pixels as stored, (ny, nx).
-    bad : ndarray or None
+    bad : ndarray, Rows or None
         bool (ny, nx): where the mask, or a weight or variance that says nothing, forbids pixels.
-    variance : ndarray or None
+    variance : ndarray, Rows or None
         float32 (ny, nx), in the image's unit squared; 1 where `bad`.
     """
 
     image: Image
-    raw: Raw
-    bad: NDArray[np.bool_] | None
-    variance: NDArray[np.float32] | None
+    raw: Raw | Rows
+    bad: NDArray[np.bool_] | Rows | None
+    variance: NDArray[np.float32] | Rows | None
 
     def values(self) -> NDArray[np.float32]:
         """Return pixels in the image's unit, NaN where bad."""
-        values = physical(self.raw, self.image.scaling)
-        if self.bad is not None:
-            values = np.where(self.bad, np.float32(np.nan), values)
-        return values
+        return np.asarray(self.rows())
+
+    def rows(self) -> Rows:
+        """Return pixels in the image's unit, NaN where bad, read when they are asked for."""
+
+        def read(start: int, stop: int) -> NDArray[np.float32]:
+            values = physical(self.raw[start:stop], self.image.scaling)
+            if self.bad is None:
+                return values
+            return np.where(self.bad[start:stop], np.float32(np.nan), values)
+
+        return Rows((self.image.ny, self.image.nx), np.float32, read)
+
+    def sample(self) -> Sample:
+        """Return the part of a frame that it is measured in: all of it, unless it is large."""
+        shape = (self.image.ny, self.image.nx)
+        return Sample.of(shape) if self.image.nx * self.image.ny > MOST_AT_ONCE else Sample.all()
 
 
 def read_frame(stated: Mapping[str, Any]) -> Frame:
@@ -78,31 +92,53 @@ def read_frame(stated: Mapping[str, Any]) -> Frame:
         If something cannot be read, or says nothing.
     """
     (image,) = find_images(Path(stated["path"]), stated["hdu"])
-    raw = read_raw(image)
+    raw = read_rows(image)
     bad = variance = None
     if "mask" in stated:
-        mask, there = _plane(stated["mask"])
-        with np.errstate(invalid="ignore"):
-            bad = (mask != 0) if there.dtype.kind != "f" else ~(mask == 0)
+        bad = _plane(stated["mask"]).map(_is_masked, bool)
     for name in ("weight", "variance"):
         if name in stated:
-            values, _ = _plane(stated[name])
-            known = np.isfinite(values) & (values > 0)
-            variance = np.ones_like(values)
-            with np.errstate(over="ignore", divide="ignore"):
-                variance[known] = values[known] if name == "variance" else 1 / values[known]
-            known &= np.isfinite(variance)
-            variance[~known] = 1
-            bad = ~known if bad is None else bad | ~known
+            plane = _plane(stated[name])
+            variance = plane.map(_variances if name == "variance" else _inverted, np.float32)
+            unknown = variance.map(np.isnan, bool)
+            variance = variance.map(lambda rows: np.where(np.isnan(rows), 1, rows), np.float32)
+            bad = unknown if bad is None else _either(bad, unknown)
     frame = Frame(image, raw, bad, variance)
-    check_pixels(image, frame.values())
-    return frame
+    check_pixels(image, frame.rows())
+    return frame if image.nx * image.ny > MOST_AT_ONCE else _whole(frame)
 
 
-def _plane(stated: Mapping[str, Any]) -> tuple[NDArray[np.float32], Raw]:
+def _plane(stated: Mapping[str, Any]) -> Rows:
+    """Return a plane that belongs to a frame, float32, NaN where it says nothing."""
     (image,) = find_images(Path(stated["path"]), stated["hdu"])
-    raw = read_raw(image)
-    return physical(raw, image.scaling), raw
+    return read_rows(image).map(lambda rows: physical(rows, image.scaling), np.float32)
+
+
+def _is_masked(rows: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell where a mask is not 0; what is not known is masked, too."""
+    return np.asarray(rows != 0)
+
+
+def _variances(rows: NDArray[Any]) -> NDArray[np.float32]:
+    return np.where(np.isfinite(rows) & (rows > 0), rows, np.float32(np.nan))
+
+
+def _inverted(rows: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        return _variances(1 / _variances(rows))
+
+
+def _either(a: Rows, b: Rows) -> Rows:
+    return Rows(a.shape, bool, lambda start, stop: a[start:stop] | b[start:stop])
+
+
+def _whole(frame: Frame) -> Frame:
+    """Return a frame that is in memory."""
+    raw, bad, variance = (
+        None if rows is None else np.asarray(rows)
+        for rows in (frame.raw, frame.bad, frame.variance)
+    )
+    return Frame(frame.image, cast(Raw, raw), bad, variance)
 
 
 def write_frame(path: Path, frame: Frame, made: PixelMap, *, solved: bool = False) -> None:
@@ -126,9 +162,14 @@ def write_frame(path: Path, frame: Frame, made: PixelMap, *, solved: bool = Fals
         file.primary()
         _write_pixels(file, frame.raw, cards)
         if frame.bad is not None and frame.bad.any():
-            file.compressed("MASK", frame.bad.astype(np.uint8), method=GZIP, tile=_TILE)
+            mask = frame.bad
+            if isinstance(mask, Rows):
+                flags: Any = mask.map(lambda rows: rows.astype(np.uint8), np.uint8)
+            else:
+                flags = mask.astype(np.uint8)
+            file.compressed("MASK", flags, method=GZIP, tile=_TILE)
         if frame.variance is not None:
-            file.compressed("VARIANCE", frame.variance, method=GZIP, tile=_TILE)
+            file.compressed("VARIANCE", cast(Any, frame.variance), method=GZIP, tile=_TILE)
         _write_map(file, made)
 
 
@@ -140,9 +181,10 @@ def write_plain_frame(path: Path, raw: Raw, made: PixelMap) -> None:
         _write_map(file, made)
 
 
-def _write_pixels(file: FitsWriter, raw: Raw, cards: list[Card]) -> None:
+def _write_pixels(file: FitsWriter, raw: Raw | Rows, cards: list[Card]) -> None:
     method = GZIP if raw.dtype.kind == "f" else RICE
-    file.compressed("PIXELS", raw, method=method, tile=_TILE, cards=cards)
+    # Rows can be cut into tiles as an array can, which is all that is asked of them.
+    file.compressed("PIXELS", cast(Raw, raw), method=method, tile=_TILE, cards=cards)
 
 
 def _write_map(file: FitsWriter, made: PixelMap) -> None:
@@ -180,7 +222,7 @@ def write_calibration(path: Path, masters: Masters) -> None:
             file.compressed(name.upper(), values, method=GZIP, tile=_TILE)
 
 
-def _scale_cards(raw: Raw, scaling: Scaling) -> list[Card]:
+def _scale_cards(raw: Raw | Rows, scaling: Scaling) -> list[Card]:
     if raw.dtype.kind == "f":
         return []
     cards = []

@@ -161,7 +161,9 @@ def _choose(
 
 def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
     solution = read_solution(frame.image)
-    values = masters.apply(frame.values(), frame.image)
+    masters.check(frame.image)
+    sample = frame.sample()
+    values = masters.sampled(sample).apply(sample.take(frame.rows()), frame.image)
     if not np.isfinite(values).any():
         raise InputError(
             f"{frame.image.label} has no finite pixel after calibration: correct the master "

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
 from boinc_project.reprojection_limits import MAX_PIXELS, MAX_SIDE
+from work_generator.sky.rows import BAND, Rows
 
 Raw = NDArray[np.generic]
 """Pixels as stored: uint8, int16, int32 or float32, native byte order."""
@@ -153,18 +154,49 @@ def read_raw(image: Image) -> Raw:
         If they cannot be read.
     """
     with opened(image.path) as hdus:
-        data = hdus[image.hdu].data
-        data = np.reshape(np.asarray(data), (image.ny, image.nx))
-        kind = data.dtype.str[1:]
-        if kind in _FLOATS:
-            return _scaled_floats(image, data)
-        if kind not in ("u1", "i2", "i4"):
-            raise InputError(
-                f"{image.label} has pixels of {8 * data.dtype.itemsize}-bit integers: convert it "
-                "to 8, 16 or 32 bits, or to floats.",
-                path=image.path,
-            )
-        return cast(Raw, np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")))
+        return _stored(image, np.asarray(hdus[image.hdu].data))
+
+
+def read_rows(image: Image) -> Rows:
+    """Return an image's pixels as `read_raw` does, but read when they are asked for.
+
+    Of a file that is compressed as a whole they are read at once.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read, now or later.
+    """
+    with opened(image.path) as hdus:
+        hdu = hdus[image.hdu]
+        is_packed = hdu.fileinfo()["file"].compression is not None
+    shape = (image.ny, image.nx)
+    if is_packed:
+        whole = read_raw(image)
+        return Rows(shape, whole.dtype, lambda start, stop: whole[start:stop])
+
+    def read(start: int, stop: int) -> Raw:
+        with opened(image.path) as hdus:
+            hdu = hdus[image.hdu]
+            planes = (0,) * (len(hdu.shape) - 2)
+            return _stored(image, np.asarray(hdu.section[(*planes, slice(start, stop))]))
+
+    return Rows(shape, read(0, 1).dtype, read)
+
+
+def _stored(image: Image, data: NDArray[Any]) -> Raw:
+    """Return rows of an image as they are kept: integers, or float32, in native byte order."""
+    data = np.reshape(data, (-1, image.nx))
+    kind = data.dtype.str[1:]
+    if kind in _FLOATS:
+        return _scaled_floats(image, data)
+    if kind not in ("u1", "i2", "i4"):
+        raise InputError(
+            f"{image.label} has pixels of {8 * data.dtype.itemsize}-bit integers: convert it "
+            "to 8, 16 or 32 bits, or to floats.",
+            path=image.path,
+        )
+    return cast(Raw, np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")))
 
 
 def physical(raw: Raw, scaling: Scaling) -> NDArray[np.float32]:
@@ -177,27 +209,39 @@ def physical(raw: Raw, scaling: Scaling) -> NDArray[np.float32]:
     return values
 
 
-def check_pixels(image: Image, values: NDArray[np.float32]) -> None:
+def check_pixels(image: Image, values: NDArray[np.float32] | Rows) -> None:
     """Refuse an image that says nothing.
+
+    Parameters
+    ----------
+    image : Image
+        For messages.
+    values : ndarray or Rows
+        float32 (ny, nx): NaN where nothing is known.
 
     Raises
     ------
     InputError
         If no pixel is finite, or all have the same value.
     """
-    finite = np.isfinite(values)
-    if not finite.any():
+    known: set[float] = set()
+    for start in range(0, image.ny, BAND):
+        band = values[start : start + BAND]
+        band = band[np.isfinite(band)]
+        if band.size:
+            known |= {float(band.min()), float(band.max())}
+        if len(known) > 1:
+            return
+    if not known:
         raise InputError(
             f"{image.label} has no finite pixel: leave it out, or name the right extension.",
             path=image.path,
         )
-    known = values[finite]
-    if known.min() == known.max():
-        raise InputError(
-            f"{image.label} has the same value, {float(known[0]):g}, in every pixel: leave it "
-            "out, or name the right extension.",
-            path=image.path,
-        )
+    raise InputError(
+        f"{image.label} has the same value, {known.pop():g}, in every pixel: leave it out, or name "
+        "the right extension.",
+        path=image.path,
+    )
 
 
 def _scaled_floats(image: Image, data: NDArray[Any]) -> Raw:
