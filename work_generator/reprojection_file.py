@@ -214,7 +214,12 @@ def _calibration(root: TomlTable, directory: Path) -> dict[str, str]:
 
 def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
     table = root.optional_table("reproject", _REPROJECT_KEYS)
+    method = one_of(table, "method", METHODS)
     output = one_of(table, "output", OUTPUTS)
+    if method == "drizzle":  # weighs each pixel by its own variance, which steps share
+        if output == "steps" and "output" in table:
+            table.fail("output", 'drizzle needs a variance of each pixel: write output = "float"')
+        output = "float"
     told: dict[str, Any] = {"kind": output}
     if output == "steps":
         told["step_sigma"] = table.positive("step_sigma", default=0.25)
@@ -228,7 +233,6 @@ def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
     tile = table.integer("tile", low=64, high=2048, default=256)
     if tile % 64:
         table.fail("tile", f"tile = {tile} must be a multiple of 64: write {tile // 64 * 64 or 64}")
-    method = one_of(table, "method", METHODS)
     return {
         "method": method,
         "pixfrac": _pixfrac(table, method),

@@ -17,6 +17,10 @@
 /* Lost weight below this share is rounding: the edges of pixels that end where the frame ends. */
 #define ROUNDING 1e-9
 
+/* Part of an output pixel, or of a drop if that is smaller, that drops must cover. Less would weigh
+ * less than a twentieth of the others in a stack, which weighs by the variance. */
+#define LEAST_COVER 0.05
+
 struct corner {
     double x, y;
 };
@@ -164,7 +168,7 @@ INLINE void average(
     float *variance)
 {
     double drop = how->drop, good = sum_lanes(sums->good), lost = sum_lanes(sums->lost);
-    double all = good + lost, least = 0.5 * lesser(area, drop * drop);
+    double all = good + lost, least = LEAST_COVER * lesser(area, drop * drop);
     *value = *variance = NOTHING;
     if (!(good > 0.0 && all >= least && lost <= (double)how->most_lost * all))
         return;

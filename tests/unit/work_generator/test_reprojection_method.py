@@ -117,6 +117,7 @@ def test_drizzle_has_drops(tmp_path: Path) -> None:
     settings = ReprojectionSettings.from_mapping(unit.settings)
     assert settings.pixfrac == 0.6
     assert {one.method for one in settings.frames} == {"drizzle"}
+    assert settings.step_sigma is None  # each pixel has a variance of its own
     assert "kernel.fits" not in unit.inputs
 
 
@@ -126,6 +127,7 @@ def test_drizzle_has_drops(tmp_path: Path) -> None:
         ("pixfrac = 0.5", 'pixfrac is for method = "drizzle"'),
         ('method = "drizzle"\npixfrac = 1.2', "pixfrac = 1.2 is out of range"),
         ('method = "drizzle"\npixfrac = 0.0', "pixfrac"),
+        ('method = "drizzle"\noutput = "steps"', 'write output = "float"'),
         ('method = "nearest"', "write one of lanczos3, bilinear, cubic, area, drizzle, reproject"),
         ('method = "reproject"', "times finer than the grid"),
     ],

@@ -86,7 +86,7 @@ def expected(
             square += weight * float(pixels[row, column]) ** 2
             spread += weight * float(noise[row, column])
         whole = good + lost
-        if good == 0 or lost > MOST_LOST["area"] * whole or whole < 0.5 * min(area, drop**2):
+        if good == 0 or lost > MOST_LOST["area"] * whole or whole < 0.05 * min(area, drop**2):
             continue
         share, mean = lost / whole, total / good
         scatter = square / good - mean**2
