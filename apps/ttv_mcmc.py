@@ -21,7 +21,7 @@ from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population import unit as populations
 from apps.ttv.population.settings import is_population
-from apps.ttv.sampler import Chain, Sampler
+from apps.ttv.sampler import Chain, Ensemble, Sampler
 from apps.ttv.settings import TtvSettings
 from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
 from boinc_project.errors import CorruptCheckpoint, UnitError
@@ -30,7 +30,7 @@ from boinc_project.ttv_output import TtvOutput, write_ttv_output
 from boinc_project.unit import Unit
 
 APP_NAME = "ttv_mcmc"
-APP_VERSION = 220
+APP_VERSION = 230
 
 
 def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) -> None:
@@ -99,13 +99,16 @@ def chain_sampler(
 ) -> Sampler:
     """Return the sampler of a unit, with the unit's own random stream."""
     key = stream_key(unit.seed, Stream.CHAIN)
-    corrections = settings.sampler.corrections
-    coordinates = None
-    if corrections is not None:
-        coordinates = Coordinates(
-            settings.problem, posterior.engine, posterior.observations, corrections
-        )
+    coordinates = chain_coordinates(settings, posterior)
     return Sampler(settings.sampler, key, posterior.log_densities, poll, coordinates)
+
+
+def chain_coordinates(settings: TtvSettings, posterior: Posterior) -> Coordinates | None:
+    """Return the coordinates that a unit's moves are made in; None: the parameters."""
+    corrections = settings.sampler.corrections
+    if corrections is None:
+        return None
+    return Coordinates(settings.problem, posterior.engine, posterior.observations, corrections)
 
 
 def replay(
@@ -126,7 +129,8 @@ def replay(
         Its table.
     coords, log_prob : ndarray
         The ensemble after step ``first_step - 1``: float64 (n_walker, n_dim) and (n_walker,).
-        Draw k of an output is the ensemble after step ``(k + 1) * thin``.
+        Draw k of an output is the ensemble after step ``(k + 1) * thin``. Only from the start or
+        from a draw do the bits follow; see `apps.ttv.sampler.Ensemble`.
     first_step, n_step : int
         First step to do, counted from 1, and number of steps.
 
@@ -138,10 +142,11 @@ def replay(
     settings = TtvSettings.from_mapping(unit.settings)
     sampler = chain_sampler(unit, settings, Posterior(settings.problem, table))
     all_coords, all_log_prob = [], []
+    now = Ensemble(coords, log_prob)
     for step in range(first_step, first_step + n_step):
-        coords, log_prob, _ = sampler.step(coords, log_prob, step)
-        all_coords.append(coords)
-        all_log_prob.append(log_prob)
+        now, _ = sampler.step(now, step)
+        all_coords.append(now.coords)
+        all_log_prob.append(now.log_prob)
     return np.array(all_coords), np.array(all_log_prob)
 
 

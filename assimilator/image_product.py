@@ -95,6 +95,8 @@ class ImageProduct:
         Results that are not in it.
     created_at : datetime
         Aware; when it was made.
+    filter : str
+        Of its frames; empty if it is not known, or they have several.
     """
 
     campaign: Campaign
@@ -105,6 +107,7 @@ class ImageProduct:
     units: tuple[dict[str, Any], ...]
     rejected: tuple[Rejected, ...]
     created_at: datetime
+    filter: str = ""
 
     @property
     def sampled(self) -> bool:
@@ -161,6 +164,11 @@ class ImageProduct:
             return f"All {self.n_frame} frames are in the image."
         return " ".join(self.missing)
 
+    @property
+    def campaign_remarks(self) -> tuple[str, ...]:
+        """What was seen when the campaign's images were looked at, one sentence each."""
+        return tuple(self.campaign.settings.get("remarks", ()))
+
     def summary(self) -> dict[str, Any]:
         """Return the summary as plain JSON values; see ``docs/scientist/image-products.md``."""
         grid, found = self.planes.grid, self.statistics
@@ -172,7 +180,7 @@ class ImageProduct:
             "digest": self.digest,
             "converged": self.converged,
             "missing": list(self.missing),
-            "remarks": self._remarks(),
+            "remarks": [*self.campaign_remarks, *self._remarks()],
             "n_unit": self.n_unit,
             "n_unit_wanted": self.campaign.stop.max_units,
             "n_frame": self.n_frame,
@@ -207,10 +215,11 @@ class ImageProduct:
         A product without frames has a summary and a provenance only.
         """
         write_product(
-            directory, self._write_files, summary=self.summary(), provenance=self.provenance()
+            directory, self.write_files, summary=self.summary(), provenance=self.provenance()
         )
 
-    def _write_files(self, directory: Path) -> None:
+    def write_files(self, directory: Path) -> None:
+        """Write the images and pictures into a directory; nothing if there are no frames."""
         if self.n_frame:
             write_image_files(directory, self.planes, self._wcs(), self._about())
             self._write_pictures(directory)
@@ -236,6 +245,7 @@ class ImageProduct:
             card("OADIGEST", self.digest, "of all planes"),
             card("OANFRAME", self.n_frame, "frames"),
             card("EXPTIME", float(sum(one.exposure for one in self._sources())), "s, sum"),
+            *([card("FILTER", self.filter)] if self.filter else []),
             card("DATE", self.created_at.strftime("%Y-%m-%dT%H:%M:%S")),
         ]
 

@@ -8,11 +8,13 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+from assimilator.coadd.frames import Source
 from assimilator.coadd.measure import Grid
 from assimilator.coadd.options import Options
-from assimilator.coadd.stack import Coadded, coadd
+from assimilator.coadd.stack import coadd
 from assimilator.image_planes import Planes
 from assimilator.image_product import ImageProduct, Statistics
+from assimilator.image_set import ImageSet
 from assimilator.outputs import Canonical, Rejected
 from assimilator.provenance import computed_entry
 from assimilator.reprojected import OpenOutputs, sources_of
@@ -25,8 +27,8 @@ def merge(
     *,
     created_at: datetime,
     rejected: Sequence[Rejected] = (),
-) -> ImageProduct:
-    """Co-add the canonical outputs of a campaign; their order does not matter.
+) -> ImageProduct | ImageSet:
+    """Co-add the canonical outputs of a campaign, each filter by itself; their order is nothing.
 
     The stack is kept in files without names below ``TMPDIR``: 16 bytes for each pixel of the grid,
     and while it is made 8 bytes for each pixel of one row of tiles of all frames.
@@ -54,23 +56,53 @@ def merge(
     grid = Grid(int(size["nx"]), int(size["ny"]))
     ordered = sorted(outputs, key=lambda one: (one.unit.generation, one.unit.index))
     scratch = Path(tempfile.gettempdir())
-    planes = Planes(grid, scratch)
-    coadded: Coadded | None = None
+    made = []
     with closing(OpenOutputs()) as opened:
         sources = [source for one in ordered for source in sources_of(campaign, one, grid, opened)]
         units = tuple(_entry(one, opened) for one in ordered)
-        if sources:
-            coadded = coadd(sources, grid, options, planes, scratch=scratch)
-    return ImageProduct(
-        campaign=campaign,
-        options=options,
-        coadded=coadded,
-        planes=planes,
-        statistics=Statistics.of(planes) if coadded else Statistics(0, 0, 0, 0, None),
-        units=units,
-        rejected=tuple(rejected),
-        created_at=created_at,
-    )
+        for name, group in by_filter(sources, _filters(ordered), options.filters):
+            planes = Planes(grid, scratch)
+            coadded = coadd(group, grid, options, planes, scratch=scratch) if group else None
+            image = ImageProduct(
+                campaign=campaign,
+                options=options,
+                coadded=coadded,
+                planes=planes,
+                statistics=Statistics.of(planes) if coadded else Statistics(0, 0, 0, 0, None),
+                units=units,
+                rejected=tuple(rejected),
+                created_at=created_at,
+                filter=name,
+            )
+            made.append(image)
+    return made[0] if len(made) == 1 else ImageSet(tuple(made))
+
+
+def by_filter(
+    sources: Sequence[Source], filters: Sequence[str], how: str
+) -> list[tuple[str, list[Source]]]:
+    """Return the frames of each filter, in the order of the filters' names; one group if none.
+
+    Parameters
+    ----------
+    sources : Sequence[Source]
+        All frames.
+    filters : Sequence[str]
+        Of each; empty if it is not known.
+    how : str
+        ``apart``, or ``together`` for one group whatever the filters.
+    """
+    names = sorted(set(filters))
+    if len(names) > 1 and how == "apart":
+        return [
+            (name, [one for one, its in zip(sources, filters, strict=True) if its == name])
+            for name in names
+        ]
+    return [(names[0] if len(names) == 1 else "", list(sources))]
+
+
+def _filters(outputs: Sequence[Canonical]) -> list[str]:
+    return [str(f.get("filter") or "") for one in outputs for f in one.unit.settings["frames"]]
 
 
 def _entry(canonical: Canonical, opened: OpenOutputs) -> dict[str, object]:

@@ -67,7 +67,9 @@ def inputs_of(unit: Unit, directory: Path) -> dict[str, Path]:
 def budget(unit: Unit) -> float:
     """Return the CPU seconds that the server gives to an audit of a unit, by its estimate."""
     sampler, model = unit.settings["sampler"], unit.settings["model"]
-    n_call = likelihood_calls(n_walker=sampler["n_walker"], n_step=sampler["n_step"])
+    n_call = likelihood_calls(
+        n_walker=sampler["n_walker"], n_step=sampler["n_step"], thin=sampler["thin"]
+    )
     return AUDIT_SHARE * n_call * fpops_per_call(model) / REFERENCE_FPOPS
 
 
@@ -134,7 +136,7 @@ def _output(unit: Unit, settings: TtvSettings, rng: np.random.Generator) -> Any:
         log_prob=known.log_prob[at],
         n_step=sampler.n_step,
         thin=sampler.thin,
-        n_likelihood=likelihood_calls(n_walker=sampler.n_walker, n_step=sampler.n_step),
+        n_likelihood=sampler.n_walker * (sampler.n_step + 1),
     )
     todo = ttv_audit.plan(settings, PLANNED_SHARE, with_start=False)
     posterior = Posterior(settings.problem, parse_table(campaign.table()))

@@ -5,7 +5,8 @@
     OpenAstroError
     ├── ConfigError             settings or command line flags
     ├── InputError              a file given by a person: campaign, transit-time table, image
-    │   └── FitsError           a FITS file that is damaged, or of a kind that is not read
+    │   ├── FitsError           a FITS file that is damaged, or of a kind that is not read
+    │   └── NoImageError        a FITS file that has no image
     ├── ProtocolError           what a client sent
     │   ├── MalformedRequest
     │   ├── RequestTooLarge
@@ -55,6 +56,10 @@ class InputError(OpenAstroError):
 
 class FitsError(InputError):
     """A FITS file is damaged, or of a kind that the project does not read."""
+
+
+class NoImageError(InputError):
+    """A FITS file has no image of two axes."""
 
 
 class ProtocolError(OpenAstroError):

@@ -54,11 +54,12 @@ def campaign(size: int, n_unit: int, coadd: Mapping[str, Any] | None = None) -> 
     )
 
 
-def unit_of(of: Campaign, index: int, frames: Sequence[Frame]) -> Unit:
+def unit_of(of: Campaign, index: int, frames: Sequence[Frame], filter_name: str = "r") -> Unit:
     entries = [
         {
             "name": one.name, "input": f"frame_{number:02d}.fits", "x0": one.x0, "y0": one.y0,
-            "nx": one.nx, "ny": one.ny, "noise": one.noise, "exposure_s": 60.0, "filter": "r",
+            "nx": one.nx, "ny": one.ny, "noise": one.noise, "exposure_s": 60.0,
+            "filter": filter_name,
             "saturation": None,
         }
         for number, one in enumerate(frames)
@@ -80,11 +81,13 @@ def write_output(path: Path, unit: Unit, frames: Sequence[Frame], *, pixels: boo
     return path
 
 
-def canonicals(of: Campaign, directory: Path, frames: Sequence[Frame]) -> list[Canonical]:
-    """Write one output for each frame."""
+def canonicals(
+    of: Campaign, directory: Path, frames: Sequence[Frame], filters: Sequence[str] | None = None
+) -> list[Canonical]:
+    """Write one output for each frame, in the filter r if not stated otherwise."""
     found = []
     for index, frame in enumerate(frames):
-        unit = unit_of(of, index, [frame])
+        unit = unit_of(of, index, [frame], "r" if filters is None else filters[index])
         path = write_output(directory / f"{index}.fits", unit, [frame])
         found.append(
             Canonical(unit=unit, path=path, workunit=unit.name, app_version=100, platform="x",

@@ -202,6 +202,7 @@ def credit(unit: Unit, output: Path) -> float:
             n_call=likelihood_calls(
                 n_walker=sampler.n_walker,
                 n_step=sampler.n_step,
+                thin=sampler.thin,
                 corrections=sampler.corrections or 0,
             ),
         )

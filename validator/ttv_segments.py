@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
-from apps.ttv.sampler import Sampler
+from apps.ttv.sampler import Ensemble, Sampler
 from apps.ttv.settings import TtvSettings
-from apps.ttv_mcmc import chain_sampler
+from apps.ttv_mcmc import chain_coordinates, chain_sampler
 from boinc_project.seeds import Stream, stream_key
 from boinc_project.ttv_output import TtvOutput
 from boinc_project.unit import Unit
@@ -86,6 +86,7 @@ class Retrace:
             self._settings.sampler,
             stream_key(self._unit.seed, Stream.CHAIN),
             lambda points: self._posterior.log_densities(disturb(points, rng)),
+            coordinates=chain_coordinates(self._settings, self._posterior),
         )
         return self._follow(sampler, number, disturb(coords, rng), log_prob, rng)
 
@@ -112,13 +113,15 @@ class Retrace:
     ) -> Segment:
         thin = self._settings.sampler.thin
         accepted = np.zeros(len(coords), dtype=np.int64)
+        now = Ensemble(coords, log_prob)
         for step in range(number * thin + 1, (number + 1) * thin + 1):
-            coords, log_prob, moved = sampler.step(coords, log_prob, step)
+            now, moved = sampler.step(now, step)
             accepted += moved
             if rng is not None:
-                coords = disturb(coords, rng)
+                # The coordinates of disturbed parameters are found anew.
+                now = Ensemble(disturb(now.coords, rng), now.log_prob)
         self.n_call += thin * len(coords)
-        return Segment(coords, log_prob, accepted)
+        return Segment(now.coords, now.log_prob, accepted)
 
 
 def distance(one: Segment, other: Segment) -> float:

@@ -2,55 +2,144 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boinc_project.errors import InputError
+from boinc_project.errors import InputError, NoImageError
+from work_generator.file_search import matching
+from work_generator.remarks import Remarks
+from work_generator.sidecar import is_sidecar, with_sidecar
+from work_generator.sky.colour import PATTERNS, Part, colours_of, mosaic_pattern, part_of
 from work_generator.sky.frame import Image, find_images
+from work_generator.sky.observation import Observation, observation
 from work_generator.toml_source import TomlTable
 
 PLANES = ("mask", "weight", "variance")
-SUFFIXES = (".fits", ".fit", ".fts", ".fits.fz", ".fits.gz", ".fz")
+COLOURS = ("split", "grey")
 MOST_IMAGES = 100_000
 _MOST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An image of a campaign, and what it is called there."""
+    """An image of a campaign, and what it is called there.
+
+    Attributes
+    ----------
+    image : Image
+        Of one colour, if the file has several.
+    name : str
+        For people.
+    seen : Observation
+        What its header says.
+    part : Part or None
+        Which colour it is.
+    whole : Image
+        The image as the file has it, of all colours.
+    """
 
     image: Image
     name: str
+    seen: Observation
+    part: Part | None
+    whole: Image
+
+    @property
+    def filter(self) -> str:
+        """The filter, or the colour of a file of several."""
+        return self.seen.filter if self.part is None else self.part.filter
 
 
-def list_images(table: TomlTable, directory: Path) -> list[Listed]:
+def list_images(table: TomlTable, directory: Path, remarks: Remarks) -> list[Listed]:
     """Return the images that ``files`` and ``extension`` name, sorted by path and HDU.
+
+    Parameters
+    ----------
+    table : TomlTable
+        ``[images]``.
+    directory : Path
+        Patterns are relative to it.
+    remarks : Remarks
+        Told what is left out, and what headers say that is odd.
 
     Raises
     ------
     InputError
         If a pattern finds nothing, or a file is no FITS file with such an image.
     """
-    paths: dict[Path, None] = {}
-    for pattern in table.texts("files", example='["night/*.fits"]'):
-        found = _matching(directory, pattern)
-        if not found:
-            table.fail("files", f'no file matches "{directory / pattern}": correct the path')
-        paths.update(dict.fromkeys(found))
     extension = read_extension(table)
+    colour = table.text("colour", example="split", default="split")
+    if colour not in (*COLOURS, *PATTERNS):
+        known = ", ".join((*COLOURS, *PATTERNS))
+        table.fail("colour", f'there is no colour "{colour}": write one of {known}')
+    filter_key = table.text("filter", example="FILTER", default="")
     listed = []
-    for path in sorted(paths):
+    paths = _paths(table, directory, remarks)
+    for path, chosen in sorted(paths.items()):
+        if is_sidecar(path) and not chosen:
+            remarks.add("It is left out, because it has coordinates and no image.", path.name)
+            continue
         try:
             images = find_images(path, extension)
+            for image in (with_sidecar(one, remarks) for one in images):
+                listed += _listed(image, len(images) > 1, colour, filter_key, remarks)
+        except NoImageError as error:
+            if chosen:
+                table.fail("files", error.message.rstrip("."))
+            remarks.add("It is left out, because it has no image of two axes.", path.name)
         except InputError as error:
             table.fail("extension" if "extension" in table else "files", error.message.rstrip("."))
-        listed += [Listed(image, _name(image, len(images) > 1)) for image in images]
+    if not listed:
+        table.fail("files", "none of the files has an image of the sky: name others")
     if len(listed) > MOST_IMAGES:
         table.fail("files", f"{len(listed)} images are more than {MOST_IMAGES}: make two campaigns")
     return listed
+
+
+def _paths(table: TomlTable, directory: Path, remarks: Remarks) -> dict[Path, bool]:
+    """Return the files, and whether each was named by more than its folder."""
+    paths: dict[Path, bool] = {}
+    for pattern in table.texts("files", example='["night/*.fits"]'):
+        matched = matching(directory, pattern, remarks)
+        if not matched:
+            table.fail("files", f'no file matches "{directory / pattern}": correct the path')
+        for path in matched:
+            paths[path] = paths.get(path, False) or not (directory / pattern).is_dir()
+    return paths
+
+
+def _listed(
+    image: Image, several: bool, colour: str, filter_key: str, remarks: Remarks
+) -> list[Listed]:
+    """Return an image as the campaign has it: by its colours, or not at all."""
+    name = _name(image, several)
+    seen = observation(image, filter_key)
+    if seen.kind:
+        remarks.add(f"It is left out, because it is no image of the sky but: {seen.kind}.", name)
+        return []
+    for sentence in image.remarks:
+        remarks.add(sentence, name)
+    if image.others and not several:
+        remarks.add(
+            'The first of several images is taken; write extension = "all", or a name of theirs, '
+            "for more.",
+            name,
+        )
+    if colour == "grey" and image.layers == 1:
+        if mosaic_pattern(image):
+            remarks.add("A mosaic of colours is taken as grey.", name)
+        return [Listed(image, name, seen, None, image)]
+    parts = colours_of(image, colour if colour in PATTERNS else "")
+    if not parts:
+        return [Listed(image, name, seen, None, image)]
+    into = "planes" if image.layers > 1 else "a mosaic of colours, each site an image of its own"
+    remarks.add(f"Its colours are taken apart: {into}.", name)
+    return [
+        Listed(part_of(image, part), f"{name[: _MOST_NAME - 4]}[{part.name}]", seen, part, image)
+        for part in parts
+    ]
 
 
 def read_planes(
@@ -95,21 +184,21 @@ def _plane(table: TomlTable, directory: Path, listed: Sequence[Listed]) -> list[
     found = []
     for one, path in zip(listed, paths, strict=True):
         try:
-            images = find_images(path, one.image.hdu if extension is None else extension)
+            images = find_images(path, one.whole.hdu if extension is None else extension)
         except InputError as error:
             table.fail(None, error.message.rstrip("."))
-        image = _of_the_same_version(images, one.image)
+        image = _of_the_same_version(images, one.whole)
         if image is None:
             table.fail(
                 None,
                 f"{path} has {len(images)} extensions of that name, and none of them has the "
-                f"EXTVER of {one.image.label}: name one, or correct the file",
+                f"EXTVER of {one.whole.label}: name one, or correct the file",
             )
-        if (image.nx, image.ny) != (one.image.nx, one.image.ny):
+        if (image.nx, image.ny) != (one.whole.nx, one.whole.ny):
             table.fail(
                 None,
                 f"{image.label} has {image.nx} x {image.ny} pixels, its image {one.name} "
-                f"{one.image.nx} x {one.image.ny}: name the right file or extension",
+                f"{one.whole.nx} x {one.whole.ny}: name the right file or extension",
             )
         found.append({"path": str(image.path), "hdu": image.hdu})
     return found
@@ -133,35 +222,28 @@ def _plane_paths(table: TomlTable, directory: Path, listed: Sequence[Listed]) ->
             table.fail("replace", 'replace must be two texts: write replace = ["_ooi_", "_oow_"]')
         old, new = pair
         for one in listed:
-            if old not in one.image.path.name:
-                table.fail("replace", f'the name of {one.image.path} has no "{old}" to replace')
-        if "/" in new or any(one.image.path.name == old and not new for one in listed):
+            if old not in one.whole.path.name:
+                table.fail("replace", f'the name of {one.whole.path} has no "{old}" to replace')
+        if "/" in new or any(one.whole.path.name == old and not new for one in listed):
             table.fail("replace", f'"{new}" for "{old}" gives no name of a file: correct it')
-        return [one.image.path.with_name(one.image.path.name.replace(old, new)) for one in listed]
+        return [one.whole.path.with_name(one.whole.path.name.replace(old, new)) for one in listed]
     if "files" in table:
         patterns = table.texts("files", example='["masks/*.fits"]')
-        paths = sorted({path for pattern in patterns for path in _matching(directory, pattern)})
-        if len(paths) != len(listed):
+        paths = sorted(
+            {path for pattern in patterns for path in matching(directory, pattern, Remarks())}
+        )
+        # The colours of one file share its planes.
+        wholes = list(dict.fromkeys((one.whole.path, one.whole.hdu) for one in listed))
+        if len(paths) != len(wholes):
             table.fail(
                 "files",
-                f"there are {len(paths)} files here for {len(listed)} images: name one each",
+                f"there are {len(paths)} files here for {len(wholes)} images: name one each",
             )
-        return paths
+        of = dict(zip(wholes, paths, strict=True))
+        return [of[one.whole.path, one.whole.hdu] for one in listed]
     if "extension" not in table:
         table.fail(None, 'write where it is, for example { extension = "DQ" }')
-    return [one.image.path for one in listed]
-
-
-def _matching(directory: Path, pattern: str) -> list[Path]:
-    """Return the files of a pattern, or of a folder."""
-    path = directory / pattern
-    if path.is_dir():
-        return sorted(one for one in path.iterdir() if one.name.lower().endswith(SUFFIXES))
-    if path.is_file():
-        return [path]
-    # Path.glob takes no absolute patterns.
-    matches = glob.glob(pattern, root_dir=directory, recursive=True)  # noqa: PTH207
-    return sorted(directory / one for one in matches if (directory / one).is_file())
+    return [one.whole.path for one in listed]
 
 
 def _name(image: Image, several: bool) -> str:

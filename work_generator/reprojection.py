@@ -26,7 +26,6 @@ from work_generator.extension import Extension
 from work_generator.reference import REFERENCE_FPOPS
 from work_generator.reprojection_extend import find_new, with_new
 from work_generator.reprojection_file import SECTIONS, read_sections, read_stop
-from work_generator.reprojection_method import remarks
 from work_generator.reprojection_prepare import look_and_pack
 from work_generator.reprojection_speed import seconds_per_pixel
 
@@ -80,6 +79,7 @@ def describe(campaign: Campaign) -> list[str]:
     return [
         f"{count} images onto {onto}, {min(settings['frames_per_unit'], count)} a unit.",
         f"Interpolation: {settings['method']}, {flux} conserved; output as {stored}.",
+        *settings.get("remarks", ()),
     ]
 
 
@@ -97,7 +97,6 @@ def preparation(campaign: Campaign) -> list[str]:
         f"Pixel maps: steps of {min(maps)} to {max(maps)} pixels, right to {max(errors):.1g} "
         f"pixels; {dense} of {len(frames)} dense.",
     ]
-    lines += remarks(settings["method"], frames)
     if widths:
         lines.append(f"Stars: {min(widths):.1f} to {max(widths):.1f} arcseconds FWHM.")
     # A plan looks at the first unit alone: the others are taken to be like it.

@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
-from work_generator.sky.frame import Image, check_pixels, find_images, physical, read_raw
+from work_generator.sky.frame import (
+    Image,
+    check_pixels,
+    find_images,
+    physical,
+    read_raw,
+    thinned,
+)
+from work_generator.sky.observation import EXPOSURE_KEYS
 from work_generator.sky.rows import Sample
 
 Floats = NDArray[np.float32]
@@ -58,7 +66,7 @@ class Masters:
             if name == "flat":
                 values = _normalised(values, image)
             if name == "dark":
-                exposure = image.number("EXPTIME", "EXPOSURE")
+                exposure = image.number(*EXPOSURE_KEYS)
             for other, there in planes.items():
                 if there.shape != values.shape:
                     raise InputError(
@@ -93,11 +101,12 @@ class Masters:
         InputError
             If it is one.
         """
-        self._need_shape((image.ny, image.nx), image)
+        for plane in self.planes.values():
+            self._need_shape((image.ny, image.nx), thinned(plane, image.cell).shape, image)
 
-    def _need_shape(self, shape: tuple[int, ...], image: Image) -> None:
-        if self.shape not in (None, shape):
-            ny, nx = self.shape or (0, 0)
+    def _need_shape(self, shape: tuple[int, ...], plane: tuple[int, ...], image: Image) -> None:
+        if shape != plane:
+            ny, nx = self.shape or plane
             raise InputError(
                 f"{image.label} has {image.nx} x {image.ny} pixels, the master frames {nx} x {ny}: "
                 "give masters of the same camera.",
@@ -122,15 +131,19 @@ class Masters:
         InputError
             If the frame has another size than the master frames.
         """
-        self._need_shape(values.shape, image)
-        planes = self.planes
+        planes = {name: thinned(plane, image.cell) for name, plane in self.planes.items()}
+        for plane in planes.values():
+            self._need_shape(values.shape, plane.shape, image)
         if "bias" in planes:
             values = values - planes["bias"]
         if "dark" in planes:
-            scale = self.dark_scale(image.number("EXPTIME", "EXPOSURE"))
-            values = values - np.float32(scale) * planes["dark"]
+            scale = self.dark_scale(image.number(*EXPOSURE_KEYS))
+            values = np.asarray(values - np.float32(scale) * planes["dark"], np.float32)
         if "flat" in planes:
-            values = values / planes["flat"]
+            flat = planes["flat"]
+            if image.cell is not None:  # a lamp has colours of its own
+                flat = flat / np.float32(np.nanmedian(flat))
+            values = np.asarray(values / flat, np.float32)
         return values
 
 

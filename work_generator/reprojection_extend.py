@@ -131,7 +131,8 @@ def with_new(
         "chosen": old.get("chosen", "the campaign"),
         "frames_per_unit": old["frames_per_unit"],
     }
-    packed = look_and_pack(replace(edited, settings=stated), progress, store, found.images)
+    known = {frame["sha256"]: frame["name"] for frame in old["frames"]}
+    packed = look_and_pack(replace(edited, settings=stated), progress, store, found.images, known)
     for key in _KEPT:
         if canonical_json(packed.settings[key]) != canonical_json(old.get(key, _BEFORE.get(key))):
             raise InputError(
@@ -145,7 +146,12 @@ def with_new(
     content = {**json.loads(edited.inputs[FRAMES_FILE]), "frames": found.entries}
     return replace(
         campaign,
-        settings={**old, "frames": [*old["frames"], *frames], "frames_per_unit": size},
+        settings={
+            **old,
+            "frames": [*old["frames"], *frames],
+            "frames_per_unit": size,
+            "remarks": list(dict.fromkeys([*old.get("remarks", ()), *packed.settings["remarks"]])),
+        },
         inputs={**campaign.inputs, FRAMES_FILE: canonical_json(content)},
         files={**campaign.files, **packed.files},
         source=edited.source,

@@ -7,7 +7,7 @@ campaign is prepared.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,11 @@ from boinc_project.errors import InputError
 from boinc_project.reprojection_limits import MAX_FRAMES
 from boinc_project.unit import canonical_json, file_digest
 from work_generator.image_list import PLANES, Listed, list_images, read_extension, read_planes
+from work_generator.image_selection import group_filters, one_field, without_copies
+from work_generator.remarks import Remarks, some
+from work_generator.sky.observation import electrons_per_count
 from work_generator.sky.reference import cards_of, check_size, grid_of, read_grid
+from work_generator.sky.sections import sky_section
 from work_generator.sky.solution import read_solution
 from work_generator.sky.window import find_window
 from work_generator.toml_source import TomlTable
@@ -28,6 +32,8 @@ FLUX = ("conserve", "surface_brightness")
 OUTPUTS = ("steps", "float")
 BACKGROUNDS = ("plane", "none", "offset", "quadratic")
 COADD_FLUX = ("stars", "none")
+FILTERS = ("apart", "together")
+_COADD_KEYS = ("sigma", "iterations", "background", "flux", "reference", "filters")
 CALIBRATION = ("bias", "dark", "flat")
 FRAMES_FILE = "frames.json"
 """Which files a campaign is made of, and their digests; not sent to anybody."""
@@ -45,7 +51,7 @@ _PACKED = 0.55
 """Part of a camera's bytes that is left after lossless compression; KERNELS: 15.6 of 33.6 MB."""
 IMAGE_KEYS = (
     "files", "extension", "mask", "weight", "variance", "gain", "read_noise", "saturation",
-    "noise", "skip_outside",
+    "noise", "skip_outside", "colour", "filter", "blank",
 )  # fmt: skip
 
 
@@ -72,29 +78,35 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         See `work_generator.campaign_file.load_campaign`.
     """
     table = root.table("images", IMAGE_KEYS, example='[images] with files = ["night/*.fits"]')
-    listed = list_images(table, directory)
-    planes = read_planes(table, directory, listed)
+    remarks = Remarks()
+    every = list_images(table, directory, remarks)
+    planes = read_planes(table, directory, every)
     grid = _reference(root, directory)
-    skip_outside = table.boolean("skip_outside", default=False)
-    kept = _overlapping(table, listed, grid, skip_outside=skip_outside)
+    chosen = _overlapping(table, every, without_copies(every, remarks), grid, remarks)
+    listed = [every[number] for number in chosen]
+    coadd = _coadd(root, {one.name for one in listed})
+    filters = group_filters(listed, remarks, together="filters" in coadd)
     settings: dict[str, Any] = {
         "images": [
             {
-                "path": str(one.image.path),
-                "hdu": one.image.hdu,
-                "name": one.name,
+                **_stated(one),
+                "filter": name,
                 **{plane: planes[plane][number] for plane in planes},
             }
-            for number, one in enumerate(listed)
-            if number in kept
+            for number, one, name in zip(chosen, listed, filters, strict=True)
         ],
         "ccd": _ccd(table),
+        "blank": table.number("blank") if "blank" in table else None,
         "grid": grid,
-        "skip_outside": skip_outside,
+        "skip_outside": table.boolean("skip_outside", default=True),
         "calibration": _calibration(root, directory),
-        **_reproject(root, [listed[number] for number in kept]),
-        "coadd": _coadd(root, {listed[number].name for number in kept}),
+        **_reproject(root, listed),
+        "coadd": coadd,
     }
+    for one in listed:
+        for sentence in _looks(one, settings):
+            remarks.add(sentence, one.name)
+    settings["remarks"] = remarks.lines()
     files = [
         {
             "name": one["name"],
@@ -142,39 +154,73 @@ def _reference(root: TomlTable, directory: Path) -> dict[str, Any] | None:
     return {"nx": nx, "ny": ny, "cards": cards_of(header)}
 
 
+def _stated(one: Listed) -> dict[str, Any]:
+    """Return where an image is, as plain values."""
+    stated = {"path": str(one.whole.path), "hdu": one.whole.hdu, "name": one.name}
+    return stated if one.part is None else {**stated, "part": one.part.plain()}
+
+
+def _looks(one: Listed, settings: Mapping[str, Any]) -> list[str]:
+    """Return what else there is to say of an image, from its header."""
+    said = [sky_section(one.whole)[1]]
+    gain = settings["ccd"].get("gain")
+    if isinstance(gain, str):
+        said.append(electrons_per_count(one.image, gain)[1])
+    done = str(one.image.keyword("CALSTAT") or "").upper()
+    again = [name for name in settings["calibration"] if name[0].upper() in done]
+    if again:
+        said.append(
+            f"CALSTAT says that it has been calibrated; {', '.join(again)} is applied again."
+        )
+    scaled = {"bias", "dark"} <= set(settings["calibration"])
+    if scaled and not one.seen.exposure_s:
+        said.append("It does not say its exposure time; the dark is subtracted once.")
+    return [sentence for sentence in said if sentence]
+
+
 def _overlapping(
     table: TomlTable,
-    listed: list[Listed],
+    listed: Sequence[Listed],
+    numbers: Sequence[int],
     stated: Mapping[str, Any] | None,
-    *,
-    skip_outside: bool,
+    remarks: Remarks,
 ) -> list[int]:
-    """Return the numbers of the images that lie on the grid; all if it is yet to be chosen."""
+    """Return the numbers of the images that lie on the grid, or in the field that most show."""
     solutions = []
-    for one in listed:
+    for number in numbers:
         try:
-            solutions.append(read_solution(one.image))
+            solutions.append(read_solution(listed[number].image))
         except InputError as error:
             table.fail("files", error.message.rstrip("."))
     if stated is None:
-        return list(range(len(listed)))
-    grid = grid_of(stated["cards"], stated["nx"], stated["ny"], "the reference")
-    kept = [
-        number
-        for number, solution in enumerate(solutions)
-        if find_window(grid, solution) is not None
-    ]
-    outside = [one.name for number, one in enumerate(listed) if number not in kept]
-    if not kept:
+        field = one_field(solutions)
+        if field is None:
+            table.fail(
+                "files",
+                "the images are of several fields, none of which has most of them: name those of "
+                "one field, or a reference",
+            )
+        inside, where = set(field), "the field of the others"
+    else:
+        grid = grid_of(stated["cards"], stated["nx"], stated["ny"], "the reference")
+        inside = {
+            place
+            for place, solution in enumerate(solutions)
+            if find_window(grid, solution) is not None
+        }
+        where = "the reference"
+    if not inside:
         table.fail("files", "none of the images overlaps with the reference: name another one")
-    if outside and not skip_outside:
+    outside = [listed[n].name for place, n in enumerate(numbers) if place not in inside]
+    if outside and not table.boolean("skip_outside", default=True):
         table.fail(
             "files",
-            f"{len(outside)} of {len(listed)} images do not overlap with the reference "
-            f"({', '.join(outside[:3])}{', ...' if len(outside) > 3 else ''}): leave them out, or "
-            "write skip_outside = true",
+            f"{len(outside)} of {len(numbers)} images do not overlap with {where} "
+            f"({some(outside)}): leave them out, or write skip_outside = true",
         )
-    return kept
+    if outside:
+        remarks.add(f"It is left out, because it does not overlap with {where}.", *outside)
+    return [number for place, number in enumerate(numbers) if place in inside]
 
 
 def _ccd(table: TomlTable) -> dict[str, Any]:
@@ -269,13 +315,15 @@ def _frames_per_unit(listed: list[Listed]) -> int:
 
 
 def _coadd(root: TomlTable, names: Collection[str]) -> dict[str, Any]:
-    table = root.optional_table("coadd", ("sigma", "iterations", "background", "flux", "reference"))
+    table = root.optional_table("coadd", _COADD_KEYS)
     found: dict[str, Any] = {
         "sigma": table.positive("sigma", default=3.0),
         "iterations": table.integer("iterations", low=0, high=100, default=3),
         "background": one_of(table, "background", BACKGROUNDS),
         "flux": one_of(table, "flux", COADD_FLUX),
     }
+    if one_of(table, "filters", FILTERS) != FILTERS[0]:  # campaigns of before do not have it
+        found["filters"] = table.values["filters"]
     if "reference" in table:
         found["reference"] = name = table.text("reference", example="frame.fits")
         if name not in names:

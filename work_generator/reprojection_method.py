@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from apps.reprojection.engine import AREA_METHODS, MOST_CELLS
 from boinc_project.errors import InputError
 
@@ -53,25 +50,9 @@ def choose_method(stated: str, stretch: float, label: str) -> str:
     return "area"
 
 
-def remarks(stated: str, frames: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say which frames are brought onto the grid by another method than the campaign's.
-
-    Parameters
-    ----------
-    stated : str
-        The campaign's method.
-    frames : Sequence[Mapping]
-        A prepared campaign's.
-    """
-    others = [one for one in frames if one.get("method", stated) != stated]
-    if not others:
-        return []
-    ratios = [one["stretch"] for one in others]
-    low, high = min(ratios), max(ratios)
-    times = f"{low:.2g}" if f"{low:.2g}" == f"{high:.2g}" else f"{low:.2g} to {high:.2g}"
-    names = ", ".join(one["name"] for one in others[:3]) + (", ..." if len(others) > 3 else "")
-    what = "image is" if len(others) == 1 else "images are"
-    return [
-        f"{len(others)} {what} {times} times finer than the grid ({names}), where {stated} would "
-        "take values between which light is lost: averaged over the grid's pixels instead."
-    ]
+def why_averaged(stated: str, stretch: float) -> str:
+    """Say why a frame is averaged where another method was asked for; see `choose_method`."""
+    return (
+        f"It is averaged over the pixels of the grid, because it is {stretch:.2g} times finer than "
+        f"the grid, and {stated} would miss the light between its samples."
+    )

@@ -6,7 +6,7 @@ Pixels keep the bits that the camera wrote; what is compressed is compressed wit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from boinc_project.fits.cards import Card, card, parse_card
 from boinc_project.fits.writing import GZIP, RICE, FitsWriter, create_fits
 from work_generator.reprojection_calibration import Masters
+from work_generator.sky.colour import looks_mosaic, part_from, part_of
 from work_generator.sky.frame import (
     Image,
     Raw,
@@ -23,11 +24,13 @@ from work_generator.sky.frame import (
     check_pixels,
     find_images,
     physical,
+    read_raw,
     read_rows,
 )
 from work_generator.sky.pixel_map import PixelMap
 from work_generator.sky.reference import cards_of, grid_header
 from work_generator.sky.rows import MOST_AT_ONCE, Rows, Sample
+from work_generator.sky.sections import border_rows, sky_section
 
 KERNEL_FILE = "kernel.fits"
 CALIBRATION_FILE = "calibration.fits"
@@ -50,12 +53,15 @@ class Frame:
         bool (ny, nx): where the mask, or a weight or variance that says nothing, forbids pixels.
     variance : ndarray, Rows or None
         float32 (ny, nx), in the image's unit squared; 1 where `bad`.
+    remarks : tuple[str, ...]
+        Sentences about its pixels.
     """
 
     image: Image
     raw: Raw | Rows
     bad: NDArray[np.bool_] | Rows | None
     variance: NDArray[np.float32] | Rows | None
+    remarks: tuple[str, ...] = ()
 
     def values(self) -> NDArray[np.float32]:
         """Return pixels in the image's unit, NaN where bad."""
@@ -75,43 +81,110 @@ class Frame:
     def sample(self) -> Sample:
         """Return the part of a frame that it is measured in: all of it, unless it is large."""
         shape = (self.image.ny, self.image.nx)
-        return Sample.of(shape) if self.image.nx * self.image.ny > MOST_AT_ONCE else Sample.all()
+        return Sample.of(shape) if _is_large(self.image) else Sample.all()
 
 
-def read_frame(stated: Mapping[str, Any]) -> Frame:
+def image_of(stated: Mapping[str, Any]) -> Image:
+    """Return the image that one of a campaign's ``images`` states, of one colour if it says which.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    (image,) = find_images(Path(stated["path"]), stated["hdu"])
+    return part_of(image, part_from(stated["part"])) if "part" in stated else image
+
+
+def read_frame(stated: Mapping[str, Any], blank: float | None = None) -> Frame:
     """Read a frame and its planes.
 
     Parameters
     ----------
     stated : Mapping
         One of a campaign's ``images``.
+    blank : float, optional
+        A value that says that nothing is known of a pixel.
 
     Raises
     ------
     InputError
         If something cannot be read, or says nothing.
     """
-    (image,) = find_images(Path(stated["path"]), stated["hdu"])
-    raw = read_rows(image)
-    bad = variance = None
+    image = image_of(stated)
+    raw = _rows_of(image)
+    bad, remarks = _unseen(image, raw, blank)
+    variance = None
     if "mask" in stated:
-        bad = _plane(stated["mask"]).map(_is_masked, bool)
+        bad = _either(bad, _plane(stated["mask"], image).map(_is_masked, bool))
     for name in ("weight", "variance"):
         if name in stated:
-            plane = _plane(stated[name])
+            plane = _plane(stated[name], image)
             variance = plane.map(_variances if name == "variance" else _inverted, np.float32)
             unknown = variance.map(np.isnan, bool)
             variance = variance.map(lambda rows: np.where(np.isnan(rows), 1, rows), np.float32)
-            bad = unknown if bad is None else _either(bad, unknown)
-    frame = Frame(image, raw, bad, variance)
+            bad = _either(bad, unknown)
+    frame = Frame(image, raw, bad, variance, remarks)
     check_pixels(image, frame.rows())
-    return frame if image.nx * image.ny > MOST_AT_ONCE else _whole(frame)
+    return frame if _is_large(image) else _whole(frame)
 
 
-def _plane(stated: Mapping[str, Any]) -> Rows:
+def _is_large(image: Image) -> bool:
+    return image.nx * image.ny > MOST_AT_ONCE
+
+
+def _rows_of(image: Image) -> Rows:
+    """Return an image's pixels as stored; those of a small one are read at once."""
+    return read_rows(image) if _is_large(image) else Rows.held(read_raw(image))
+
+
+def _unseen(image: Image, raw: Rows, blank: float | None) -> tuple[Rows | None, tuple[str, ...]]:
+    """Return which pixels have not seen the sky, and remarks about borders."""
+    remarks: list[str] = []
+    section, _ = sky_section(image)
+    bad = None if section is None else section.outside_rows(raw.shape)
+    values = raw.map(lambda rows: physical(rows, image.scaling), np.float32)
+    if blank is not None:
+        bad = _either(bad, values.map(lambda rows: rows == np.float32(blank), bool))
+    border = border_rows(_without(values, bad), MOST_AT_ONCE)
+    if border is not None:
+        level, where = border
+        remarks.append(f"Its border of {level:g} is taken as pixels that saw nothing.")
+        bad = _either(bad, where)
+    if image.cell is None and image.layers == 1 and looks_mosaic(_without(values, bad)):
+        remarks.append(
+            "Even and odd pixels have unlike levels of the sky: if it is a mosaic of colours that "
+            'its header does not state, write colour = "RGGB" or what the camera has.'
+        )
+    return bad, tuple(remarks)
+
+
+def _without(values: Rows, bad: Rows | None) -> Rows:
+    """Return values with NaN where they are bad."""
+    if bad is None:
+        return values
+
+    def read(start: int, stop: int) -> NDArray[np.float32]:
+        return np.where(bad[start:stop], np.float32(np.nan), values[start:stop])
+
+    return Rows(values.shape, np.float32, read)
+
+
+def _plane(stated: Mapping[str, Any], image: Image) -> Rows:
     """Return a plane that belongs to a frame, float32, NaN where it says nothing."""
-    (image,) = find_images(Path(stated["path"]), stated["hdu"])
-    return read_rows(image).map(lambda rows: physical(rows, image.scaling), np.float32)
+    (plane,) = find_images(Path(stated["path"]), stated["hdu"])
+    scaling = plane.scaling
+    if plane.layers == image.layers:
+        plane = replace(plane, layer=image.layer)
+    if image.cell is not None:
+        cell_x, cell_y = image.cell
+        plane = replace(
+            plane,
+            cell=image.cell,
+            nx=len(range(cell_x, plane.nx, 2)),
+            ny=len(range(cell_y, plane.ny, 2)),
+        )
+    return _rows_of(plane).map(lambda rows: physical(rows, scaling), np.float32)
 
 
 def _is_masked(rows: NDArray[Any]) -> NDArray[np.bool_]:
@@ -128,8 +201,10 @@ def _inverted(rows: NDArray[Any]) -> NDArray[np.float32]:
         return _variances(1 / _variances(rows))
 
 
-def _either(a: Rows, b: Rows) -> Rows:
-    return Rows(a.shape, bool, lambda start, stop: a[start:stop] | b[start:stop])
+def _either(a: Rows | None, b: Rows) -> Rows:
+    if a is None:
+        return b
+    return Rows(b.shape, bool, lambda start, stop: a[start:stop] | b[start:stop])
 
 
 def _whole(frame: Frame) -> Frame:
@@ -138,7 +213,7 @@ def _whole(frame: Frame) -> Frame:
         None if rows is None else np.asarray(rows)
         for rows in (frame.raw, frame.bad, frame.variance)
     )
-    return Frame(frame.image, cast(Raw, raw), bad, variance)
+    return replace(frame, raw=cast(Raw, raw), bad=bad, variance=variance)
 
 
 def write_frame(path: Path, frame: Frame, made: PixelMap, *, solved: bool = False) -> None:

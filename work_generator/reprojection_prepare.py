@@ -16,17 +16,21 @@ from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore, StoredInput
 from boinc_project.reprojection_limits import most_frames
+from work_generator.remarks import Remarks
 from work_generator.reprojection_calibration import Masters
-from work_generator.reprojection_method import choose_method
+from work_generator.reprojection_method import choose_method, why_averaged
 from work_generator.reprojection_pack import (
     CALIBRATION_FILE,
     KERNEL_FILE,
     Frame,
+    image_of,
     read_frame,
     write_calibration,
     write_frame,
     write_kernel,
 )
+from work_generator.sky.frame import Scaling
+from work_generator.sky.observation import electrons_per_count, observation
 from work_generator.sky.pixel_map import make_map
 from work_generator.sky.quality import seeing, sky_noise
 from work_generator.sky.reference import cards_of, check_size, choose, grid_of, plain_grid
@@ -42,6 +46,7 @@ def look_and_pack(
     progress: Callable[[int, int], None] | None,
     store: InputStore,
     images: Sequence[Mapping[str, Any]],
+    known: Mapping[str, str] | None = None,
 ) -> Campaign:
     """Return the campaign with its grid, its frames and their files.
 
@@ -55,6 +60,8 @@ def look_and_pack(
         Where files are put.
     images : Sequence[Mapping]
         Those of the campaign's images that are packed.
+    known : Mapping[str, str], optional
+        Names of frames that the campaign has already, by the digest of their files.
 
     Raises
     ------
@@ -63,34 +70,52 @@ def look_and_pack(
     """
     settings = dict(campaign.settings)
     masters = Masters.read(settings["calibration"])
+    # Volunteers get one calibration for all frames of a unit; sites of a mosaic need one each.
+    reader = _Reader(
+        masters,
+        here=any(one.get("part", {}).get("cell") for one in images),
+        blank=settings["blank"],
+        saturation=settings["ccd"].get("saturation"),
+    )
     surveyed = _surveyed(settings["images"]) if settings["grid"] is None else []
-    total = len(surveyed) + len(images)
-    told = _Told(progress, total)
+    told = _Told(progress, len(surveyed) + len(images))
     if settings["grid"] is None:
-        settings["grid"], settings["chosen"] = _choose(surveyed, settings, masters, told)
+        settings["grid"], settings["chosen"] = _choose(surveyed, settings, reader, told)
     grid = _grid(settings["grid"])
     files: dict[str, StoredInput] = {}
     frames = []
+    names = dict(known or {})
+    remarks = Remarks(settings["remarks"])
     for stated in images:
-        packed = _pack(stated, settings, grid, masters, store)
+        packed = _pack(stated, settings, grid, reader, store, remarks)
         told.next()
         if packed is None:  # of a grid that was stated this is known before
             if settings["skip_outside"]:
+                remarks.add(
+                    f"It is left out, because it is not on the grid of {settings['chosen']}.",
+                    stated["name"],
+                )
                 continue
             raise InputError(
                 f"{stated['name']} does not overlap with the grid of {settings['chosen']}: leave "
                 "it out, or write skip_outside = true."
             )
         entry, stored = packed
+        if stored.sha256 in names:
+            same = names[stored.sha256]
+            remarks.add(f"It is left out, because it has the same pixels as {same}.", entry["name"])
+            continue
+        names[stored.sha256] = entry["name"]
         files[stored.sha256] = stored
         frames.append(entry)
     if not frames:
         raise InputError("None of the images overlaps with the reference: name another one.")
     settings["frames"] = frames
     settings["frames_per_unit"] = _frames_per_unit(settings)
-    settings["shared"] = _shared(settings["method"], masters, store, files)
-    settings["calibrate"] = masters.settings()
-    del settings["images"], settings["calibration"], settings["skip_outside"]
+    settings["remarks"] = remarks.lines()
+    settings["shared"] = _shared(settings["method"], reader.shipped, store, files)
+    settings["calibrate"] = reader.shipped.settings()
+    del settings["images"], settings["calibration"], settings["skip_outside"], settings["blank"]
     n_unit = math.ceil(len(frames) / settings["frames_per_unit"])
     if len(images) < len(campaign.settings["images"]):
         n_unit = math.ceil(len(campaign.settings["images"]) / settings["frames_per_unit"])
@@ -120,6 +145,36 @@ class _Seen:
     seeing: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads frames, and calibrates them here if volunteers cannot."""
+
+    masters: Masters
+    here: bool
+    blank: float | None
+    saturation: float | str | None
+
+    @property
+    def shipped(self) -> Masters:
+        """The master frames that are still to be applied."""
+        return Masters() if self.here else self.masters
+
+    def read(self, stated: Mapping[str, Any]) -> Frame:
+        """Return a frame, calibrated if it is calibrated here."""
+        frame = read_frame(stated, self.blank)
+        if not self.here or not self.masters.planes:
+            return frame
+        counts = frame.values()
+        values = self.masters.apply(counts, frame.image)
+        limit = self.saturation
+        if isinstance(limit, str):
+            limit = frame.image.number(limit)
+        if limit is not None:  # it is stated in counts of before
+            values = np.where(counts >= limit, np.float32(np.nan), values)
+        image = replace(frame.image, scaling=Scaling())
+        return replace(frame, image=image, raw=np.ascontiguousarray(values, np.float32))
+
+
 class _Told:
     """Counts what is done, and says so."""
 
@@ -140,13 +195,12 @@ def _surveyed(images: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _choose(
-    images: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], masters: Masters, told: _Told
+    images: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], reader: _Reader, told: _Told
 ) -> tuple[dict[str, Any], str]:
     """Return the grid of the best image, and that image's name."""
     seen = []
     for stated in images:
-        frame = read_frame(stated)
-        seen.append(_look(frame, settings, masters))
+        seen.append(_look(reader.read(stated), settings, reader.shipped))
         told.next()
     solutions = [one.solution for one in seen]
     coverages = [
@@ -186,15 +240,18 @@ def _pack(
     stated: Mapping[str, Any],
     settings: Mapping[str, Any],
     grid: Solution,
-    masters: Masters,
+    reader: _Reader,
     store: InputStore,
+    remarks: Remarks,
 ) -> tuple[dict[str, Any], StoredInput] | None:
     """Measure and store one frame; None if it is not on the grid."""
-    frame = read_frame(stated)
-    seen = _look(frame, settings, masters)
-    window = find_window(grid, seen.solution)
+    window = find_window(grid, read_solution(image_of(stated)))
     if window is None:
         return None
+    frame = reader.read(stated)
+    for sentence in frame.remarks:
+        remarks.add(sentence, stated["name"])
+    seen = _look(frame, settings, reader.shipped)
     exact = transform(grid, seen.solution, window)
     made = make_map(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
     solved = settings["method"] == "reproject"
@@ -207,10 +264,10 @@ def _pack(
     stored = store.add(lambda path: write_frame(path, frame, made, solved=solved))
     area, stretch = mean_scale(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
     method = choose_method(settings["method"], stretch, frame.image.label)
+    if method != settings["method"]:
+        remarks.add(why_averaged(settings["method"], stretch), stated["name"])
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
     factor = area if settings["flux"] == "conserve" else 1.0
-    exposure = frame.image.number("EXPTIME", "EXPOSURE")
-    filter_name = frame.image.keyword("FILTER", "FILTER1", "BAND")
     entry = {
         "name": stated["name"],
         "x0": window.x0,
@@ -220,8 +277,8 @@ def _pack(
         "noise": seen.noise * factor,
         "sky": seen.sky * factor,
         "variance": _variance(settings, frame, seen.noise),
-        "exposure_s": exposure if exposure is not None and exposure > 0 else 0.0,
-        "filter": str(filter_name)[:60] if filter_name is not None else "",
+        "exposure_s": observation(frame.image).exposure_s,
+        "filter": stated["filter"],
         "saturation": _camera(settings, frame, "saturation"),
         "sha256": stored.sha256,
         "step": made.step,
@@ -250,7 +307,7 @@ def _camera(settings: Mapping[str, Any], frame: Frame, key: str) -> float | None
     stated = settings["ccd"].get(key)
     if not isinstance(stated, str):
         return None if stated is None else float(stated)
-    value = frame.image.number(stated)
+    value, _ = electrons_per_count(frame.image, stated)
     if value is None or value < 0 or (value == 0 and key != "read_noise"):
         raise InputError(
             f"{frame.image.label} has no usable {stated} in its header: write {key} as a number.",

@@ -56,7 +56,7 @@ __all__ = [
 
 PREPARING = "Finding where the chains begin"
 CALLS = "Likelihood calls"
-MIN_APP_VERSION = 220
+MIN_APP_VERSION = 230
 """The first version of ``ttv_mcmc`` that whitens its coordinates, and computes populations."""
 
 # Python, numpy, h5py and TTVFast take 120 MB on Linux; walkers and draws are small beside that.
@@ -161,7 +161,10 @@ def fitting(campaign: Campaign, reference_seconds_per_call: float) -> str:
 def _size(campaign: Campaign, reference_seconds_per_call: float) -> sizing.Size:
     sampler = campaign.settings["sampler"]
     n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
-    calls = calls_per_step(campaign.settings["proposal"]["coordinates"]["corrections"])
+    calls = calls_per_step(
+        corrections=campaign.settings["proposal"]["coordinates"]["corrections"],
+        thin=sampler["thin"],
+    )
     return sizing.fit(
         sampler["n_walker"] * calls * reference_seconds_per_call,
         _bytes_per_draw(sampler["n_walker"], n_dim),
@@ -238,6 +241,7 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
     n_call = likelihood_calls(
         n_walker=n_walker,
         n_step=sampler["n_step"],
+        thin=sampler["thin"],
         corrections=unit.settings["sampler"]["coordinates"]["corrections"],
     )
     return Cost(

@@ -10,22 +10,24 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from apps.ttv.sampler import Chain
+from apps.ttv.sampler import Chain, Ensemble
 from apps.ttv.sampler_settings import SamplerSettings
 from boinc_project.errors import CorruptCheckpoint
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 
 def to_bytes(chain: Chain) -> bytes:
     """Return the chain as the bytes of an npz archive."""
-    n_walker, n_dim = chain.coords.shape
+    n_walker, n_dim = chain.now.coords.shape
+    places = chain.now.places
     counts = {"step": chain.step, "n_call": chain.n_call, "failures": chain.failures}
     buffer = io.BytesIO()
     np.savez(
         buffer,
-        coords=chain.coords,
-        log_prob=chain.log_prob,
+        coords=chain.now.coords,
+        log_prob=chain.now.log_prob,
+        places=np.empty((0, n_dim)) if places is None else places,
         accepted=chain.accepted,
         draws=np.array(chain.draws).reshape(-1, n_walker, n_dim),
         draws_log_prob=np.array(chain.draws_log_prob).reshape(-1, n_walker),
@@ -66,10 +68,12 @@ def _chain(
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has the shape {arrays[name].shape}")
+    places = arrays["places"] if step else None
+    if places is not None and places.shape != shapes["coords"]:
+        raise ValueError(f"places has the shape {places.shape}")
     return Chain(
         step=step,
-        coords=arrays["coords"],
-        log_prob=arrays["log_prob"],
+        now=Ensemble(arrays["coords"], arrays["log_prob"], places),
         accepted=arrays["accepted"],
         draws=list(arrays["draws"]),
         draws_log_prob=list(arrays["draws_log_prob"]),

@@ -81,18 +81,18 @@ def planet_steps(*, n_planet: int, span_days: float, dt_days: float) -> int:
     return n_planet * math.ceil(span_days / dt_days)
 
 
-def calls_per_step(corrections: int) -> int:
+def calls_per_step(*, corrections: int, thin: int) -> float:
     """Return the integrations that one step of one walker takes.
 
     Every correction of ephemerides (`apps.ttv.coordinates`) takes one more for each place that a
-    walker leaves, and one for each that it is offered.
+    walker is offered, and one for each that it has when a draw is kept.
     """
-    return 1 + 2 * corrections
+    return 1.0 + corrections * (1.0 + 1.0 / thin)
 
 
-def likelihood_calls(*, n_walker: int, n_step: int, corrections: int = 0) -> int:
+def likelihood_calls(*, n_walker: int, n_step: int, thin: int, corrections: int = 0) -> int:
     """Return the integrations of a chain: each step moves every walker; the start counts, too."""
-    return n_walker * (n_step * calls_per_step(corrections) + 1)
+    return n_walker * (n_step * (1 + corrections) + corrections * math.ceil(n_step / thin) + 1)
 
 
 def credit_flop(*, n_planet: int, span_days: float, dt_days: float, n_call: int) -> float:

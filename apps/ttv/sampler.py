@@ -34,6 +34,28 @@ CHUNK = 64
 with TTVFast 0.1 to 0.5 s: a task obeys within a second. No value depends on it."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ensemble:
+    """The walkers after a step.
+
+    Attributes
+    ----------
+    coords : ndarray
+        float64 (n_walker, n_dim), parameters.
+    log_prob : ndarray
+        float64 (n_walker,).
+    places : ndarray, optional
+        float64 (n_walker, n_dim), `coords` in the coordinates that moves are made in. They are
+        found anew, from `coords`, for the first step and after every kept draw, so that a segment
+        between two draws follows from the draw alone; in between they are carried, because every
+        correction of ephemerides takes an integration.
+    """
+
+    coords: Vector
+    log_prob: Vector
+    places: Vector | None = None
+
+
 @dataclass(slots=True)
 class Chain:
     """A chain after `step` completed steps.
@@ -42,10 +64,8 @@ class Chain:
     ----------
     step : int
         Steps completed; 0 is the start.
-    coords : ndarray
-        float64 (n_walker, n_dim).
-    log_prob : ndarray
-        float64 (n_walker,).
+    now : Ensemble
+        The walkers.
     accepted : ndarray
         int64 (n_walker,), accepted proposals so far.
     draws, draws_log_prob : list
@@ -57,8 +77,7 @@ class Chain:
     """
 
     step: int
-    coords: Vector
-    log_prob: Vector
+    now: Ensemble
     accepted: NDArray[np.int64]
     draws: list[Vector] = field(default_factory=list)
     draws_log_prob: list[Vector] = field(default_factory=list)
@@ -113,28 +132,25 @@ class Sampler:
             if not math.isfinite(value):
                 raise UnitError(f"The start of walker {walker} has no probability.", walker=walker)
         accepted = np.zeros(len(coords), dtype=np.int64)
-        return Chain(0, coords, log_prob, accepted, n_call=len(coords))
+        return Chain(0, Ensemble(coords, log_prob), accepted, n_call=len(coords))
 
     def advance(self, chain: Chain) -> None:
         """Do one step; if it is interrupted by an exception, `chain` stays as it was."""
-        coords, log_prob, accepted = self.step(chain.coords, chain.log_prob, chain.step + 1)
+        chain.now, accepted = self.step(chain.now, chain.step + 1)
         chain.step += 1
-        chain.coords, chain.log_prob = coords, log_prob
         chain.accepted = chain.accepted + accepted
-        chain.n_call += len(coords)
+        chain.n_call += len(accepted)
         if chain.step % self.settings.thin == 0:
-            chain.draws.append(coords)
-            chain.draws_log_prob.append(log_prob)
+            chain.draws.append(chain.now.coords)
+            chain.draws_log_prob.append(chain.now.log_prob)
 
-    def step(
-        self, coords: Vector, log_prob: Vector, step: int
-    ) -> tuple[Vector, Vector, NDArray[np.bool_]]:
+    def step(self, now: Ensemble, step: int) -> tuple[Ensemble, NDArray[np.bool_]]:
         """Return the ensemble after step number `step`, and which walkers moved.
 
         Parameters
         ----------
-        coords, log_prob : ndarray
-            The ensemble after step ``step - 1``; not changed.
+        now : Ensemble
+            After step ``step - 1``; not changed.
         step : int
             Counted from 1.
         """
@@ -142,13 +158,15 @@ class Sampler:
         last = len(self._moves) - 1
         move = self._moves[min(int(np.searchsorted(self._edges, random.rand())), last)]
         frame = _Frame(self._coordinates, self.settings.shear, self._evaluate)
-        u, density = frame.enter(coords, log_prob)
+        known = now.places if (step - 1) % self.settings.thin else None
+        places, u, density = frame.enter(now, known)
         moved, _, accepted = self._propose(move, u, density, random, frame.evaluate)
         # Who stays keeps every bit: to leave the parameters and to come back would round.
-        coords, log_prob = coords.copy(), log_prob.copy()
+        coords, log_prob, places = now.coords.copy(), now.log_prob.copy(), places.copy()
         for walker in np.flatnonzero(accepted).tolist():
-            coords[walker], log_prob[walker] = frame.seen[moved[walker].tobytes()]
-        return coords, log_prob, accepted
+            seen = frame.seen[moved[walker].tobytes()]
+            coords[walker], log_prob[walker], places[walker] = seen
+        return Ensemble(coords, log_prob, places), accepted
 
     def _propose(
         self,
@@ -187,7 +205,8 @@ class _Frame:
     Attributes
     ----------
     seen : dict
-        Parameters and their log probability, by the bytes of the place that was evaluated.
+        Parameters, their log probability and their coordinates, by the bytes of the straightened
+        coordinates that were evaluated.
     """
 
     def __init__(
@@ -198,15 +217,23 @@ class _Frame:
     ) -> None:
         self._coordinates, self._shear = coordinates, shear
         self._log_probability = log_probability
-        self.seen: dict[bytes, tuple[Vector, float]] = {}
+        self.seen: dict[bytes, tuple[Vector, float, Vector]] = {}
 
-    def enter(self, points: Vector, log_prob: Vector) -> tuple[Vector, Vector]:
-        """Return the places of parameters, and the log densities there."""
-        y, density = points, log_prob
+    def enter(self, now: Ensemble, known: Vector | None) -> tuple[Vector, Vector, Vector]:
+        """Return coordinates, straightened coordinates, and the log densities there.
+
+        Parameters
+        ----------
+        now : Ensemble
+            The walkers.
+        known : ndarray | None
+            Their coordinates, if they are carried.
+        """
+        y, density = now.coords, now.log_prob
         if self._coordinates is not None:
-            y = self._coordinates.from_points(points)
-            density = log_prob - self._coordinates.log_jacobians(points, y)
-        return (y if self._shear is None else self._shear.straighten(y)), density
+            y = self._coordinates.from_points(now.coords) if known is None else known
+            density = density - self._coordinates.log_jacobians(now.coords, y)
+        return y, (y if self._shear is None else self._shear.straighten(y)), density
 
     def evaluate(self, u: Vector) -> Vector:
         """Return the log densities at places, and remember what was there."""
@@ -216,8 +243,8 @@ class _Frame:
         # Places that are those of no parameters have no density.
         possible = np.flatnonzero(np.isfinite(points).all(axis=1))
         log_prob[possible] = self._log_probability(points[possible])
-        for place, point, value in zip(u, points, log_prob.tolist(), strict=True):
-            self.seen[place.tobytes()] = point, value
+        for place, point, value, coordinate in zip(u, points, log_prob.tolist(), y, strict=True):
+            self.seen[place.tobytes()] = point, value, coordinate
         inside = np.flatnonzero(np.isfinite(log_prob))
         density = np.full(len(u), -math.inf)
         density[inside] = log_prob[inside]

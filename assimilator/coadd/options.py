@@ -29,6 +29,8 @@ class Options:
     reference : str
         Name of the frame whose flux and background the others are matched to; empty for the frame
         of most weight, its area over its variance.
+    filters : str
+        ``apart`` makes an image of each filter, ``together`` one of all.
     """
 
     sigma: float = 3.0
@@ -36,6 +38,7 @@ class Options:
     background: str = "plane"
     flux: str = "stars"
     reference: str = ""
+    filters: str = "apart"
 
     @property
     def clip(self) -> Clip:
@@ -68,6 +71,8 @@ class Options:
             raise UnitError(f"coadd.background is none of {', '.join(SURFACES)}.")
         if found.flux not in ("stars", "none"):
             raise UnitError("coadd.flux is neither stars nor none.")
+        if found.filters not in ("apart", "together"):
+            raise UnitError("coadd.filters is neither apart nor together.")
         if not isinstance(found.reference, str):
             raise UnitError("coadd.reference is not the name of a frame.")
         return found

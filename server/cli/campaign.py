@@ -101,7 +101,10 @@ def issue(context: typer.Context, file: Path = FILE) -> None:
     with _bar(registry.get(campaign.app).PREPARING) as progress:
         done = campaigns.issue(project, campaign, progress=progress)
     words = "was issued before, unchanged" if done.existed else "is issued"
-    console().print(f"{done.name} {words}: {done.n_unit} workunits.", markup=False)
+    out = console()
+    for line in campaign.settings.get("remarks", ()):
+        out.print(line, markup=False)
+    out.print(f"{done.name} {words}: {done.n_unit} workunits.", markup=False)
 
 
 @app.command()
@@ -116,6 +119,8 @@ def extend(context: typer.Context, name: str = NAME, file: Path = FILE) -> None:
     with _bar(registry.get(edited.app).PREPARING) as progress:
         done = extend_campaign(project, name, edited, file, progress=progress)
     out = console()
+    for line in edited.settings.get("remarks", ()):
+        out.print(line, markup=False)
     if not done.n_unit:
         out.print(f"{name} has all {done.known} images of {file}: nothing to add.", markup=False)
     else:

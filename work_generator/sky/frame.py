@@ -10,16 +10,18 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from astropy.io import fits
+from astropy.io.fits.card import Undefined
 from numpy.typing import NDArray
 
-from boinc_project.errors import InputError
+from boinc_project.errors import InputError, NoImageError
 from boinc_project.reprojection_limits import MAX_PIXELS, MAX_SIDE
+from work_generator.sky.header import mend_header, number_of
 from work_generator.sky.rows import BAND, Rows
 
 Raw = NDArray[np.generic]
@@ -55,6 +57,14 @@ class Image:
         Size, pixels.
     scaling : Scaling
         Of stored integers.
+    remarks : tuple[str, ...]
+        Sentences about the header: what was mended, and what contradicts what.
+    layers, layer : int
+        Planes of a cube of colours, 1 or 3, and which of them this is, from 0.
+    cell : tuple[int, int] or None
+        If it is every second pixel each way of what the file has: the first column and row.
+    others : int
+        Images of its kind that the file has beside it, and that were not asked for.
     """
 
     path: Path
@@ -64,6 +74,11 @@ class Image:
     nx: int
     ny: int
     scaling: Scaling
+    remarks: tuple[str, ...] = ()
+    layers: int = 1
+    layer: int = 0
+    cell: tuple[int, int] | None = None
+    others: int = 0
 
     @property
     def label(self) -> str:
@@ -73,19 +88,29 @@ class Image:
             return str(self.path)
         return f"{self.path}[{name or self.hdu}]"
 
+    def whole(self) -> Image:
+        """Return the image as the file has it, if this is a part; its header is the part's."""
+        if self.cell is None:
+            return self
+        ny, nx = (int(self.header[f"NAXIS{axis}"]) for axis in (2, 1))
+        return replace(self, nx=nx, ny=ny, cell=None)
+
     def keyword(self, *names: str) -> Any:
         """Return the first of the keywords that this header or the primary one has, or None."""
         for header in (self.header, self.primary):
             for name in names:
-                if header.get(name) not in (None, ""):
-                    return header[name]
+                value = header.get(name)
+                if value not in (None, "") and not isinstance(value, Undefined):
+                    return value
         return None
 
     def number(self, *names: str) -> float | None:
         """Return the first of the keywords that is a finite number, or None."""
-        value = self.keyword(*names)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value) if math.isfinite(value) else None
+        for header in (self.header, self.primary):
+            for name in names:
+                value = number_of(header.get(name))
+                if value is not None and math.isfinite(value):
+                    return value
         return None
 
 
@@ -138,11 +163,18 @@ def find_images(path: Path, extension: str | int | None = None) -> list[Image]:
             return [_image(path, hdus, one) for one in _indices(path, hdus, extension)]
         numbers = [index for index in range(len(hdus)) if _is_image(hdus[index])]
         if not numbers:
-            raise InputError(
+            raise NoImageError(
                 f"{path} has no image of two axes: {_listing(hdus)}. Name files with images.",
                 path=path,
             )
-        return [_image(path, hdus, index) for index in numbers[: None if extension else 1]]
+        if extension == "all":
+            return [_image(path, hdus, index) for index in numbers]
+        first = numbers[0]
+        same = sum(hdus[index].name == hdus[first].name for index in numbers[1:])
+        # Extensions without a name may be masks or maps of the first: only their WCS tells.
+        if not hdus[first].name.strip():
+            same = sum("CTYPE1" in hdus[index].header for index in numbers[1:])
+        return [replace(_image(path, hdus, first), others=same)]
 
 
 def read_raw(image: Image) -> Raw:
@@ -154,7 +186,9 @@ def read_raw(image: Image) -> Raw:
         If they cannot be read.
     """
     with opened(image.path) as hdus:
-        return _stored(image, np.asarray(hdus[image.hdu].data))
+        data = np.asarray(hdus[image.hdu].data)
+        data = np.reshape(data, (image.layers, *data.shape[-2:]))[image.layer]
+        return _stored(image, thinned(data, image.cell))
 
 
 def read_rows(image: Image) -> Rows:
@@ -168,25 +202,25 @@ def read_rows(image: Image) -> Rows:
         If they cannot be read, now or later.
     """
     with opened(image.path) as hdus:
-        hdu = hdus[image.hdu]
-        is_packed = hdu.fileinfo()["file"].compression is not None
-    shape = (image.ny, image.nx)
+        is_packed = hdus[image.hdu].fileinfo()["file"].compression is not None
     if is_packed:
-        whole = read_raw(image)
-        return Rows(shape, whole.dtype, lambda start, stop: whole[start:stop])
+        return Rows.held(read_raw(image))
+    left, lower, step = (0, 0, 1) if image.cell is None else (*image.cell, 2)
 
     def read(start: int, stop: int) -> Raw:
         with opened(image.path) as hdus:
             hdu = hdus[image.hdu]
-            planes = (0,) * (len(hdu.shape) - 2)
-            return _stored(image, np.asarray(hdu.section[(*planes, slice(start, stop))]))
+            axes = hdu.shape[:-2]
+            layer = np.unravel_index(image.layer, axes) if axes else ()
+            rows = slice(lower + step * start, lower + step * (stop - 1) + 1)
+            data = np.asarray(hdu.section[(*map(int, layer), rows)])
+            return _stored(image, np.reshape(data, (-1, hdu.shape[-1]))[::step, left::step])
 
-    return Rows(shape, read(0, 1).dtype, read)
+    return Rows((image.ny, image.nx), read(0, 1).dtype, read)
 
 
 def _stored(image: Image, data: NDArray[Any]) -> Raw:
     """Return rows of an image as they are kept: integers, or float32, in native byte order."""
-    data = np.reshape(data, (-1, image.nx))
     kind = data.dtype.str[1:]
     if kind in _FLOATS:
         return _scaled_floats(image, data)
@@ -197,6 +231,11 @@ def _stored(image: Image, data: NDArray[Any]) -> Raw:
             path=image.path,
         )
     return cast(Raw, np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")))
+
+
+def thinned(data: NDArray[Any], cell: tuple[int, int] | None) -> NDArray[Any]:
+    """Return every second pixel each way from a cell on; all if there is none."""
+    return data if cell is None else data[cell[1] :: 2, cell[0] :: 2]
 
 
 def physical(raw: Raw, scaling: Scaling) -> NDArray[np.float32]:
@@ -295,7 +334,16 @@ def _is_image(hdu: Any) -> bool:
     shape = hdu.shape
     if hdu.name.strip().upper() in _TABLES:
         return False
-    return len(shape) >= 2 and all(length == 1 for length in shape[:-2]) and min(shape[-2:]) > 1
+    if len(shape) < 2 or min(shape[-2:]) <= 1:
+        return False
+    return all(length == 1 for length in shape[:-2]) or _layers(hdu) == 3
+
+
+def _layers(hdu: Any) -> int:
+    """Return 3 for a cube of red, green and blue, else 1: three planes on no other known axis."""
+    others = [length for length in hdu.shape[:-2] if length != 1]
+    axis = str(hdu.header.get("CTYPE3", "")).strip().upper()
+    return 3 if others == [3] and axis in ("", "RGB", "COLOR", "COLOUR", "LINEAR") else 1
 
 
 def _indices(path: Path, hdus: fits.HDUList, extension: str | int) -> list[int]:
@@ -329,16 +377,16 @@ def _listing(hdus: fits.HDUList) -> str:
 def _image(path: Path, hdus: fits.HDUList, index: int) -> Image:
     hdu = hdus[index]
     ny, nx = (int(length) for length in hdu.shape[-2:])
-    header = hdu.header.copy()
-    image = Image(path, index, header, hdus[0].header.copy(), nx, ny, Scaling())
+    header, remarks = mend_header(hdu.header)
+    primary = header if index == 0 else mend_header(hdus[0].header)[0]
+    image = Image(path, index, header, primary, nx, ny, Scaling(), remarks, _layers(hdu))
     if max(nx, ny) > MAX_SIDE or nx * ny > MAX_PIXELS:
         raise InputError(
             f"{image.label} claims {nx} x {ny} pixels; at most {MAX_PIXELS:,} and {MAX_SIDE:,} a "
             "side are taken.",
             path=path,
         )
-    scaling = _scaling(image)
-    return Image(path, index, header, image.primary, nx, ny, scaling)
+    return replace(image, scaling=_scaling(image))
 
 
 def _scaling(image: Image) -> Scaling:

@@ -16,6 +16,7 @@ from astropy.wcs import WCS
 from boinc_project.errors import InputError
 from boinc_project.reprojection_limits import MAX_PIXELS, MAX_SIDE
 from work_generator.sky.frame import find_images
+from work_generator.sky.header import mend_header
 from work_generator.sky.solution import Solution, make_solution, read_solution
 
 _ENOUGH = 0.95
@@ -179,4 +180,4 @@ def _text_header(path: Path) -> Any:
         except VerifyError as error:
             reason = str(error).strip().split("\n")[-1].rstrip(".")
             raise InputError(f"The reference {path} is no header: {reason}.", path=path) from error
-    return header
+        return mend_header(header)[0]

@@ -43,6 +43,11 @@ class Rows:
         self._read = read
         self._held: tuple[int, NDArray[Any]] | None = None
 
+    @classmethod
+    def held(cls, image: NDArray[Any]) -> Rows:
+        """Return the rows of an array."""
+        return cls((len(image), image.shape[1]), image.dtype, lambda start, stop: image[start:stop])
+
     @property
     def size(self) -> int:
         """Pixels."""

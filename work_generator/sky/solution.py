@@ -33,6 +33,7 @@ _MOST_CHANGE = 1e-6
 # out they fold over, and their inverse is anybody's guess, while all that counts is "outside".
 _TRUSTED = 0.25
 _ROUND_TRIP = 1e-4
+_SCALES = ("CDELT1", "CDELT2", "PC1_", "PC2_", "PC001", "PC002")
 
 
 class Solution:
@@ -174,12 +175,14 @@ def make_solution(header: Any, nx: int, ny: int, label: str, hdus: Any = None) -
         _check_point(header, label)
         _check_matrix(header, label)
         with _quiet():
-            wcs = WCS(header, hdus, naxis=2)
+            wcs = _two_axes(header, hdus)
             wcs.wcs.set()
     except (ValueError, KeyError, TypeError, OSError, AttributeError, VerifyError) as error:
         # wcslib's own errors are ValueErrors; tables that are missing give the others, and cards
         # that are no FITS the last.
         reason = str(error).strip().split("\n")[-1].rstrip(".")
+        if reason.startswith("Internal error in wcslib header parser"):
+            reason = "wcslib cannot parse it (its WAT cards, if it has some)"
         raise InputError(f"The WCS of {label} cannot be used: {reason}.") from error
     if not wcs.has_celestial:
         raise InputError(
@@ -189,6 +192,18 @@ def make_solution(header: Any, nx: int, ny: int, label: str, hdus: Any = None) -
     solution = Solution(wcs, nx, ny, label)
     _check_round_trip(solution)
     return solution
+
+
+def _two_axes(header: Any, hdus: Any) -> WCS:
+    """Return the coordinates of the first two axes.
+
+    A header of two axes is read whole, because astropy mends units and distortions after it has
+    taken axes out, and wcslib refuses to take axes out of what is not mended.
+    """
+    more = any(header.get(f"{name}3") is not None for name in ("CTYPE", "CRVAL", "CRPIX", "CDELT"))
+    if more or header.get("WCSAXES", 2) > 2 or header.get("NAXIS", 2) > 2 or "CD3_3" in header:
+        return WCS(header, hdus, naxis=2)
+    return WCS(header, hdus)
 
 
 def _check_types(header: Any, label: str) -> None:
@@ -216,6 +231,11 @@ def _check_matrix(header: Any, label: str) -> None:
     name = "CD"
     if all(value is None for row in cd for value in row):
         name = "PC"
+        if not any(name.startswith(_SCALES) for name in header):
+            raise InputError(
+                f"{label} has no scale in its header (neither CD nor CDELT), as capture programs "
+                "write it that state where they point: solve its astrometry first."
+            )
         unit = ((1.0, 0.0), (0.0, 1.0))
         cd = [[header.get(f"PC{i}_{j}", unit[i - 1][j - 1]) for j in (1, 2)] for i in (1, 2)]
         steps = [header.get(f"CDELT{i}", 1.0) for i in (1, 2)]

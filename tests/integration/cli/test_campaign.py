@@ -189,8 +189,8 @@ def test_plan_counts_calls_time_and_bytes(run, campaign) -> None:
     done = run("campaign", "plan", campaign())
     assert done.returncode == 0, done.stderr
     assert "Mode of 100 % of the posterior" in done.stdout
-    # A correction of the ephemerides takes a call at either end of a step.
-    n_call = 20 * (200 * 3 + 1)
+    # One correction of the ephemerides: a call for every step, and one for every kept draw.
+    n_call = 20 * (200 * 2 + 20 + 1)
     assert f"{n_call:,}" in done.stdout
     assert f"{2 * n_call:,}" in done.stdout
     for words in ("CPU time on this machine", "Each host downloads", "measured just now"):

@@ -15,10 +15,10 @@ from apps.nested.proposal import Proposal
 from apps.nested.run import is_complete
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
-from apps.ttv.sampler import Sampler
+from apps.ttv.sampler import Ensemble, Sampler
 from apps.ttv.settings import TtvSettings
 from apps.ttv.table import parse_table
-from apps.ttv_mcmc import output_of
+from apps.ttv_mcmc import chain_coordinates, output_of
 from apps.ttv_nested import nested_sampler
 from boinc_project.nested_output import NestedOutput
 from boinc_project.seeds import Stream, stream_key
@@ -44,16 +44,18 @@ def ttv_output(unit: Unit, seed: int = 0, data: bytes | None = None) -> TtvOutpu
         settings.sampler,
         stream_key(unit.seed, Stream.CHAIN),
         lambda points: posterior.log_densities(rounded(points, rng)),
+        coordinates=chain_coordinates(settings, posterior),
     )
     chain = sampler.begin(settings.start)
     while chain.step < settings.sampler.n_step:
         # A walker that stays is not computed anew: only those that moved are rounded.
-        before = chain.coords
+        before = chain.now.coords
         sampler.advance(chain)
-        moved = (chain.coords != before).any(axis=1)
-        chain.coords = np.where(moved[:, None], rounded(chain.coords, rng), chain.coords)
+        moved = (chain.now.coords != before).any(axis=1)
+        coords = np.where(moved[:, None], rounded(chain.now.coords, rng), chain.now.coords)
+        chain.now = Ensemble(coords, chain.now.log_prob)
         if chain.step % settings.sampler.thin == 0:
-            chain.draws[-1] = chain.coords
+            chain.draws[-1] = coords
     chain.failures = posterior.failures
     return output_of(unit, settings, chain, platform="aarch64-unknown-linux-gnu", app_digest="")
 

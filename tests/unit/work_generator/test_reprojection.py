@@ -311,7 +311,8 @@ FAR = tan(10.0, -40.0)
         (CHOOSE.replace("choose = true", 'image = "far.fits"'), "none of the images overlaps"),
         (CHOOSE.replace("choose = true", 'image = "no.fits"'), r"no\.fits does not exist"),
         (CHOOSE.replace('"night"', '"night", "far.fits"').replace(
-            "choose = true", 'image = "night/frame0.fits"'
+            "[reference]\nchoose = true",
+            'skip_outside = false\n[reference]\nimage = "night/frame0.fits"',
         ), r"1 of 4 images do not overlap .*far\.fits.*skip_outside = true"),
         (CHOOSE.replace('"night"', '"bare.fits"'), r"bare\.fits has no WCS"),
         (CHOOSE.replace('"night"', '"singular.fits"'), r"singular CD matrix"),
@@ -351,27 +352,39 @@ def test_images_that_say_nothing_are_found_before_anything_is_issued(
         prepared(write_campaign(field, CHOOSE))
 
 
-def test_images_outside_are_left_out_if_that_is_wanted(field: Path) -> None:
-    write(field / "night" / "far.fits", sky(), FAR)
-    text = (
-        '[images]\nfiles = ["night"]\nskip_outside = true\n'
-        '[reference]\nimage = "night/frame0.fits"\n'
-    )
-    done, _ = prepared(write_campaign(field, text))
-    assert [one["name"] for one in done.settings["frames"]] == [
-        "frame0.fits", "frame1.fits", "frame2.fits",
-    ]  # fmt: skip
+THREE = ["frame0.fits", "frame1.fits", "frame2.fits"]
 
 
-def test_images_outside_of_a_chosen_grid_are_not_dropped_silently(field: Path) -> None:
-    write(field / "night" / "far.fits", sky(), FAR)
-    with pytest.raises(InputError, match=r"^far\.fits does not overlap with the grid of frame1"):
-        prepared(write_campaign(field, CHOOSE))
-    wanted = CHOOSE.replace("[reference]", "skip_outside = true\n[reference]")
-    done, _ = prepared(write_campaign(field, wanted))
-    assert [one["name"] for one in done.settings["frames"]] == [
-        "frame0.fits", "frame1.fits", "frame2.fits",
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("reference", "where"),
+    [
+        ('image = "night/frame0.fits"', "the reference"),
+        ("choose = true", "the field of the others"),
+    ],
+)
+def test_images_of_another_field_are_left_out_with_a_sentence(
+    field: Path, reference: str, where: str
+) -> None:
+    # It cannot be read: only its header is looked at.
+    far = write(field / "night" / "far.fits", sky(), FAR)
+    far.write_bytes(far.read_bytes()[:-2880] + b"?" * 2880)
+    path = write_campaign(field, f'[images]\nfiles = ["night"]\n[reference]\n{reference}\n')
+    done, _ = prepared(path)
+    assert [one["name"] for one in done.settings["frames"]] == THREE
+    sentence = f"far.fits: It is left out, because it does not overlap with {where}."
+    assert sentence in done.settings["remarks"]
+    assert sentence in reprojection.describe(done)
+    path.write_text(path.read_text().replace("[reference]", "skip_outside = false\n[reference]"))
+    with pytest.raises(InputError, match=r"1 of 4 images do not overlap with .*far\.fits"):
+        load_campaign(path)
+
+
+def test_images_of_two_fields_of_equal_size_need_a_reference(field: Path) -> None:
+    (field / "night" / "frame2.fits").unlink()
+    for number in range(2):
+        write(field / "night" / f"far{number}.fits", sky(seed=number), FAR)
+    with pytest.raises(InputError, match="of several fields, none of which has most of them"):
+        load_campaign(write_campaign(field, CHOOSE))
 
 
 def test_masters_that_leave_no_pixel_are_refused(field: Path) -> None:

@@ -15,7 +15,7 @@ from tests.unit.work_generator.image_campaign import write_campaign
 from tests.unit.work_generator.sky.headers import sky, tan, write
 from work_generator import reprojection
 from work_generator.campaign_file import load_campaign
-from work_generator.reprojection_method import FINEST, choose_method, remarks
+from work_generator.reprojection_method import FINEST, choose_method
 from work_generator.sky.solution import make_solution
 from work_generator.sky.window import Window, mean_scale, transform
 
@@ -89,8 +89,8 @@ def test_frames_of_one_campaign_have_methods_of_their_own(tmp_path: Path) -> Non
     noise = {one.name: one.pixel_noise for one in settings.frames}
     # The same noise a pixel: its sum over 16 pixels is 4 times that of one.
     assert noise["fine.fits"] / noise["same.fits"] == pytest.approx(4.0, rel=0.05)
-    said = " ".join(reprojection.preparation(campaign))
-    assert "1 image is 4 times finer than the grid (fine.fits), where lanczos3 would" in said
+    said = " ".join(reprojection.describe(campaign))
+    assert "fine.fits: It is averaged over the pixels of the grid, because it is 4 times" in said
 
 
 def test_old_apps_may_compute_what_they_know(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_old_apps_may_compute_what_they_know(tmp_path: Path) -> None:
     campaign = prepared(path)
     (unit,) = reprojection.plan(campaign, Progress())
     assert unit.min_app_version == 100
-    assert remarks("lanczos3", campaign.settings["frames"]) == []
+    assert "averaged" not in " ".join(campaign.settings["remarks"])
 
 
 def test_estimates_know_the_method(tmp_path: Path) -> None:

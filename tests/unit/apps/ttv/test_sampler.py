@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from apps.ttv.checkpoint import from_bytes, to_bytes
-from apps.ttv.sampler import Chain, Sampler
+from apps.ttv.coordinates import Coordinates
+from apps.ttv.likelihood import Posterior
+from apps.ttv.operations import likelihood_calls
+from apps.ttv.sampler import Chain, Ensemble, Sampler
 from apps.ttv.sampler_settings import SamplerSettings
 from boinc_project.errors import CorruptCheckpoint, UnitError
+from tests.unit.apps.ttv.population import two_planets
 
 SETTINGS = SamplerSettings(12, 20, 4, (("de", 0.5), ("snooker", 0.3), ("stretch", 0.2)))
 KEY = (123, 456)
@@ -40,8 +44,8 @@ def test_stores_every_thin_th_ensemble_and_counts_every_call(start) -> None:
     chain = run(sampler, sampler.begin(start), 20)
     assert len(chain.draws) == len(chain.draws_log_prob) == 5
     assert chain.n_call == len(calls) == 12 * 21
-    np.testing.assert_array_equal(chain.draws[-1], chain.coords)
-    np.testing.assert_array_equal(chain.log_prob, normal(chain.coords))
+    np.testing.assert_array_equal(chain.draws[-1], chain.now.coords)
+    np.testing.assert_array_equal(chain.now.log_prob, normal(chain.now.coords))
     assert 0 < chain.accepted.sum() < 12 * 20
 
 
@@ -51,7 +55,7 @@ def test_key_and_step_decide_everything(start) -> None:
         for key in (KEY, KEY, (124, 456))
     ]
     assert same(chains[0], chains[1])
-    assert not np.array_equal(chains[0].coords, chains[2].coords)
+    assert not np.array_equal(chains[0].now.coords, chains[2].now.coords)
 
 
 def test_numpys_global_state_is_neither_read_nor_changed(start) -> None:
@@ -69,12 +73,12 @@ def test_numpys_global_state_is_neither_read_nor_changed(start) -> None:
 def test_a_segment_between_two_draws_can_be_replayed(start) -> None:
     sampler = Sampler(SETTINGS, KEY, normal)
     chain = run(sampler, sampler.begin(start), 20)
-    coords, log_prob = chain.draws[1], chain.draws_log_prob[1]
+    now = Ensemble(chain.draws[1], chain.draws_log_prob[1])
     again = Sampler(SETTINGS, KEY, normal)
     for step in range(9, 13):
-        coords, log_prob, _ = again.step(coords, log_prob, step)
-    np.testing.assert_array_equal(coords, chain.draws[2])
-    np.testing.assert_array_equal(log_prob, chain.draws_log_prob[2])
+        now, _ = again.step(now, step)
+    np.testing.assert_array_equal(now.coords, chain.draws[2])
+    np.testing.assert_array_equal(now.log_prob, chain.draws_log_prob[2])
 
 
 class Interrupted(BaseException):
@@ -137,3 +141,44 @@ def test_a_checkpoint_that_is_no_chain_is_refused(start) -> None:
             from_bytes(bad, SETTINGS, 3)
     with pytest.raises(CorruptCheckpoint):
         from_bytes(data, SETTINGS, 4)
+
+
+def corrected() -> tuple[Sampler, Coordinates, np.ndarray]:
+    """Return a sampler whose moves correct ephemerides, and a start."""
+    problem, table = two_planets.problem(), two_planets.table()
+    posterior = Posterior(problem, table)
+    coordinates = Coordinates(problem, posterior.engine, posterior.observations, 2)
+    rng = np.random.default_rng(3)
+    start = coordinates.to_points(coordinates.widened(0.2 * rng.standard_normal((40, 10))))
+    start = start[np.isfinite(posterior.log_densities(start))][:22]
+    settings = SamplerSettings(22, 12, 4, (("de", 1.0),))
+    return (
+        Sampler(settings, KEY, posterior.log_densities, coordinates=coordinates),
+        coordinates,
+        start,
+    )
+
+
+def test_coordinates_are_carried_between_draws_and_found_anew_after_each() -> None:
+    sampler, coordinates, start = corrected()
+    chain = sampler.begin(start)
+    before = coordinates.n_call
+    run(sampler, chain, 12)
+    assert chain.accepted.sum() > 20
+    assert chain.n_call + coordinates.n_call - before == likelihood_calls(
+        n_walker=22, n_step=12, thin=4, corrections=2
+    )
+    # A segment between two draws follows from the draw alone.
+    now = Ensemble(chain.draws[0], chain.draws_log_prob[0])
+    for step in range(5, 9):
+        now, _ = corrected()[0].step(now, step)
+    np.testing.assert_array_equal(now.coords, chain.draws[1])
+
+
+def test_a_chain_goes_on_from_a_checkpoint_between_draws_with_the_same_bits() -> None:
+    sampler, _, start = corrected()
+    chain = run(sampler, sampler.begin(start), 6)
+    resumed = from_bytes(to_bytes(chain), sampler.settings, 10)
+    run(sampler, chain, 6)
+    run(corrected()[0], resumed, 6)
+    assert same(chain, resumed)

@@ -195,8 +195,8 @@ def test_missing_files_and_files_without_an_image(tmp_path: Path) -> None:
     fits.PrimaryHDU().writeto(tmp_path / "empty.fits")
     with pytest.raises(InputError, match="has no image of two axes: it has 0 PRIMARY"):
         find_images(tmp_path / "empty.fits")
-    cube = write(tmp_path / "cube.fits", np.zeros((3, 40, 50), np.float32))
-    with pytest.raises(InputError, match=r"0 PRIMARY \(50 x 40 x 3\)"):
+    cube = write(tmp_path / "cube.fits", np.zeros((5, 40, 50), np.float32))
+    with pytest.raises(InputError, match=r"0 PRIMARY \(50 x 40 x 5\)"):
         find_images(cube)
 
 

@@ -1,0 +1,171 @@
+"""Which of the listed images are taken: each content once, and those of one field of the sky."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boinc_project.unit import file_digest
+from work_generator.file_search import is_packed, unpacked
+from work_generator.image_list import Listed
+from work_generator.remarks import Remarks
+from work_generator.sky.observation import same_filter
+from work_generator.sky.solution import Solution
+
+Floats = NDArray[np.float64]
+UNKNOWN_FILTER = ""
+
+
+def content_digest(path: Path, digest: str) -> str:
+    """Return the SHA-256 of what is in a file, decompressed if it is compressed as a whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    digest : str
+        That of its bytes, which is the answer for most files.
+    """
+    if not is_packed(path):
+        return digest
+    with unpacked(path) as stream:
+        sha = hashlib.sha256()
+        while block := stream.read(2**20):
+            sha.update(block)
+    return sha.hexdigest()
+
+
+def without_copies(listed: Sequence[Listed], remarks: Remarks) -> list[int]:
+    """Return the numbers of the images, of those with the same content the first.
+
+    Parameters
+    ----------
+    listed : Sequence[Listed]
+        All images.
+    remarks : Remarks
+        Told what is left out, and which images look like one exposure that was reduced twice.
+    """
+    contents: dict[Path, str] = {}
+    first: dict[Hashable, str] = {}
+    exposures: dict[Hashable, str] = {}
+    kept = []
+    for number, one in enumerate(listed):
+        path = one.whole.path
+        if path not in contents:
+            contents[path] = content_digest(path, file_digest(path))
+        what = contents[path], one.whole.hdu, one.image.layer, one.image.cell
+        if what in first:
+            remarks.add(
+                f"It is left out, because it has the same content as {first[what]}.", one.name
+            )
+            continue
+        first[what] = one.name
+        kept.append(number)
+        exposure = _exposure(one)
+        if exposure is not None and exposures.setdefault(exposure, one.name) != one.name:
+            remarks.add(
+                f"It has the date, the exposure time and the place of {exposures[exposure]}: if "
+                "both are one exposure, leave one of them out, because noise is counted as two.",
+                one.name,
+            )
+    return kept
+
+
+def _exposure(one: Listed) -> Hashable | None:
+    """Return what is the same for two reductions of one exposure; None if that is not known."""
+    seen, header = one.seen, one.whole.header
+    # A date without a time of day is that of the whole night.
+    if seen.start is None or not seen.exposure_s or seen.start.time().isoformat() == "00:00:00":
+        return None
+    chip = [
+        str(header.get(key, "")) for key in ("EXTNAME", "EXTVER", "CCDNUM", "CHIPID", "DETECTOR")
+    ]
+    place = [round(float(header.get(f"CRVAL{axis}", 0.0)), 2) for axis in (1, 2)]
+    part = None if one.part is None else one.part.name
+    return (seen.start, seen.exposure_s, same_filter(seen.filter), seen.instrument, part,
+            one.whole.nx, one.whole.ny, *chip, *place)  # fmt: skip
+
+
+def one_field(solutions: Sequence[Solution]) -> list[int] | None:
+    """Return the numbers of the images of the field that most of them show.
+
+    Two images are of one field if circles around them meet, or if others between them join them.
+    The circles hold the whole images, so that no image is left out that overlaps with another.
+
+    Returns
+    -------
+    list[int] or None
+        None if no field has more images than each other one.
+    """
+    centres, radii = _circles(solutions)
+    left = np.ones(len(solutions), dtype=bool)
+    fields: list[list[int]] = []
+    while left.any():
+        queue = [int(np.argmax(left))]
+        left[queue[0]] = False
+        members = []
+        while queue:
+            here = queue.pop()
+            members.append(here)
+            cosine = np.clip(centres[left] @ centres[here], -1.0, 1.0)
+            near = np.flatnonzero(left)[np.arccos(cosine) <= radii[left] + radii[here]]
+            left[near] = False
+            queue += [int(number) for number in near]
+        fields.append(sorted(members))
+    fields.sort(key=len, reverse=True)
+    if len(fields) > 1 and len(fields[0]) == len(fields[1]):
+        return None
+    return fields[0]
+
+
+def _circles(solutions: Sequence[Solution]) -> tuple[Floats, Floats]:
+    """Return unit vectors (n, 3) of the images' centres, and radii of their circles, radians."""
+    centres, radii = np.zeros((len(solutions), 3)), np.full(len(solutions), math.pi)
+    for number, one in enumerate(solutions):
+        x = np.array([0.5, 0, 0.5, 1, 0, 1, 0, 0.5, 1]) * one.nx - 0.5
+        y = np.array([0.5, 0, 0, 0, 0.5, 0.5, 1, 1, 1]) * one.ny - 0.5
+        lon, lat = np.radians(one.sky(x, y))
+        places = np.column_stack(
+            [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
+        )
+        if np.isfinite(places).all():  # else it may be anywhere: maps of all the sky
+            centres[number] = places[0]
+            radii[number] = np.arccos(np.clip(places[1:] @ places[0], -1.0, 1.0)).max()
+    return centres, radii
+
+
+def group_filters(listed: Sequence[Listed], remarks: Remarks, *, together: bool) -> list[str]:
+    """Return the filter of each image, all spellings of one as the first of them has it.
+
+    Parameters
+    ----------
+    listed : Sequence[Listed]
+        All images that are taken.
+    remarks : Remarks
+        Told of images that do not say their filter, and of several filters.
+    together : bool
+        Whether all images make one image whatever their filters.
+    """
+    spelled: dict[str, str] = {}
+    names = [
+        spelled.setdefault(same_filter(one.filter), one.filter) if one.filter else UNKNOWN_FILTER
+        for one in listed
+    ]
+    known = sorted(spelled.values())
+    silent = [one.name for one, name in zip(listed, names, strict=True) if not name]
+    if len(known) == 1 and silent and len(silent) < len(listed):
+        remarks.add(f"It does not say its filter, and is taken to be of {known[0]}.", *silent)
+        names = known * len(listed)
+    elif len(known) > 1 and silent:
+        remarks.add("It does not say its filter, and is taken as a filter of its own.", *silent)
+    if len(known) > 1 and together:
+        remarks.add(f"Images of {len(known)} filters are averaged: {', '.join(known)}.")
+    elif len(known) > 1:
+        remarks.add(f"There are {len(known)} filters, each of which has an image of its own: "
+                    f"{', '.join(known)}.")  # fmt: skip
+    return names
