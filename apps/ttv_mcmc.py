@@ -30,7 +30,7 @@ from boinc_project.ttv_output import TtvOutput, write_ttv_output
 from boinc_project.unit import Unit
 
 APP_NAME = "ttv_mcmc"
-APP_VERSION = 230
+APP_VERSION = 240
 
 
 def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) -> None:

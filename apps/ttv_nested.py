@@ -37,7 +37,7 @@ from boinc_project.seeds import Stream, stream_key
 from boinc_project.unit import Unit
 
 APP_NAME = "ttv_nested"
-APP_VERSION = 210
+APP_VERSION = 220
 APP_TITLE = "Nested sampling of transit timing"
 FROZEN_FROM = "freeze-nested"
 """The lock file below ``requirements/`` that the app is frozen from."""

@@ -112,7 +112,7 @@ def merge(
                 unit_entry(one, output, content_digest(output))
                 for one, output in zip(ordered, read, strict=True)
             ),
-            *populations.entries(kinds.populations),
+            *populations.entries((*kinds.preparations, *kinds.populations)),
         ),
         rejected=tuple(rejected),
         created_at=created_at,

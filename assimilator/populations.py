@@ -17,6 +17,7 @@ from assimilator.nested_modes import systematic
 from assimilator.outputs import Canonical
 from assimilator.provenance import unit_entry
 from assimilator.verdict.second_opinion import SecondOpinion
+from boinc_project.campaign import PREPARATION
 from boinc_project.errors import OutputError
 from boinc_project.population_output import (
     PopulationOutput,
@@ -40,10 +41,13 @@ class Sorted:
         Chains or runs, that are merged.
     populations : tuple[Canonical, ...]
         Second opinions, that are never merged.
+    preparations : tuple[Canonical, ...]
+        What chains begin with; no opinion beside them.
     """
 
     posterior: tuple[Canonical, ...]
     populations: tuple[Canonical, ...]
+    preparations: tuple[Canonical, ...]
 
 
 def sort(outputs: Sequence[Canonical]) -> Sorted:
@@ -51,7 +55,11 @@ def sort(outputs: Sequence[Canonical]) -> Sorted:
     ordered = sorted(outputs, key=_key)
     populations = [output for output in ordered if is_population(output.unit.settings)]
     others = [output for output in ordered if not is_population(output.unit.settings)]
-    return Sorted(tuple(others), tuple(populations))
+    return Sorted(
+        posterior=tuple(others),
+        populations=tuple(one for one in populations if one.unit.index != PREPARATION),
+        preparations=tuple(one for one in populations if one.unit.index == PREPARATION),
+    )
 
 
 def second_opinion(outputs: Sequence[Canonical], constant: float) -> SecondOpinion | None:

@@ -10,6 +10,10 @@ from boinc_project.input_store import StoredInput
 
 EXTENDABLE_APPS = frozenset({"reprojection"})
 """Apps whose campaigns may get more units after they are issued, and after they have ended."""
+PREPARATION, SECOND_OPINION = 1_000_000, 1_000_001
+"""Places in generation 0 of the units of a timing campaign that are no chains and no runs, and so
+their branches of the seed tree. No campaign has as many units, and neither place depends on how
+many there are."""
 
 
 @dataclass(frozen=True, slots=True)

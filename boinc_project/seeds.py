@@ -23,6 +23,8 @@ class Stream(IntEnum):
     """A nested run's first points (by the app)."""
     POPULATION = 3
     """A population on its way to the posterior (by the app)."""
+    SEARCH = 4
+    """Starts of a search for modes (by the app)."""
 
 
 def unit_seed(campaign_seed: int, *, generation: int, index: int) -> np.random.SeedSequence:

@@ -13,7 +13,7 @@ from apps.ttv.population.straightening import dependence_order
 from apps.ttv.settings import Problem
 from apps.ttv.whitening import Whitening
 
-POPULATION = {"n_island": 1, "n_point": 200, "corrections": 0, "calls": 30_000}
+POPULATION = {"n_start": 4, "n_island": 1, "n_point": 200, "corrections": 0, "calls": 300_000}
 """The second opinion of a cheap campaign: ten seconds of computing, and enough draws."""
 
 
@@ -57,10 +57,7 @@ def prepared_by_hand(
         "modes": [mode],
         "wide": wide.tolist(),
         "pilot": {"effective": 1000.0, "n_call": 2000, "settled": True, "island_log_z": [0.0]},
-        "population": {
-            **POPULATION,
-            "peaks": {"points": [params.tolist()], "covariances": [covariance]},
-        },
+        "population": dict(POPULATION),
         "importance": {"log_z": 0.0, "error": 0.1},
         "proposal": {"coordinates": {"corrections": 0}, **proposal.to_json()},
     }

@@ -166,7 +166,7 @@ def credit(unit: Unit, output: Path) -> float:
         If the output cannot be read.
     """
     if is_population(unit.settings):
-        return population.credit(unit)
+        return population.credit(unit, output)
     settings = NestedUnit.from_mapping(unit.settings)
     model, found = settings.problem.model, read_nested_output(output)
     most = found.calls[0] + settings.sampler.max_call

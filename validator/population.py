@@ -28,6 +28,7 @@ from boinc_project.population_output import (
 from boinc_project.unit import Unit
 from validator.comparison import open_both
 from validator.credit import cobblestones
+from validator.population_search import complaint, problem_of
 from validator.tables import transit_table
 from validator.ttv_segments import LOG_PROB_TOLERANCE
 from validator.verdict import Verdict, inconclusive, invalid, valid
@@ -46,16 +47,25 @@ Floats = NDArray[np.float64]
 def check(unit: Unit, path: Path, inputs: Mapping[str, Path]) -> Verdict:
     """Judge one output by itself: structure, identity, values, and a recomputed sample."""
     settings = PopulationUnit.from_mapping(unit.settings)
-    posterior = Posterior(settings.problem, transit_table(unit, inputs))
+    table = transit_table(unit, inputs)
+    # Refused as the unit's fault, not the output's, if the table does not belong to the problem.
+    Posterior(settings.problem, table)
     try:
         output = read_population_output(path)
     except OutputError as error:
         return invalid(error.message)
     rng = np.random.default_rng(int(content_digest(output), 16))
-    complaint = _identity(unit, settings, output) or _values(posterior, output)
-    complaint = complaint or _densities(posterior, output, rng)
-    if complaint:
-        return invalid(complaint)
+    wrong = _identity(unit, settings, output)
+    if wrong:
+        return invalid(wrong)
+    problem = problem_of(settings, output)
+    if isinstance(problem, str):
+        return invalid(problem)
+    posterior = Posterior(problem, table)
+    wrong = _values(posterior, output) or _densities(posterior, output, rng)
+    wrong = wrong or complaint(settings, problem, table, output, rng)
+    if wrong:
+        return invalid(wrong)
     return valid("Its check passed.", effective=kish(output.log_weight.ravel()))
 
 
@@ -104,22 +114,37 @@ def audit(
     unit: Unit, path: Path, inputs: Mapping[str, Path], *, rng: np.random.Generator
 ) -> Verdict:
     """Compute the log densities of draws again that nobody can foretell."""
-    settings = PopulationUnit.from_mapping(unit.settings)
-    posterior = Posterior(settings.problem, transit_table(unit, inputs))
-    complaint = _densities(posterior, read_population_output(path), rng)
-    return invalid(complaint) if complaint else valid("Its audit passed.")
+    settings, output = PopulationUnit.from_mapping(unit.settings), read_population_output(path)
+    problem = problem_of(settings, output)
+    if isinstance(problem, str):
+        return invalid(problem)
+    posterior = Posterior(problem, transit_table(unit, inputs))
+    wrong = _densities(posterior, output, rng)
+    return invalid(wrong) if wrong else valid("Its audit passed.")
 
 
-def credit(unit: Unit) -> float:
-    """Return the cobblestones of a valid result: of the calls that the unit is paid for."""
-    settings = PopulationUnit.from_mapping(unit.settings)
-    model = settings.problem.model
+def credit(unit: Unit, path: Path) -> float:
+    """Return the cobblestones of a valid result: of the calls that it counts.
+
+    How many a unit takes is not known before it is done: what counts is the number in the output
+    that a quorum agreed on, and no more than the unit allows; the same is true of its step.
+
+    Raises
+    ------
+    OutputError
+        If the output cannot be read, or has a step that the unit does not allow.
+    """
+    settings, output = PopulationUnit.from_mapping(unit.settings), read_population_output(path)
+    problem = problem_of(settings, output)
+    if isinstance(problem, str):
+        raise OutputError(problem)
+    model = problem.model
     return cobblestones(
         credit_flop(
             n_planet=len(model.planets),
             span_days=model.end - model.epoch,
             dt_days=model.dt,
-            n_call=settings.calls,
+            n_call=min(output.n_likelihood, settings.calls),
         )
     )
 

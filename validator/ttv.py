@@ -182,16 +182,16 @@ def credit(unit: Unit, output: Path) -> float:
     unit : Unit
         The unit.
     output : Path
-        Not looked at: what a chain costs is known before it is computed.
+        Of a unit of populations; what a chain costs is known before it is computed.
 
     Raises
     ------
     UnitError
         If the unit's settings are not usable.
     """
-    del output
     if is_population(unit.settings):
-        return population.credit(unit)
+        return population.credit(unit, output)
+    del output
     settings = TtvSettings.from_mapping(unit.settings)
     model, sampler = settings.problem.model, settings.sampler
     return cobblestones(

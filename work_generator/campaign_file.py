@@ -8,7 +8,7 @@ Sections that every app shares are read here; the app's own (for ``ttv_mcmc``: `
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from boinc_project.campaign import Campaign, Published, Quorum, StopRule
@@ -61,7 +61,7 @@ def load_campaign(path: Path) -> Campaign:
         units_per_generation=per_generation,
         quorum=_quorum(root),
         stop=app.read_stop(root, max_units),
-        published=_published(root, app.published_names(settings)),
+        published=_published(root, app.published_names(settings), settings.get("t0_moved", {})),
         source=source.text,
     )
 
@@ -175,7 +175,10 @@ def _quorum(root: TomlTable) -> Quorum:
     )
 
 
-def _published(root: TomlTable, names: Collection[str]) -> tuple[Published, ...]:
+def _published(
+    root: TomlTable, names: Collection[str], moved: Mapping[str, float]
+) -> tuple[Published, ...]:
+    """Read [[published]]; values of what the app has moved are moved alike."""
     values = []
     for table in root.tables("published", ("parameter", "value", "plus", "minus", "source")):
         parameter = table.text("parameter", example="b.mass")
@@ -191,7 +194,7 @@ def _published(root: TomlTable, names: Collection[str]) -> tuple[Published, ...]
         values.append(
             Published(
                 parameter,
-                table.number("value"),
+                table.number("value") + moved.get(parameter, 0.0),
                 plus,
                 minus,
                 _line(table, "source", example="Borsato et al. 2019"),

@@ -23,16 +23,24 @@ from apps.nested.settings import MAX_DEAD, MAX_LIVE, least_live, parse_sampler
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish, log_mean
 from apps.ttv.population.settings import is_population
+from apps.ttv.search.mode import Mode, log_laplace
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
+from boinc_project.population_output import PopulationOutput
+from boinc_project.seeds import Stream, step_bits, stream_key
 from boinc_project.unit import Unit
-from work_generator import pilot, sizing
+from work_generator import sizing
 from work_generator.estimate import Cost, measure
-from work_generator.modes import Mode, log_laplace
 from work_generator.nested_file import SECTIONS, read_sections, read_stop
-from work_generator.preparation import PILOT, for_search, search, step_for
-from work_generator.second_opinion import population_cost, second_opinion, stored
+from work_generator.preparation import computed, read_output
+from work_generator.second_opinion import (
+    model_to_cost,
+    population_cost,
+    preparation_unit,
+    refuse_old,
+    second_opinion,
+)
 from work_generator.ttv import (
     fpops_per_call,
     not_for_volunteers,
@@ -41,7 +49,14 @@ from work_generator.ttv import (
     units,
 )
 from work_generator.ttv_file import posterior_of
-from work_generator.ttv_lines import artefact_lines, describe_problem, step_line
+from work_generator.ttv_lines import (
+    artefact_lines,
+    describe_problem,
+    failed_lines,
+    pilot_lines,
+    remark_lines,
+    step_line,
+)
 
 __all__ = [
     "SECTIONS",
@@ -53,6 +68,8 @@ __all__ = [
     "plan",
     "preparation",
     "prepare",
+    "prepared_from",
+    "preparing",
     "published_names",
     "read_sections",
     "read_stop",
@@ -62,8 +79,8 @@ __all__ = [
 
 PREPARING = "Looking for the best fit"
 CALLS = "Likelihood calls"
-MIN_APP_VERSION = 210
-"""The first version of ``ttv_nested`` whose proposals are in whitened coordinates."""
+MIN_APP_VERSION = 220
+"""The first version of ``ttv_nested`` whose units of populations begin with a search."""
 
 # Python, numpy, scipy, h5py and TTVFast take 170 MB on Linux; points are small beside that.
 _MEMORY = 4.0e8
@@ -91,6 +108,7 @@ def describe(campaign: Campaign) -> list[str]:
         f"Each unit: a nested run with {sampler['n_live']} live points, walks of "
         f"{sampler['walks']} steps, until {sampler['dlogz']:g} of log Z is left, "
         f"{_begins(sampler)}.",
+        *remark_lines(campaign.settings),
     ]
 
 
@@ -107,7 +125,9 @@ def preparation(campaign: Campaign) -> list[str]:
     n_transit = posterior_of(campaign.settings, campaign.inputs).table.n_transit
     return [
         step_line(campaign.settings),
+        *failed_lines(campaign.settings),
         *artefact_lines(campaign.settings),
+        *pilot_lines(campaign.settings),
         f"Best fit: chi2 {best['chi2']:.1f} for {n_transit} transits.",
         f"Expected length of a run: {best['e_folds'] - math.log(_dlogz(campaign)):.0f} times its "
         "live points.",
@@ -137,38 +157,42 @@ def prepare(
     """
     if is_prepared(campaign):
         return campaign
-    first = posterior_of(campaign.settings, campaign.inputs)
-    rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
-    modes, left_out = search(campaign, rng, progress)
-    step = step_for(campaign.settings["model"], first, modes)
-    model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
-    error = {"seconds": step.error, "sigma": step.error_sigma}
-    settings = {
-        **campaign.settings,
-        "model": model,
-        "dt_error": error,
-        "left_out": left_out,
-    }
-    posterior = posterior_of(for_search(settings), campaign.inputs)
-    e_folds = expected_e_folds(modes, first)
-    seed = np.random.SeedSequence(campaign.seed, spawn_key=(PILOT,))
-    flown = pilot.fly(posterior, modes, seed)
+    (unit, *_) = preparing(campaign)
+    return prepared_from(campaign, computed(campaign, unit, progress))
+
+
+def preparing(campaign: Campaign) -> tuple[Unit, ...]:
+    """Return the units to compute before the campaign can be planned; see `AppPlanner`."""
+    if is_prepared(campaign):
+        return ()
+    return (
+        preparation_unit(campaign, min_app_version=MIN_APP_VERSION),
+        second_opinion(campaign, min_app_version=MIN_APP_VERSION),
+    )
+
+
+def prepared_from(campaign: Campaign, output: PopulationOutput) -> Campaign:
+    """Return the campaign, prepared from the output of the preparation's unit.
+
+    Raises
+    ------
+    InputError
+        If the output is of another unit, or its best fit lies outside of the priors.
+    """
+    unit = preparation_unit(campaign, min_app_version=MIN_APP_VERSION)
+    flown = read_output(campaign, unit, output)
+    settings = dict(flown.settings)
+    e_folds = expected_e_folds(flown.modes, flown.posterior)
     share = _share(campaign.settings["sampler"])
     if share:
-        settings["proposal"] = flown.proposal.for_cube(share, flown.corrections)
-        e_folds = e_folds_from_cube(posterior, settings["proposal"], e_folds, rng)
-    # Runs whose walks are too short agree with each other and are wrong: only another method tells.
-    settings["importance"] = {"log_z": flown.log_z, "error": flown.log_z_error}
-    settings["pilot"] = {
-        "effective": flown.effective,
-        "n_call": flown.n_draw,
-        "settled": flown.settled,
-        "island_log_z": list(flown.island_log_z),
-    }
-    settings["population"] = stored(flown)
+        # Runs whose walks are too short agree with each other and are wrong: only another method
+        # tells.
+        settings["proposal"] = flown.pilot.proposal.for_cube(share, flown.pilot.corrections)
+        rng = np.random.Generator(step_bits(stream_key(unit.seed, Stream.PRIOR), 0))
+        e_folds = e_folds_from_cube(flown.posterior, settings["proposal"], e_folds, rng)
     settings["best"] = {
-        "params": modes[0].params.tolist(),
-        "chi2": modes[0].chi2,
+        "params": flown.modes[0].params.tolist(),
+        "chi2": flown.modes[0].chi2,
         "e_folds": e_folds,
     }
     return replace(campaign, settings=settings)
@@ -231,6 +255,7 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
         name: hashlib.sha256(data).hexdigest() for name, data in sorted(campaign.inputs.items())
     }
     settings = problem_settings(campaign)
+    refuse_old(campaign)
     runs = [
         Unit(
             app=campaign.app,
@@ -247,8 +272,7 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
     # Campaigns that were prepared by hand have no second opinion; their verdict says so.
     if progress.issued or "population" not in campaign.settings:
         return runs
-    second = second_opinion(campaign, settings, index=n_unit, min_app_version=MIN_APP_VERSION)
-    return [*runs, second]
+    return [*runs, second_opinion(campaign, min_app_version=MIN_APP_VERSION)]
 
 
 def _unit_sampler(campaign: Campaign) -> dict[str, Any]:
@@ -270,7 +294,7 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
         return population_cost(
             campaign,
             unit,
-            fpops_per_call=fpops_per_call(campaign.settings["model"]),
+            fpops_per_call=fpops_per_call(model_to_cost(campaign, unit)),
             memory=_MEMORY,
             disk=_DISK,
         )

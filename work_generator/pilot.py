@@ -1,7 +1,6 @@
-"""The pilot: a population of the posterior before the first chain, and what is fitted to it.
+"""The pilot: what a preparation's population says, and what is fitted to it.
 
-One unit of populations (`apps.ttv.population`) is computed with the campaign's own seed. It goes
-from the prior to the posterior, and ends with importance draws: these weigh the modes, tell the
+The importance draws of the preparation's unit (`apps.ttv.population`) weigh the modes, tell the
 evidence, give the chains their starting points and the proposal of their first generation.
 """
 
@@ -16,23 +15,18 @@ from numpy.typing import NDArray
 
 from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
-from apps.ttv.population.computing import Archipelago, Computer, Conclusion
 from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish
 from apps.ttv.population.proposal import Proposal, fit_proposal
 from apps.ttv.population.refining import look_at, picked
-from apps.ttv.population.settings import Peaks, PopulationUnit
+from apps.ttv.population.settings import Peaks
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target
+from apps.ttv.search.mode import Mode, log_laplace, nearest
+from apps.ttv.settings import Problem
 from apps.ttv.whitening import Whitening
-from work_generator.corrections import choose_corrections
-from work_generator.modes import Mode, log_laplace, nearest
+from boinc_project.population_output import PopulationOutput
 from work_generator.weights import Look, Weight, by_laplace, together
 
-N_ISLAND = 1
-"""Populations of a unit. The evidence of one with twice the points is better than that of two."""
-POINTS_PER_PARAMETER, LEAST_POINTS = 200, 2000
-"""Points of a population. With 1000 of 10 parameters the ends of a long ridge had too few ancestors
-(widths 20 % too small); with 2000 the importance draws put them right."""
 MOST_WIDE = 1000
 """Points kept for chains to begin at: they take some tens of them."""
 
@@ -77,10 +71,6 @@ class Pilot:
         How many they were.
     island_log_z : tuple[float, ...]
         Evidences by the populations themselves.
-    unit : PopulationUnit
-        What was computed.
-    n_call : int
-        Likelihood calls that it took.
     """
 
     weights: tuple[Weight, ...]
@@ -93,74 +83,87 @@ class Pilot:
     effective: float
     n_draw: int
     island_log_z: tuple[float, ...]
-    unit: PopulationUnit
-    n_call: int
 
 
-def fly(
+@dataclass(frozen=True, slots=True, eq=False)
+class _Draws:
+    """All importance draws of a unit, one after the other.
+
+    Attributes
+    ----------
+    coordinates : Coordinates
+        Of the unit's populations.
+    points, y : ndarray
+        float64 (n, n_dim), parameters, and the same in these coordinates.
+    logs : ndarray
+        float64 (n,), log weights.
+    gains : ndarray
+        float64 (n,), log densities of the posterior over those of the broad distribution.
+    peaks : Peaks
+        That the search has given.
+    """
+
+    coordinates: Coordinates
+    points: Array
+    y: Array
+    logs: Array
+    gains: Array
+    peaks: Peaks
+
+    @classmethod
+    def of(cls, posterior: Posterior, output: PopulationOutput) -> _Draws:
+        coordinates = Coordinates(
+            posterior.problem, posterior.engine, posterior.observations, output.corrections
+        )
+        points = output.points.reshape(-1, output.points.shape[2])
+        y = coordinates.from_points(points)
+        densities = output.log_density.ravel() - coordinates.log_jacobians(points, y)
+        return cls(
+            coordinates,
+            points,
+            y,
+            output.log_weight.ravel(),
+            densities - coordinates.log_broad(y),
+            Peaks(output.peaks, output.peak_covariances),
+        )
+
+
+def read_pilot(
     posterior: Posterior,
     modes: Sequence[Mode],
+    output: PopulationOutput,
     seed: np.random.SeedSequence,
-    progress: Callable[[float], None] | None = None,
 ) -> Pilot:
-    """Compute the pilot of a campaign.
+    """Say what the output of a preparation's unit is worth, and fit what chains begin with.
 
     Parameters
     ----------
     posterior : Posterior
-        With the campaign's step and engine.
+        With the step of the output, and the unit's engine.
     modes : Sequence[Mode]
-        All that were kept.
+        Of the output.
+    output : PopulationOutput
+        Of the unit.
     seed : SeedSequence
         Decides the result.
-    progress : Callable, optional
-        Told the share of the work that is done, 0 to 1.
     """
-    n_dim = posterior.problem.n_dim
-    unit = PopulationUnit(
-        posterior.problem,
-        n_island=N_ISLAND,
-        n_point=max(LEAST_POINTS, POINTS_PER_PARAMETER * n_dim),
-        corrections=choose_corrections(posterior, np.random.default_rng(seed)),
-        calls=1,
-        peaks=Peaks(
-            np.array([mode.params for mode in modes]),
-            np.array([mode.covariance for mode in modes]),
-        ),
-    )
-    computer, state = Computer(unit, posterior, seed), Archipelago()
-    while not computer.is_complete(state):
-        if progress is not None:
-            progress(computer.fraction(state))
-        computer.advance(state)
-    conclusion = computer.conclude(state)
-    return _pilot(posterior, modes, unit, computer, conclusion, seed)
-
-
-def _pilot(
-    posterior: Posterior,
-    modes: Sequence[Mode],
-    unit: PopulationUnit,
-    computer: Computer,
-    conclusion: Conclusion,
-    seed: np.random.SeedSequence,
-) -> Pilot:
     random = np.random.RandomState(np.random.PCG64(seed))
-    trusted = conclusion.effective >= TRUSTED_EFFECTIVE
-    logs = conclusion.logs
+    draws = _Draws.of(posterior, output)
+    effective = kish(draws.logs)
+    trusted = effective >= TRUSTED_EFFECTIVE
     weighed = (
-        together(posterior, modes, _joined(computer, conclusion))
+        together(posterior, modes, _look(posterior, draws))
         if trusted
         else by_laplace([log_laplace(mode, posterior) for mode in modes])
     )
     log_z = weighed.log_z
-    islands = tuple(island.log_z for island in conclusion.islands)
     labelled = _nearest(modes, posterior)
-    wide = _wide(computer, conclusion, log_z, random)
+    wide = _wide(draws, output, log_z, random)
     if trusted:
         parts = np.array([weight.weight for weight in weighed.weights])
         wide = _as_many(wide, labelled(wide), parts, random)
-    corrections, proposal = _for_chains(posterior, computer, conclusion, wide, random)
+    corrections, proposal = _for_chains(posterior, draws, wide, random)
+    islands = tuple(output.island_log_z.tolist())
     return Pilot(
         weights=weighed.weights,
         wide=wide,
@@ -169,24 +172,18 @@ def _pilot(
         log_z=log_z,
         log_z_error=weighed.log_z_error,
         settled=trusted and max(abs(log - log_z) for log in islands) <= _SETTLED,
-        effective=conclusion.effective,
-        n_draw=len(logs),
+        effective=effective,
+        n_draw=len(draws.logs),
         island_log_z=islands,
-        unit=unit,
-        n_call=conclusion.n_call,
     )
 
 
-def _joined(computer: Computer, conclusion: Conclusion) -> Look:
-    """Return all importance draws as parameters; those without a model are at another's place."""
-    y = np.concatenate([look.y for look in conclusion.looks])
-    logs = conclusion.logs
-    points = computer.coordinates.to_points(y)
-    possible = np.isfinite(logs)
-    points[~possible] = points[np.flatnonzero(possible)[0]]
-    likelihoods = np.full(len(y), -math.inf)
-    likelihoods[possible] = computer.target.posterior.log_likelihoods(points[possible])
-    return Look(points, logs, likelihoods)
+def _look(posterior: Posterior, draws: _Draws) -> Look:
+    """Return all draws with their likelihoods; those without weight have none."""
+    possible = np.isfinite(draws.logs)
+    likelihoods = np.full(len(draws.logs), -math.inf)
+    likelihoods[possible] = posterior.log_likelihoods(draws.points[possible])
+    return Look(draws.points, draws.logs, likelihoods)
 
 
 def _nearest(modes: Sequence[Mode], posterior: Posterior) -> Callable[[Array], NDArray[np.intp]]:
@@ -213,11 +210,7 @@ def _as_many(
 
 
 def _for_chains(
-    posterior: Posterior,
-    computer: Computer,
-    conclusion: Conclusion,
-    wide: Array,
-    random: np.random.RandomState,
+    posterior: Posterior, draws: _Draws, wide: Array, random: np.random.RandomState
 ) -> tuple[int, Proposal]:
     """Return the corrections of the chains' coordinates, and a proposal in these.
 
@@ -226,18 +219,14 @@ def _for_chains(
     effective draws for each integration are compared; but where hardly any plain draw is worth
     something, its number means little.
     """
-    logs = conclusion.logs
-    if not np.isfinite(logs).any():
-        return computer.settings.corrections, conclusion.proposal
-    y = np.concatenate([look.y for look in conclusion.looks])
-    draws = computer.coordinates.to_points(y[picked(y, logs, _FITTED, random)])
+    points = draws.points[picked(draws.y, draws.logs, _FITTED, random)]
     worth = []
     fits = []
-    for corrections in sorted({0, computer.settings.corrections}):
+    for corrections in sorted({0, draws.coordinates.corrections}):
         frame = Coordinates(
             posterior.problem, posterior.engine, posterior.observations, corrections
         )
-        fit = _fit(frame, draws, wide, computer)
+        fit = _fit(posterior.problem, frame, points, wide, draws.peaks)
         look = look_at(Target(posterior, frame), fit, _COMPARED, random)
         worth.append(look.effective / _COMPARED)
         fits.append((corrections, fit))
@@ -247,39 +236,36 @@ def _for_chains(
     return fits[0] if plain_is_better and worth[0] > _USEFUL else fits[1]
 
 
-def _fit(frame: Coordinates, draws: Array, wide: Array, computer: Computer) -> Proposal:
-    peaks = computer.settings.peaks
-    assert peaks is not None
-    order = dependence_order(computer.settings.problem.parameter_names)
-    labels = peaks.nearest(Whitening(computer.settings.problem), draws)
-    y = frame.from_points(draws)
+def _fit(
+    problem: Problem, frame: Coordinates, points: Array, wide: Array, peaks: Peaks
+) -> Proposal:
+    labels = peaks.nearest(Whitening(problem), points)
+    y = frame.from_points(points)
     groups = [y[labels == place] for place in np.unique(labels)]
     large = [group for group in groups if len(np.unique(group, axis=0)) > 2 * y.shape[1]]
     sizes = [(1.0 - KEPT) * len(group) / len(y) for group in large]
+    order = dependence_order(problem.parameter_names)
     return fit_proposal([*large, frame.from_points(wide)], [*sizes, KEPT], order)
 
 
 def _wide(
-    computer: Computer, conclusion: Conclusion, log_z: float, random: np.random.RandomState
+    draws: _Draws, output: PopulationOutput, log_z: float, random: np.random.RandomState
 ) -> Array:
     """Return points to begin chains at: of the posterior to the power 1/2, if that can be had.
 
     The population passed that power on its way, if its evidence says that it has found the
     posterior. Else importance draws are weighed by it, or by a larger one.
     """
-    sound = [island for island in conclusion.islands if abs(island.log_z - log_z) <= _SETTLED]
-    if sound:
-        wide = np.concatenate([island.wide for island in sound])
+    sound = np.abs(output.island_log_z - log_z) <= _SETTLED
+    if sound.any():
+        wide = output.wide[sound].reshape(-1, output.wide.shape[2])
         chosen = random.permutation(len(wide))[:MOST_WIDE]
         return np.asarray(wide[chosen])
-    y = np.concatenate([look.y for look in conclusion.looks])
-    logs, densities = conclusion.logs, np.concatenate([look.target for look in conclusion.looks])
-    possible = np.isfinite(logs)
-    y, logs, densities = y[possible], logs[possible], densities[possible]
-    gains = densities - computer.coordinates.log_broad(y)
+    possible = np.isfinite(draws.logs)
+    y, points, logs = draws.y[possible], draws.points[possible], draws.logs[possible]
+    gains = draws.gains[possible]
     for power in (0.5, 0.75, 1.0):
         tempered = logs - (1.0 - power) * gains
         if kish(tempered) >= TRUSTED_EFFECTIVE or power == 1.0:
-            chosen = picked(y, tempered, MOST_WIDE, random)
-            return computer.coordinates.to_points(y[chosen])
+            return np.asarray(points[picked(y, tempered, MOST_WIDE, random)])
     raise AssertionError("the last power is taken in any case")

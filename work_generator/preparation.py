@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.ttv.built import load_kernel
 from apps.ttv.likelihood import Posterior
+from apps.ttv.population.unit import compute
+from apps.ttv.search.mode import Mode
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
+from apps.ttv.whitening import Whitening
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
-from work_generator import pilot
-from work_generator.modes import Mode, confirmed, find_modes, log_laplace
-from work_generator.second_opinion import stored
-from work_generator.steps import Step, choose_dt, measure_step
+from boinc_project.population_output import LEFT_OUT, PopulationOutput
+from boinc_project.unit import Unit
+from work_generator.pilot import Pilot, read_pilot
+from work_generator.second_opinion import for_search, population_settings, refuse_old
 from work_generator.ttv_file import posterior_of
 
-# Log evidence below the best mode's at which a mode no longer decides about the step: 1 %.
-_VISITED = 4.6
-PILOT = 2**31
-"""The pilot's branch of the seed tree; generations have numbers of their own, from 0."""
-# Shares of the search and of the pilot in the progress that is told.
-_HALF, _WHOLE = 50, 100
+# Parts of the work that progress is told in.
+_WHOLE = 1000
 
 Told = Callable[[int, int], None]
 
@@ -53,40 +51,92 @@ class Prepared:
     wide: NDArray[np.float64]
 
 
-def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
-    """Find the modes, weigh them, choose the step, and fit what the first generation needs.
+@dataclass(frozen=True, slots=True, eq=False)
+class Flown:
+    """What the output of a preparation's unit says.
 
-    The result follows from the campaign and its seed.
+    Attributes
+    ----------
+    modes : tuple[Mode, ...]
+        That its search has kept, best first.
+    settings : Mapping
+        The campaign's, with step, second opinion, evidence and the pilot's health.
+    posterior : Posterior
+        With the step, and the unit's engine.
+    pilot : Pilot
+        What chains begin with.
+    """
+
+    modes: tuple[Mode, ...]
+    settings: Mapping[str, Any]
+    posterior: Posterior
+    pilot: Pilot
+
+
+def read_output(campaign: Campaign, unit: Unit, output: PopulationOutput) -> Flown:
+    """Read the output of a preparation's unit; what it says follows from the output alone.
 
     Parameters
     ----------
     campaign : Campaign
         As read from its file.
-    progress : Callable, optional
-        Told how much is done, and out of what.
+    unit : Unit
+        See `work_generator.second_opinion.preparation_unit`.
+    output : PopulationOutput
+        Of it.
 
     Raises
     ------
     InputError
-        If no model fits, or no step is fine enough.
+        If the output is of another unit.
     """
-    first = posterior_of(campaign.settings, campaign.inputs)
-    # The root of the seed tree: every unit has a branch of its own below it.
-    rng = np.random.default_rng(np.random.SeedSequence(campaign.seed))
-    modes, left_out = search(campaign, rng, _first_half(progress))
-    step = step_for(campaign.settings["model"], first, modes)
-    model = {**campaign.settings["model"], "dt": step.dt, "modified_kick": step.modified_kick}
+    if output.unit_digest != unit.digest:
+        raise InputError(
+            f"The preparation is of another campaign than {campaign.name}, or of an earlier "
+            "version of its file."
+        )
+    stated = {key: campaign.settings["model"][key] for key in ("dt", "modified_kick")}
+    dt, seconds, sigma = output.step.tolist()
+    kick = bool(output.modified_kick)
     settings = {
         **campaign.settings,
-        "model": model,
-        "dt_error": {"seconds": step.error, "sigma": step.error_sigma},
-        "left_out": left_out,
+        "model": {**campaign.settings["model"], "dt": dt, "modified_kick": kick},
+        "stated_step": stated,
+        "dt_error": {"seconds": seconds, "sigma": sigma},
+        "left_out": {reason: getattr(output, reason) for reason in LEFT_OUT},
+        "starts_failed": dict(output.failures),
     }
     posterior = posterior_of(for_search(settings), campaign.inputs)
-    seed = np.random.SeedSequence(campaign.seed, spawn_key=(PILOT,))
-    flown = pilot.fly(posterior, modes, seed, _second_half(progress))
-    if progress is not None:
-        progress(_WHOLE, _WHOLE)
+    modes = _modes(posterior.problem, output)
+    pilot = read_pilot(posterior, modes, output, unit.seed)
+    settings["pilot"] = {
+        "effective": pilot.effective,
+        "n_call": pilot.n_draw,
+        "settled": pilot.settled,
+        "island_log_z": list(pilot.island_log_z),
+        "corrections": output.corrections,
+        "calls": output.n_likelihood,
+    }
+    settings["population"] = population_settings(campaign)
+    settings["importance"] = {"log_z": pilot.log_z, "error": pilot.log_z_error}
+    return Flown(modes, settings, posterior, pilot)
+
+
+def prepared_from(campaign: Campaign, unit: Unit, output: PopulationOutput) -> Campaign:
+    """Return a campaign of chains with all that its preparation's unit has found.
+
+    Parameters
+    ----------
+    campaign, unit, output
+        See `read_output`.
+
+    Raises
+    ------
+    InputError
+        If the output is of another unit.
+    """
+    flown = read_output(campaign, unit, output)
+    settings = dict(flown.settings)
     settings["modes"] = [
         {
             "params": mode.params.tolist(),
@@ -98,36 +148,45 @@ def find(campaign: Campaign, progress: Told | None = None) -> Campaign:
             "weight_error": weight.error,
             "trusted": weight.trusted,
         }
-        for mode, weight in zip(modes, flown.weights, strict=True)
+        for mode, weight in zip(flown.modes, flown.pilot.weights, strict=True)
     ]
-    settings["wide"] = flown.wide.tolist()
-    settings["pilot"] = {
-        "effective": flown.effective,
-        "n_call": flown.n_draw,
-        "settled": flown.settled,
-        "island_log_z": list(flown.island_log_z),
-    }
-    settings["population"] = stored(flown)
-    settings["importance"] = {"log_z": flown.log_z, "error": flown.log_z_error}
+    settings["wide"] = flown.pilot.wide.tolist()
     settings["proposal"] = {
-        "coordinates": {"corrections": flown.corrections},
-        **flown.proposal.to_json(),
+        "coordinates": {"corrections": flown.pilot.corrections},
+        **flown.pilot.proposal.to_json(),
     }
     return replace(campaign, settings=settings)
 
 
-def search(
-    campaign: Campaign, rng: np.random.Generator, progress: Told | None = None
-) -> tuple[list[Mode], dict[str, int]]:
-    """Return the modes of a campaign, best first, and the counts of what was left out.
+def computed(campaign: Campaign, unit: Unit, progress: Told | None = None) -> PopulationOutput:
+    """Compute a preparation's unit in this process, and keep it nowhere.
 
-    See `work_generator.modes.LeftOut`.
+    Raises
+    ------
+    InputError
+        If no model fits, or no step is fine enough.
     """
-    posterior = posterior_of(for_search(campaign.settings), campaign.inputs)
-    problem, table = posterior.problem, posterior.table
-    first = find_modes(problem, table, rng, progress, n_start=campaign.settings["starts"])
-    last = confirmed(problem, table, first.modes)
-    return list(last.modes), asdict(first.left_out + last.left_out)
+    table = parse_table(campaign.inputs[TABLE_FILE])
+    if progress is None:
+        return compute(unit, table)
+    output = compute(unit, table, lambda share: progress(round(_WHOLE * share), _WHOLE))
+    progress(_WHOLE, _WHOLE)
+    return output
+
+
+def _modes(problem: Problem, output: PopulationOutput) -> tuple[Mode, ...]:
+    coords = Whitening(problem).whiten(output.peaks)
+    return tuple(
+        Mode(*values)
+        for values in zip(
+            output.peaks,
+            coords,
+            output.peak_chi2.tolist(),
+            output.peak_covariances,
+            output.peak_counts.tolist(),
+            strict=True,
+        )
+    )
 
 
 def has_modes(campaign: Campaign) -> bool:
@@ -141,15 +200,16 @@ def has_modes(campaign: Campaign) -> bool:
 
 
 def prepared_of(campaign: Campaign) -> Prepared:
-    """Read what `find` has stored in a campaign's settings.
+    """Read what `prepared_from` has stored in a campaign's settings.
 
     Raises
     ------
     InputError
-        If the campaign is not prepared.
+        If the campaign is not prepared, or was by a version of old.
     """
     if not has_modes(campaign):
         raise InputError(f"The campaign {campaign.name} is not prepared yet.", name=campaign.name)
+    refuse_old(campaign)
     stored = campaign.settings["modes"]
     modes = tuple(
         Mode(
@@ -169,37 +229,3 @@ def prepared_of(campaign: Campaign) -> Prepared:
         trusted=tuple(mode["trusted"] for mode in stored),
         wide=np.array(campaign.settings["wide"]),
     )
-
-
-def for_search(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a campaign's settings with the compiled engine, if it was built.
-
-    What is looked for does not depend on the engine, whose times agree to a millisecond; half a
-    million likelihoods of a pilot take the other one ten minutes and more.
-    """
-    if load_kernel() is None:
-        return dict(settings)
-    return {**settings, "model": {**settings["model"], "engine": "batch"}}
-
-
-def step_for(model: Mapping[str, Any], first: Posterior, modes: list[Mode]) -> Step:
-    """Choose the step where the file leaves it open, and measure it in any case."""
-    logs = [log_laplace(mode, first) for mode in modes]
-    # The step must be fine enough for every mode that a chain is likely to visit.
-    least = max(logs) - _VISITED
-    points = np.array([m.params for m, log in zip(modes, logs, strict=True) if log >= least])
-    if model["dt"] is not None:
-        return measure_step(first.problem, points, first.table)
-    return choose_dt(first.problem, points, first.table, modified_kick=model["modified_kick"])
-
-
-def _first_half(progress: Told | None) -> Told | None:
-    if progress is None:
-        return None
-    return lambda done, total: progress(_HALF * done // total, _WHOLE)
-
-
-def _second_half(progress: Told | None) -> Callable[[float], None] | None:
-    if progress is None:
-        return None
-    return lambda share: progress(_HALF + round((_WHOLE - _HALF) * share), _WHOLE)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 from work_generator.quantities import (
@@ -28,6 +31,12 @@ KEYS_OF_PRIOR = {
 """The kinds of prior of `apps.ttv.priors`, and the keys of each."""
 
 _OPTIONAL = {"half_normal": "high", "rayleigh": "high"}
+# Probability beyond a parameter's bounds from which on a normal prior ends there. Less changes no
+# evidence by more than this.
+_CUT = 1e-6
+# Probability from which on a person is told that a prior ends at a bound: less is not seen in any
+# plot, and a width that was rounded does more.
+_TOLD = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,8 @@ class Parameter:
         What to write.
     kinds : tuple[str, ...]
         Kinds of prior that make sense for it.
+    bounded : bool
+        Whether no model exists beyond `low` and `high`, so that a normal prior has to end there.
     """
 
     quantity: Quantity
@@ -51,6 +62,7 @@ class Parameter:
     high: float
     example: str
     kinds: tuple[str, ...]
+    bounded: bool = False
 
 
 PARAMETERS = {
@@ -61,6 +73,7 @@ PARAMETERS = {
         1e5,
         '{ prior = "log_uniform", low = 0.1, high = 300.0, unit = "Mearth" }',
         ("log_uniform", "uniform", "normal", "truncated_normal", "half_normal"),
+        bounded=True,
     ),
     "period": Parameter(
         DURATION,
@@ -68,6 +81,7 @@ PARAMETERS = {
         1e5,
         '{ prior = "uniform", low = 19.2, high = 19.3, unit = "days" }',
         ("uniform", "log_uniform", "normal", "truncated_normal"),
+        bounded=True,
     ),
     "eccentricity": Parameter(
         PURE,
@@ -89,6 +103,7 @@ PARAMETERS = {
         180.0,
         '{ value = 90.0, unit = "deg" }',
         ("uniform", "normal", "truncated_normal"),
+        bounded=True,
     ),
     "node": Parameter(
         ANGLE,
@@ -157,7 +172,68 @@ def read_stated(owner: TomlTable, key: str, name: str, parameter: Parameter) -> 
             f'{name} cannot have the prior "{kind}": write one of {", ".join(parameter.kinds)}',
         )
     _only(table, name, kind, KEYS_OF_PRIOR[kind])
-    return {"prior": {"kind": kind, **_numbers(table, kind, name, parameter)}}
+    return {"prior": _bounded({"kind": kind, **_numbers(table, kind, name, parameter)}, parameter)}
+
+
+def _bounded(prior: dict[str, Any], parameter: Parameter) -> dict[str, Any]:
+    """Return a normal prior that reaches beyond what a parameter may be, cut there.
+
+    Values without a model have no likelihood: a prior that gives them probability takes it from
+    the evidence, and from every other value.
+    """
+    if prior["kind"] != "normal" or not parameter.bounded:
+        return prior
+    cut = {**prior, "kind": "truncated_normal", "low": parameter.low, "high": parameter.high}
+    return cut if sum(cut_off(cut).values()) >= _CUT else prior
+
+
+def cut_off(prior: Mapping[str, Any]) -> dict[str, float]:
+    """Return the probability that a prior's distribution has beyond each of its limits.
+
+    Parameters
+    ----------
+    prior : Mapping[str, Any]
+        As settings have it.
+
+    Returns
+    -------
+    dict[str, float]
+        By the limit's key, ``low`` or ``high``; empty if the distribution is not cut off.
+    """
+    if prior["kind"] == "truncated_normal":
+        whole = NormalDist(prior["mean"], prior["sigma"])
+        # Mirrored, because a small upper tail has no digits in 1 - cdf.
+        mirrored = 2.0 * prior["mean"] - prior["high"]
+        return {"low": whole.cdf(prior["low"]), "high": whole.cdf(mirrored)}
+    if prior["kind"] == "half_normal" and "high" in prior:
+        return {"high": math.erfc(prior["high"] / prior["sigma"] / math.sqrt(2.0))}
+    if prior["kind"] == "rayleigh" and "high" in prior:
+        return {"high": math.exp(-0.5 * (prior["high"] / prior["sigma"]) ** 2)}
+    return {}
+
+
+def remark_on_cut(name: str, prior: Mapping[str, Any]) -> str | None:
+    """Say that a prior ends where its parameter does, and how much of it that takes.
+
+    Parameters
+    ----------
+    name : str
+        ``<planet>.<parameter>``.
+    prior : Mapping[str, Any]
+        As settings have it. One that ends elsewhere was told to end there.
+    """
+    planet, _, key = name.partition(".")
+    if key not in PARAMETERS:
+        return None
+    bounds = {"low": PARAMETERS[key].low, "high": PARAMETERS[key].high}
+    for end, share in cut_off(prior).items():
+        if share >= _TOLD and prior[end] == bounds[end]:
+            kind = prior["kind"].removeprefix("truncated_").replace("_", "-")
+            return (
+                f"The {kind} prior of the {key} of {planet} ends at {bounds[end]:g} and is "
+                f"renormalised: {100 * share:.2g} % of it would lie beyond."
+            )
+    return None
 
 
 def _only(table: TomlTable, name: str, kind: str, keys: tuple[str, ...]) -> None:

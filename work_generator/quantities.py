@@ -31,11 +31,36 @@ class Quantity:
         That unit, for people.
     others : Mapping[str, tuple[float, float]]
         Units people write by mistake: factor and offset that turn their numbers into ours.
+    names : Mapping[str, str]
+        Other names of the unit and of the others, as `_folded` makes them.
     """
 
     unit: str
     meaning: str
     others: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def known(self, unit: str) -> str | None:
+        """Return a unit's name here, whatever it is called; None if it is no name of any."""
+        own = {_folded(name): name for name in (self.unit, *self.others)}
+        return {**self.names, **own}.get(_folded(unit))
+
+
+def _folded(name: str) -> str:
+    """Return a unit's name without what people write differently."""
+    return name.lower().translate({ord(sign): None for sign in " _.-⊕⊙"})
+
+
+def _called(**names: str) -> dict[str, str]:
+    """Return the unit of each of the names that stand behind it."""
+    return {name: unit for unit, called in names.items() for name in called.split()}
+
+
+_MASSES = _called(
+    Mearth="me earth earths earthmass earthmasses mearths mterra",
+    Mjup="mj mjupiter jupiter jupiters jup jupitermass jupitermasses",
+    Msun="ms msol sun suns solar solarmass solarmasses",
+)
 
 
 STAR_MASS = Quantity(
@@ -45,7 +70,9 @@ STAR_MASS = Quantity(
         "Mearth": (1 / _SUN_PER_EARTH, 0.0),
         "Mjup": (_JUPITER_PER_EARTH / _SUN_PER_EARTH, 0.0),
         "kg": (1 / 1.98841e30, 0.0),
+        "g": (1 / 1.98841e33, 0.0),
     },
+    _MASSES,
 )
 PLANET_MASS = Quantity(
     "Mearth",
@@ -54,7 +81,9 @@ PLANET_MASS = Quantity(
         "Mjup": (_JUPITER_PER_EARTH, 0.0),
         "Msun": (_SUN_PER_EARTH, 0.0),
         "kg": (1 / 5.9722e24, 0.0),
+        "g": (1 / 5.9722e27, 0.0),
     },
+    _MASSES,
 )
 DURATION = Quantity(
     "days",
@@ -65,6 +94,13 @@ DURATION = Quantity(
         "seconds": (1 / 86400, 0.0),
         "years": (365.25, 0.0),
     },
+    _called(
+        days="d day",
+        hours="h hr hrs hour",
+        minutes="m min mins minute",
+        seconds="s sec secs second",
+        years="a y yr yrs year",
+    ),
 )
 TIME = Quantity(
     "BKJD",
@@ -72,11 +108,31 @@ TIME = Quantity(
     {
         "BJD": (1.0, -2454833.0),
         "BJD_TDB": (1.0, -2454833.0),
+        "JD": (1.0, -2454833.0),
         "BTJD": (1.0, 2457000.0 - 2454833.0),
         "MJD": (1.0, 2400000.5 - 2454833.0),
+        "RJD": (1.0, 2400000.0 - 2454833.0),
+        "BJD-2450000": (1.0, 2450000.0 - 2454833.0),
+        "BJD-2454900": (1.0, 2454900.0 - 2454833.0),
+    },
+    {
+        "kbjd": "BKJD",
+        "bjd2454833": "BKJD",
+        "bjdtdb2454833": "BKJD",
+        "tbjd": "BTJD",
+        "bjd2457000": "BTJD",
+        "bmjd": "MJD",
+        "bjd2400000": "RJD",
+        "jd2450000": "BJD-2450000",
+        "bjdtdb2450000": "BJD-2450000",
     },
 )
-ANGLE = Quantity("deg", "degrees", {"rad": (57.29577951308232, 0.0)})
+ANGLE = Quantity(
+    "deg",
+    "degrees",
+    {"rad": (57.29577951308232, 0.0)},
+    _called(deg="degree degrees °", rad="radian radians"),
+)
 PURE = Quantity("", "a pure number")
 
 
@@ -115,10 +171,17 @@ def check_unit(table: TomlTable, quantity: Quantity, name: str, numbers: tuple[s
 
 
 def _advice(table: TomlTable, quantity: Quantity, unit: str, numbers: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(unit, list(quantity.others), n=1, cutoff=0.75)
-    other = quantity.others.get(unit) or (quantity.others[near[0]] if near else None)
-    if other is None or unit.lower() == quantity.unit.lower():
+    name = quantity.known(unit)
+    if name == quantity.unit:
         return f'write unit = "{quantity.unit}" ({quantity.meaning})'
+    # Mistyped names are near to one name only if they are long.
+    near = difflib.get_close_matches(unit, [quantity.unit, *quantity.others], n=1, cutoff=0.8)
+    if name is None and near and len(unit) > 4:
+        name = near[0]
+    other = None if name is None else quantity.others.get(name)
+    if other is None:
+        numbers_too = "" if name == quantity.unit else ", and the numbers in it"
+        return f'write unit = "{quantity.unit}" ({quantity.meaning}){numbers_too}'
     factor, offset = other
     converted = []
     for key in numbers:
@@ -129,7 +192,7 @@ def _advice(table: TomlTable, quantity: Quantity, unit: str, numbers: tuple[str,
 
 
 def read_quantity(parent: TomlTable, key: str, quantity: Quantity, *, example: float) -> float:
-    """Return a positive quantity of a campaign file, in its unit.
+    """Return a quantity of a campaign file, in its unit; a time may be negative, nothing else.
 
     Raises
     ------
@@ -145,4 +208,6 @@ def read_quantity(parent: TomlTable, key: str, quantity: Quantity, *, example: f
         )
     table = parent.table(key, ("value", "unit"), example=instead)
     check_unit(table, quantity, key, ("value",))
+    if quantity is TIME:
+        return table.number("value", example=f"{example:g}")
     return table.positive("value", example=f"{example:g}")

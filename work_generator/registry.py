@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 from boinc_project.campaign import Campaign, Progress, StopRule
 from boinc_project.errors import ConfigError
 from boinc_project.input_store import InputStore
+from boinc_project.population_output import PopulationOutput
 from boinc_project.unit import Unit
 from work_generator.estimate import Cost
 from work_generator.extension import Extension
@@ -60,6 +61,16 @@ class AppPlanner(Protocol):
         Large inputs are put into `store`. Without one, an app that has such prepares as much as is
         needed to plan its first unit and to say what it costs.
         """
+
+    def preparing(self, campaign: Campaign) -> tuple[Unit, ...]:
+        """Return the units to compute before the campaign can be planned, the preparation first.
+
+        Those after it are of generation 0, and need no preparation. Empty if the campaign is
+        prepared, or if `prepare` computes no unit.
+        """
+
+    def prepared_from(self, campaign: Campaign, output: PopulationOutput) -> Campaign:
+        """Return the campaign, prepared from the output of the first unit of `preparing`."""
 
     def describe(self, campaign: Campaign) -> list[str]:
         """Say what the campaign computes, in a few lines for people."""

@@ -31,8 +31,8 @@ from work_generator.reprojection_speed import seconds_per_pixel
 
 __all__ = [
     "CALLS", "PREPARING", "SECTIONS", "cost", "describe", "extend", "fitting", "is_prepared",
-    "not_for_volunteers", "plan", "preparation", "prepare", "published_names", "read_sections",
-    "read_stop", "seconds_per_call", "units",
+    "not_for_volunteers", "plan", "preparation", "prepare", "preparing", "published_names",
+    "read_sections", "read_stop", "seconds_per_call", "units",
 ]  # fmt: skip
 
 PREPARING = "Looking at the images"
@@ -161,6 +161,11 @@ def prepare(
             some = campaign.settings["images"][: campaign.settings["frames_per_unit"]]
             return look_and_pack(campaign, progress, InputStore(Path(directory)), some)
     return look_and_pack(campaign, progress, store, campaign.settings["images"])
+
+
+def preparing(campaign: Campaign) -> tuple[Unit, ...]:  # noqa: ARG001 - other apps have some
+    """Return nothing: frames are looked at where their files are."""
+    return ()
 
 
 def plan(campaign: Campaign, progress: Progress) -> list[Unit]:

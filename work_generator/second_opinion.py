@@ -1,7 +1,8 @@
-"""The second opinion of a timing campaign: a unit that no start, map or proposal is shared with.
+"""Units of populations: the preparation of a timing campaign, and the second opinion of it.
 
-It brings a population from the prior to the posterior, with a seed and fits of its own, and ends
-with importance draws. Its draws are never merged: they are what a product is compared with.
+Both search for modes and bring a population from the prior to the posterior, each with a seed of
+its own. What the preparation gives is what chains begin with; the draws of the second opinion are
+never merged: they are what a product is compared with. The two share nothing but the campaign file.
 """
 
 from __future__ import annotations
@@ -10,48 +11,181 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from apps.ttv.built import load_kernel
+from apps.ttv.operations import likelihood_calls
 from apps.ttv.population.refining import LAST, MOST_LOOKS
-from boinc_project.campaign import Campaign
+from apps.ttv.search.steps import with_first_step
+from boinc_project.campaign import PREPARATION, SECOND_OPINION, Campaign
+from boinc_project.errors import InputError
 from boinc_project.unit import Unit
 from work_generator.estimate import Cost
-from work_generator.pilot import Pilot
+from work_generator.ttv_file import posterior_of
 
+N_ISLAND = 1
+"""Populations of a unit. The evidence of one with twice the points is better than that of two."""
+POINTS_PER_PARAMETER, MANY_POINTS = 200, 2000
+"""Points of a population. With 1000 of 10 parameters the ends of a long ridge had too few ancestors
+(widths 20 % too small); with 2000 the importance draws put them right."""
+SHARE = 0.2
+"""Part of a campaign's likelihood calls that its second opinion may take."""
+CALLS_PER_START, CALLS_PER_POINT = 2500, 450
+"""Likelihood calls of a unit for each start of its search, and for each point of its population,
+last draws among them: 2968 and 428 for Kepler-9, 1720 and 281 for Kepler-307, 2241 and 453 for
+Kepler-51 as in examples/."""
+FEW_POINTS = 500
+"""Points of a second opinion at least. It asks for 500 effective draws, which know a width to 3 %;
+with fewer its own error would often be more than the 10 % that a verdict allows."""
+
+# A unit is paid for no more than this many times what is expected: systems with several
+# corrections take twice as much.
+_AT_MOST = 4
 # HDF5's own structures and the attributes around the arrays.
-_OUTPUT_OVERHEAD = 32_768
+_OUTPUT_OVERHEAD = 65_536
 
 
-def stored(pilot: Pilot) -> dict[str, Any]:
-    """Return ``settings["population"]`` of a prepared campaign: the pilot's own unit."""
-    peaks = pilot.unit.peaks
-    assert peaks is not None
-    return {
-        "n_island": pilot.unit.n_island,
-        "n_point": pilot.unit.n_point,
-        "corrections": pilot.unit.corrections,
-        "calls": pilot.n_call,
-        "peaks": {"points": peaks.points.tolist(), "covariances": peaks.covariances.tolist()},
-    }
+def preparation_unit(campaign: Campaign, *, min_app_version: int) -> Unit:
+    """Return the unit whose output a campaign is prepared from.
 
-
-def second_opinion(
-    campaign: Campaign, problem: Mapping[str, Any], *, index: int, min_app_version: int
-) -> Unit:
-    """Return the unit.
+    It follows from what the campaign file says of model, priors, table, search and seed alone.
 
     Parameters
     ----------
     campaign : Campaign
-        Prepared.
-    problem : Mapping
-        The part of all units' settings that defines their posterior.
-    index : int
-        After the last unit of generation 0.
+        As read from its file.
     min_app_version : int
         Of the app that computes populations.
     """
-    inputs = {
-        name: hashlib.sha256(data).hexdigest() for name, data in sorted(campaign.inputs.items())
+    return _unit(
+        campaign, _population(campaign, many_points(campaign)), PREPARATION, min_app_version
+    )
+
+
+def second_opinion(campaign: Campaign, *, min_app_version: int) -> Unit:
+    """Return the second opinion's unit: the same whether the campaign is prepared or not.
+
+    Raises
+    ------
+    InputError
+        If the campaign was prepared by a version whose second opinion knew the peaks of its search.
+    """
+    population = campaign.settings.get("population")
+    if population is None:
+        population = population_settings(campaign)
+    refuse_old(campaign)
+    return _unit(campaign, population, SECOND_OPINION, min_app_version)
+
+
+def population_settings(campaign: Campaign) -> dict[str, Any]:
+    """Return ``settings["population"]`` of a prepared campaign: its second opinion's."""
+    return _population(campaign, points_of_second_opinion(campaign))
+
+
+def refuse_old(campaign: Campaign) -> None:
+    """Refuse a campaign that was prepared before preparations were units.
+
+    Raises
+    ------
+    InputError
+        If it was.
+    """
+    population = campaign.settings.get("population")
+    if population is not None and "n_start" not in population:
+        raise InputError(
+            f"The campaign {campaign.name} was prepared by an earlier version of this program, "
+            "whose second opinion knew what the preparation had found: begin it again, by "
+            "`openastro campaign issue` under another name, or by `run-local` with another --out.",
+            name=campaign.name,
+        )
+
+
+def many_points(campaign: Campaign) -> int:
+    """Return the points of a preparation's population."""
+    n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
+    return max(MANY_POINTS, POINTS_PER_PARAMETER * n_dim)
+
+
+def points_of_second_opinion(campaign: Campaign) -> int:
+    """Return as many points as the preparation has, or fewer if the campaign is small.
+
+    With all units that a campaign of chains may have, no more than `SHARE` of the calls is the
+    second opinion's, unless that leaves less than `FEW_POINTS`. Chains whose length follows from
+    the target's time are hours long, and nested runs are longer than any population.
+    """
+    most, sampler = many_points(campaign), campaign.settings["sampler"]
+    if sampler.get("n_step") is None:
+        return most
+    one = likelihood_calls(
+        n_walker=sampler["n_walker"], n_step=sampler["n_step"], thin=sampler["thin"]
+    )
+    calls = one * campaign.stop.max_units
+    left = SHARE / (1.0 - SHARE) * calls - CALLS_PER_START * campaign.settings["starts"]
+    return min(most, max(FEW_POINTS, int(left / CALLS_PER_POINT)))
+
+
+def expected_calls(population: Mapping[str, Any]) -> int:
+    """Return the likelihood calls that ``settings["population"]`` of a unit is expected to take."""
+    points: int = population["n_point"] * population["n_island"]
+    return CALLS_PER_START * int(population["n_start"]) + CALLS_PER_POINT * points
+
+
+def for_search(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a campaign's settings with the compiled engine, if it was built.
+
+    What is looked for does not depend on the engine, whose times agree to a millisecond; half a
+    million likelihoods of a population take the other one ten minutes and more.
+    """
+    if load_kernel() is None:
+        return dict(settings)
+    return {**settings, "model": {**settings["model"], "engine": "batch"}}
+
+
+def model_to_cost(campaign: Campaign, unit: Unit) -> dict[str, Any]:
+    """Return the model that a unit of populations is priced by: with a step, and its own engine.
+
+    Before the campaign is prepared, the step to search with stands for the one to be chosen.
+    """
+    model: dict[str, Any] = with_first_step(campaign.settings)["model"]
+    return {**model, "engine": unit.settings["model"]["engine"]}
+
+
+def population_cost(
+    campaign: Campaign, unit: Unit, *, fpops_per_call: float, memory: float, disk: float
+) -> Cost:
+    """Return what a unit of populations is expected to cost."""
+    population = unit.settings["population"]
+    n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
+    n_point = population["n_point"]
+    n_call = min(population["calls"], expected_calls(population))
+    numbers = n_point * (MOST_LOOKS * LAST * (n_dim + 2) + population["n_island"] * n_dim)
+    return Cost(
+        n_call=n_call,
+        fpops=n_call * fpops_per_call,
+        bytes_down=len(unit.to_bytes()),
+        bytes_shared=sum(len(data) for data in campaign.inputs.values()),
+        bytes_up=8 * numbers + _OUTPUT_OVERHEAD,
+        memory=memory,
+        disk=disk,
+    )
+
+
+def _population(campaign: Campaign, n_point: int) -> dict[str, Any]:
+    population = {
+        "n_start": campaign.settings["starts"],
+        "n_island": N_ISLAND,
+        "n_point": n_point,
     }
+    return {**population, "calls": _AT_MOST * expected_calls(population)}
+
+
+def _unit(
+    campaign: Campaign, population: Mapping[str, Any], index: int, min_app_version: int
+) -> Unit:
+    keys = ("model", "parameters", "noise")
+    problem = {key: campaign.settings[key] for key in keys if key in campaign.settings}
+    # A prepared campaign has a step; the unit chooses its own where the campaign file leaves it
+    # open.
+    model = {**problem["model"], **campaign.settings.get("stated_step", {})}
+    settings = for_search({**problem, "model": model, "population": dict(population)})
     return Unit(
         app=campaign.app,
         min_app_version=min_app_version,
@@ -59,23 +193,8 @@ def second_opinion(
         campaign_seed=campaign.seed,
         generation=0,
         index=index,
-        settings={**problem, "population": campaign.settings["population"]},
-        inputs=inputs,
-    )
-
-
-def population_cost(
-    campaign: Campaign, unit: Unit, *, fpops_per_call: float, memory: float, disk: float
-) -> Cost:
-    """Return what the unit costs: as much as the pilot did, within chance."""
-    population = unit.settings["population"]
-    n_dim = len(population["peaks"]["points"][0])
-    return Cost(
-        n_call=population["calls"],
-        fpops=population["calls"] * fpops_per_call,
-        bytes_down=len(unit.to_bytes()),
-        bytes_shared=sum(len(data) for data in campaign.inputs.values()),
-        bytes_up=8 * MOST_LOOKS * LAST * population["n_point"] * (n_dim + 2) + _OUTPUT_OVERHEAD,
-        memory=memory,
-        disk=disk,
+        settings=settings,
+        inputs={
+            name: hashlib.sha256(data).hexdigest() for name, data in sorted(campaign.inputs.items())
+        },
     )

@@ -238,7 +238,8 @@ def read_text(path: Path, what: str) -> str:
     if len(data) > MAX_BYTES:
         raise InputError(f"{path} is larger than {MAX_BYTES} bytes: not {what}.", path=path)
     try:
-        return data.decode()
+        # Some editors begin a file with a byte order mark, which is no part of the text.
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(

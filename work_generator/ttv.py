@@ -21,22 +21,29 @@ from apps.ttv.operations import RUN_TIME, calls_per_step, likelihood_calls, plan
 from apps.ttv.population.proposal import Proposal, fit_proposal
 from apps.ttv.population.settings import is_population
 from apps.ttv.population.straightening import dependence_order
+from apps.ttv.search.mode import nearest
 from apps.ttv.whitening import Whitening
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
+from boinc_project.population_output import PopulationOutput
 from boinc_project.seeds import Stream, step_bits, stream_key, unit_seed
 from boinc_project.unit import Unit
 from work_generator import sizing
 from work_generator.estimate import Cost, measure
-from work_generator.modes import nearest
 from work_generator.pilot import KEPT
-from work_generator.preparation import Prepared, find, has_modes, prepared_of
+from work_generator.preparation import Prepared, computed, has_modes, prepared_of
+from work_generator.preparation import prepared_from as found_from
 from work_generator.reference import speed
-from work_generator.second_opinion import population_cost, second_opinion
+from work_generator.second_opinion import (
+    model_to_cost,
+    population_cost,
+    preparation_unit,
+    second_opinion,
+)
 from work_generator.starts import starting_points
 from work_generator.ttv_file import MAX_STEPS, SECTIONS, posterior_of, read_sections, read_stop
-from work_generator.ttv_lines import describe_problem, preparation
+from work_generator.ttv_lines import describe_problem, preparation, remark_lines
 
 __all__ = [
     "SECTIONS",
@@ -47,6 +54,8 @@ __all__ = [
     "plan",
     "preparation",
     "prepare",
+    "prepared_from",
+    "preparing",
     "published_names",
     "read_sections",
     "read_stop",
@@ -56,8 +65,8 @@ __all__ = [
 
 PREPARING = "Finding where the chains begin"
 CALLS = "Likelihood calls"
-MIN_APP_VERSION = 230
-"""The first version of ``ttv_mcmc`` that whitens its coordinates, and computes populations."""
+MIN_APP_VERSION = 240
+"""The first version of ``ttv_mcmc`` whose units of populations begin with a search."""
 
 # Python, numpy, h5py and TTVFast take 120 MB on Linux; walkers and draws are small beside that.
 _MEMORY = 3.0e8
@@ -88,6 +97,7 @@ def describe(campaign: Campaign) -> list[str]:
     return [
         describe_problem(campaign),
         f"Each unit: {sampler['n_walker']} walkers, {length}.",
+        *remark_lines(campaign.settings),
     ]
 
 
@@ -131,10 +141,42 @@ def prepare(
     """
     if is_prepared(campaign):
         return campaign
-    found = campaign if has_modes(campaign) else find(campaign, progress)
-    if found.settings["sampler"]["n_step"] is not None:
-        return found
-    return resized(found, seconds_per_call(found) * speed())
+    if has_modes(campaign):
+        return _sized(campaign)
+    (unit, *_) = preparing(campaign)
+    return prepared_from(campaign, computed(campaign, unit, progress))
+
+
+def preparing(campaign: Campaign) -> tuple[Unit, ...]:
+    """Return the units to compute before the campaign can be planned.
+
+    The first of them is the preparation, which `prepared_from` reads. The others are of
+    generation 0, and need no preparation. None if the campaign has its modes.
+    """
+    if has_modes(campaign):
+        return ()
+    return (
+        preparation_unit(campaign, min_app_version=MIN_APP_VERSION),
+        second_opinion(campaign, min_app_version=MIN_APP_VERSION),
+    )
+
+
+def prepared_from(campaign: Campaign, output: PopulationOutput) -> Campaign:
+    """Return the campaign, prepared from the output of the preparation's unit.
+
+    Raises
+    ------
+    InputError
+        If the output is of another unit.
+    """
+    unit = preparation_unit(campaign, min_app_version=MIN_APP_VERSION)
+    return _sized(found_from(campaign, unit, output))
+
+
+def _sized(campaign: Campaign) -> Campaign:
+    if campaign.settings["sampler"]["n_step"] is not None:
+        return campaign
+    return resized(campaign, seconds_per_call(campaign) * speed())
 
 
 def resized(campaign: Campaign, reference_seconds_per_call: float) -> Campaign:
@@ -217,9 +259,7 @@ def plan(campaign: Campaign, progress: Progress) -> list[Unit]:
         )
     # Campaigns that were prepared by hand have no second opinion; their verdict says so.
     if generation == 0 and "population" in campaign.settings:
-        units.append(
-            second_opinion(campaign, shared, index=n_unit, min_app_version=MIN_APP_VERSION)
-        )
+        units.append(second_opinion(campaign, min_app_version=MIN_APP_VERSION))
     return units
 
 
@@ -233,9 +273,8 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
     """Return what one unit costs, in counts that do not depend on a machine."""
     model, sampler = campaign.settings["model"], campaign.settings["sampler"]
     if is_population(unit.settings):
-        return population_cost(
-            campaign, unit, fpops_per_call=fpops_per_call(model), memory=_MEMORY, disk=_DISK
-        )
+        one = fpops_per_call(model_to_cost(campaign, unit))
+        return population_cost(campaign, unit, fpops_per_call=one, memory=_MEMORY, disk=_DISK)
     n_walker, n_draw = sampler["n_walker"], sampler["n_step"] // sampler["thin"]
     n_dim = len(unit.settings["start"][0])
     n_call = likelihood_calls(

@@ -12,13 +12,15 @@ from typing import Any
 from apps.ttv import settings as unit_settings
 from apps.ttv.likelihood import Posterior
 from apps.ttv.sampler_settings import MOVES
+from apps.ttv.search.starts import default_starts
+from apps.ttv.search.steps import largest, with_first_step
 from apps.ttv.table import TABLE_FILE, parse_table
 from boinc_project.campaign import StopRule
 from boinc_project.errors import UnitError
+from work_generator.checked_problem import move_t0, refuse_contradictions, remarks_on
 from work_generator.noise import read_noise
 from work_generator.priors import PARAMETERS, read_parameter
 from work_generator.quantities import DURATION, STAR_MASS, TIME, read_quantity
-from work_generator.search_starts import default_starts
 from work_generator.toml_source import TomlTable
 from work_generator.transit_table import TransitTable, read_transit_table
 
@@ -47,14 +49,6 @@ class _Planet:
     def longest_period(self) -> float:
         """The largest period the campaign allows, days; three sigma of a normal prior."""
         return largest(self.stated("period"))
-
-
-def largest(stated: Mapping[str, Any]) -> float:
-    """Return the largest plausible value of a fixed parameter or a prior."""
-    if "fixed" in stated:
-        return float(stated["fixed"])
-    prior = stated["prior"]
-    return float(prior["high"] if "high" in prior else prior["mean"] + 3 * prior["sigma"])
 
 
 def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -102,6 +96,12 @@ def read_problem(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dict
     star = root.table(
         "star", ("mass",), example='[star] with mass = { value = 1.0, unit = "Msun" }'
     )
+    if isinstance(star.values.get("mass"), dict) and "prior" in star.values["mass"]:
+        star.fail(
+            "mass",
+            "the star's mass is fixed, because transit times only tell the planets' masses in "
+            'units of it: write mass = { value = 1.0, unit = "Msun" }',
+        )
     star_mass = read_quantity(star, "mass", STAR_MASS, example=1.0)
     if not 0.01 <= star_mass <= 100:
         star.fail("mass", f"mass = {star_mass:g} Msun is out of range: write 0.01 to 100 Msun")
@@ -127,6 +127,11 @@ def read_problem(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dict
         posterior = posterior_of(settings, inputs)
     except UnitError as error:
         root.fail(None, f"the app cannot compute this: {error.message.rstrip('.')}")
+    names = [planet.name for planet in planets]
+    refuse_contradictions(root, names, posterior)
+    settings["t0_moved"] = move_t0(root, names, settings["parameters"], posterior)
+    posterior = posterior_of(settings, inputs)
+    settings["remarks"] = [*table.remarks, *remarks_on(root, names, settings, posterior)]
     settings["starts"] = root.optional_table("model", MODEL_KEYS).integer(
         "starts", low=1, high=10_000, default=default_starts(posterior.problem, posterior.table)
     )
@@ -157,13 +162,7 @@ def posterior_of(settings: Mapping[str, Any], inputs: Mapping[str, bytes]) -> Po
     UnitError
         If the app would refuse the settings or the table.
     """
-    model = dict(settings["model"])
-    if model["dt"] is None:
-        periods = [p for p in settings["parameters"] if p["name"].endswith(".period")]
-        model["dt"] = min(largest(period) for period in periods) / 20
-    if model["modified_kick"] is None:
-        model["modified_kick"] = False
-    problem = unit_settings.Problem.from_mapping({**settings, "model": model})
+    problem = unit_settings.Problem.from_mapping(with_first_step(settings))
     return Posterior(problem, parse_table(inputs[TABLE_FILE]))
 
 

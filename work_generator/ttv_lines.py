@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from apps.ttv.failures import FailureKind
 from apps.ttv.population.importance import TRUSTED_EFFECTIVE
+from apps.ttv.search.mode import Mode
+from apps.ttv.search.modes import DELTA
 from boinc_project.campaign import Campaign
-from work_generator.modes import DELTA, Mode
 from work_generator.preparation import Prepared, prepared_of
 from work_generator.ttv_file import posterior_of
 
@@ -15,6 +17,16 @@ _REASONS = {
     "artefact": "gone with a step that is fine enough there",
     "above": f"more than {DELTA:g} above the best one's -2 log(posterior)",
     "ridge": "without a barrier to a better one: the two are ends of one ridge",
+}
+_NO_MODEL = {
+    FailureKind.ELEMENTS: "a mass or period is negative, or an orbit is open",
+    FailureKind.CLOSE_APPROACH: "planets come too close to each other",
+    FailureKind.UNBOUND: "a planet leaves the system",
+    FailureKind.ENGINE: "TTVFast reports an error",
+    FailureKind.TOO_MANY_TRANSITS: "there are more transits than the engine has room for",
+    FailureKind.NON_FINITE: "a transit time is no number",
+    FailureKind.MISSING_TRANSIT: "an observed transit is not there",
+    FailureKind.NUMBERING: "no transit is near t0",
 }
 
 
@@ -32,6 +44,11 @@ def describe_problem(campaign: Campaign) -> str:
     )
 
 
+def remark_lines(settings: Mapping[str, Any]) -> list[str]:
+    """Return what a person should know of how file and table were read."""
+    return [f"Note: {remark}" for remark in settings.get("remarks", ())]
+
+
 def preparation(campaign: Campaign) -> list[str]:
     """Say which modes and which step were found, in a few lines for people."""
     prepared = prepared_of(campaign)
@@ -43,17 +60,7 @@ def preparation(campaign: Campaign) -> list[str]:
         lines.append(
             f"These are all modes found within {DELTA:g} of the best one's -2 log(posterior)."
         )
-    lines += artefact_lines(settings)
-    if "pilot" in settings:
-        effective, n_call = settings["pilot"]["effective"], settings["pilot"]["n_call"]
-        lines.append(
-            f"{n_call} draws of the first proposal are worth {effective:.0f} of the posterior."
-        )
-        if not settings["pilot"]["settled"]:
-            lines.append(
-                "The population that chains begin at moves too slowly to be trusted: let the "
-                "campaign run for longer than the stop rule asks."
-            )
+    lines += [*failed_lines(settings), *artefact_lines(settings), *pilot_lines(settings)]
     if not all(prepared.trusted):
         lines.append(
             "Weights marked as not measured are Laplace's approximation: the pilot had too few "
@@ -64,6 +71,42 @@ def preparation(campaign: Campaign) -> list[str]:
         lines.append(
             f"The best mode was found by only one of {n_start} fits, so there may be a better one: "
             f"write starts = {4 * n_start} or so below [model]."
+        )
+    return lines
+
+
+def failed_lines(settings: Mapping[str, Any]) -> list[str]:
+    """Say how many starts of the search had no model, and why; nothing if all had one."""
+    failed = settings.get("starts_failed", {})
+    if not failed:
+        return []
+    reasons = "; ".join(f"{number} because {_NO_MODEL[kind]}" for kind, number in failed.items())
+    return [f"No model at {sum(failed.values())} of {settings['starts']} starts: {reasons}."]
+
+
+def pilot_lines(settings: Mapping[str, Any]) -> list[str]:
+    """Say what the preparation's population is worth; nothing if there was none."""
+    pilot, evidence = settings.get("pilot"), settings.get("importance")
+    if pilot is None:
+        return []
+    lines = [
+        f"{pilot['n_call']} draws of the first proposal are worth {pilot['effective']:.0f} of the "
+        "posterior."
+    ]
+    if "corrections" in pilot:
+        lines.append(f"Corrections of ephemerides in the population: {pilot['corrections']}.")
+    if evidence is not None:
+        error = evidence["error"]
+        spread = "of unknown error" if error is None else f"+- {error:.2g}"
+        alone = ", ".join(f"{log_z:.2f}" for log_z in pilot["island_log_z"])
+        lines.append(
+            f"log Z by these draws: {evidence['log_z']:.2f} {spread}; by the population alone: "
+            f"{alone}."
+        )
+    if not pilot["settled"]:
+        lines.append(
+            "The population that chains begin at moves too slowly to be trusted: let the "
+            "campaign run for longer than the stop rule asks."
         )
     return lines
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish, log_mean, relative_error
+from apps.ttv.search.mode import Mode, log_laplace, nearest
 from apps.ttv.whitening import Whitening
-from work_generator.modes import Mode, log_laplace, nearest
 
 MATTERS = 1e-2
 """Part of the posterior from which on what is known of a mode decides about all of them."""

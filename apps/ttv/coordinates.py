@@ -206,7 +206,7 @@ class _Line:
 
 
 def _lines(problem: Problem, observations: Observations) -> list[_Line]:
-    """Return the lines of all planets with two transits or more whose period and t0 are free."""
+    """Return the lines of all planets with two different transits whose period and t0 are free."""
     names = problem.parameter_names
     priors = {parameter.name: parameter.prior for parameter in problem.free}
     lines = []
@@ -214,7 +214,8 @@ def _lines(problem: Problem, observations: Observations) -> list[_Line]:
         rows = slice(*observations.first[number : number + 2].tolist())
         period, t0 = f"{planet.name}.period", f"{planet.name}.t0"
         near = priors.get(t0)
-        if rows.stop - rows.start < 2 or priors.get(period) is None or near is None:
+        different = len(set(observations.epochs[rows].tolist()))
+        if different < 2 or priors.get(period) is None or near is None:
             continue
         places = [names.index(period), names.index(t0)]
         lines.append(_line(places, rows, observations, near.quantile(0.5)))

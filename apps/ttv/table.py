@@ -1,4 +1,7 @@
-"""The transit-time table as a unit carries it: ``planet,epoch,bkjd,sigma_days``, # for comments."""
+"""The transit-time table as a unit carries it: ``planet,epoch,bkjd,sigma_days``, # for comments.
+
+A transit that several telescopes have timed has a row for each of them.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,10 @@ class PlanetTransits:
     planet : str
         Its name.
     epochs : ndarray
-        int64 (n,), transit numbers as the source counts them, strictly increasing.
+        int64 (n,), transit numbers as the source counts them, rising; one that was measured several
+        times is repeated.
     times : ndarray
-        float64 (n,), mid-transit times, BKJD days (BJD_TDB - 2454833).
+        float64 (n,), mid-transit times, BKJD days (BJD_TDB - 2454833), rising.
     sigmas : ndarray
         float64 (n,), standard errors, days.
     """
@@ -41,9 +45,9 @@ class PlanetTransits:
     def linear_ephemeris(self) -> tuple[float, float] | None:
         """Return (time of transit 0, mean period) of the least-squares line, days.
 
-        None if there are fewer than two transits.
+        None if there are fewer than two different transits.
         """
-        if len(self.epochs) < 2:
+        if self.epochs[0] == self.epochs[-1]:
             return None
         mean_epoch, mean_time = float(np.mean(self.epochs)), float(np.mean(self.times))
         from_mean = self.epochs - mean_epoch
@@ -59,7 +63,7 @@ class TransitTable:
 
     @property
     def n_transit(self) -> int:
-        """Number of transits of all planets."""
+        """Number of measured times of all planets."""
         return sum(len(planet.epochs) for planet in self.planets)
 
     @property
@@ -99,12 +103,18 @@ def parse_table(data: bytes) -> TransitTable:
     rows: dict[str, list[tuple[int, float, float]]] = {}
     for number, planet, row in _rows(text):
         before = rows.setdefault(planet, [])
-        if before and not (row[0] > before[-1][0] and row[1] > before[-1][1]):
+        if before and not _follows(row, before[-1]):
             raise _line_error(number, f"epochs and times of planet {planet} do not increase")
         before.append(row)
     if not rows:
         raise UnitError(f"{TABLE_FILE} has no transits.")
     return TransitTable(tuple(_planet(name, found) for name, found in rows.items()))
+
+
+def _follows(row: tuple[int, float, float], before: tuple[int, float, float]) -> bool:
+    """Whether a row is of a later transit, or of the same one measured once more."""
+    same = row[0] == before[0] and row[1] >= before[1]
+    return same or (row[0] > before[0] and row[1] > before[1])
 
 
 def _planet(name: str, rows: list[tuple[int, float, float]]) -> PlanetTransits:

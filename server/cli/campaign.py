@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from server.cli.context import console, open_from, project_directory
+from server.cli.context import INTERRUPTED, console, open_from, project_directory
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from boinc_project.campaign import Campaign
+    from boinc_project.input_store import InputStore
     from server.project import Project
     from server.services.campaign_view import CampaignSummary
     from work_generator.fleet import Fleet
@@ -29,6 +30,9 @@ app = typer.Typer(
 
 FILE = typer.Argument(..., help="The campaign file (TOML).", show_default=False)
 NAME = typer.Argument(..., help="The campaign's name.", show_default=False)
+AGAIN = typer.Option(
+    False, "--again", help="Prepare anew, though a preparation of the same is kept."
+)
 WATCH_SECONDS = 2.0
 
 
@@ -55,6 +59,7 @@ def plan(
         0, "--hosts", min=0, max=10_000_000, help="Assume this many average hosts."
     ),
     as_json: bool = typer.Option(False, "--json", help="Print all numbers as JSON."),
+    again: bool = AGAIN,
 ) -> None:
     """Say what a campaign will take: units, CPU time, bytes, wall time, money, and where."""
     from server.cli.plan_report import plan_report
@@ -67,8 +72,7 @@ def plan(
     known = load_prices(prices)
     fleet = _fleet(context, known.volunteers, hosts)
     planner = registry.get(campaign.app)
-    with _bar(planner.PREPARING) as progress:
-        prepared = planner.prepare(campaign, progress)
+    prepared = _prepare(context, campaign, again=again, details=False)
     told = _forecast(prepared, known, fleet)
     fitting = planner.fitting(prepared, told.told.seconds_per_call * told.machine.speed)
     remark = sizing.remark(told.reference_seconds, fitting)
@@ -90,21 +94,34 @@ def prices() -> None:
 
 
 @app.command()
-def issue(context: typer.Context, file: Path = FILE) -> None:
-    """Put a campaign and its first workunits into the project; repeating it does nothing."""
+def issue(
+    context: typer.Context,
+    file: Path = FILE,
+    here: bool = typer.Option(
+        False, "--here", help="Prepare it on this machine first, instead of by volunteers."
+    ),
+    again: bool = AGAIN,
+) -> None:
+    """Put a campaign and its first workunits into the project; repeating it does nothing.
+
+    If no preparation of it is kept, the first workunits are the preparation and a second opinion.
+    """
     from server.services import campaigns
-    from work_generator import registry
     from work_generator.campaign_file import load_campaign
 
     campaign = load_campaign(file)
     project = open_from(context)
-    with _bar(registry.get(campaign.app).PREPARING) as progress:
-        done = campaigns.issue(project, campaign, progress=progress)
+
+    def prepare(given: Campaign, store: InputStore) -> Campaign:
+        return _prepare(context, given, store, again=again, here=here or again)
+
+    done = campaigns.issue(project, campaign, prepare=prepare)
     words = "was issued before, unchanged" if done.existed else "is issued"
+    more = "" if done.prepared else " They prepare it; its chains follow when that is validated."
     out = console()
     for line in campaign.settings.get("remarks", ()):
-        out.print(line, markup=False)
-    out.print(f"{done.name} {words}: {done.n_unit} workunits.", markup=False)
+        out.print(f"Note: {line}", markup=False)
+    out.print(f"{done.name} {words}: {done.n_unit} workunits.{more}", markup=False)
 
 
 @app.command()
@@ -205,19 +222,75 @@ def cancel(
 
 @app.command(name="run-local")
 def run_local(
+    context: typer.Context,
     file: Path = FILE,
     jobs: int = typer.Option(0, "--jobs", min=0, help="Processes at once; 0: all processors."),
     out: Path | None = typer.Option(
         None, "--out", help="Where to compute; the campaign's name in this directory if not given."
     ),
     every: bool = typer.Option(False, "--all", help="Show every parameter, or every frame."),
+    again: bool = AGAIN,
 ) -> None:
     """Compute a campaign on this machine, without BOINC; repeat the command to go on."""
     from server.cli.local_run import show_run
     from work_generator.campaign_file import load_campaign
 
     campaign = load_campaign(file)
-    show_run(campaign, out or Path(campaign.name), jobs=jobs, every=every, out=console())
+    show_run(
+        campaign,
+        out or Path(campaign.name),
+        kept=_kept(context),
+        jobs=jobs,
+        again=again,
+        every=every,
+        out=console(),
+    )
+
+
+def _kept(context: typer.Context) -> Path:
+    """Return where preparations are kept: in the project if there is one, else in a cache."""
+    import os
+
+    from boinc_project.settings import SETTINGS_FILE
+    from server.executors.kept import directory_of
+
+    project = project_directory(context)
+    return directory_of(project if (project / SETTINGS_FILE).exists() else None, os.environ)
+
+
+def _prepare(
+    context: typer.Context,
+    campaign: Campaign,
+    store: InputStore | None = None,
+    *,
+    again: bool,
+    details: bool = True,
+    here: bool = True,
+) -> Campaign:
+    """Prepare a campaign, or take what is kept, and say on standard error how that goes.
+
+    If it is not to be prepared `here`, and nothing is kept, it is returned as it is.
+    """
+    import time
+
+    from rich.progress import Progress
+
+    from server.cli.preparation_bar import COLUMNS, PreparationBar
+    from server.executors.local import LocalPool
+    from server.executors.preparing import Preparing
+    from work_generator import registry
+
+    with Progress(*COLUMNS, console=console(stderr=True), transient=True) as progress:
+        bar = PreparationBar(progress, registry.get(campaign.app).PREPARING, details=details)
+        preparing = Preparing(_kept(context), LocalPool(1), time.monotonic, bar, again=again)
+        try:
+            if not here and registry.get(campaign.app).preparing(campaign):
+                return preparing.if_kept(campaign)
+            return preparing.prepare(campaign, store)
+        except KeyboardInterrupt:
+            progress.stop()
+            bar.says("Interrupted. Run the same command again to go on from here.")
+            raise typer.Exit(INTERRUPTED) from None
 
 
 def _counted(number: int, noun: str) -> str:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from server.project import Project
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of any program."""
+
+
 def project_directory(context: typer.Context) -> Path:
     """Return the directory given with ``--project``, absolute."""
     directory: Path = context.find_root().obj

@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from assimilator.registry import Product
 from boinc_project.campaign import Campaign
 from boinc_project.unit import Unit
+from server.cli.context import INTERRUPTED
+from server.cli.preparation_bar import COLUMNS, PreparationBar
 from server.cli.product_report import product_report
 from server.executors.local import LocalPool
 from server.executors.local_campaign import LocalCampaign
+from server.executors.preparing import Preparing
 from server.services.verdict_view import read_verdict
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as of any program."""
+from work_generator import registry
 
 
-class Bars:
+class Bars(PreparationBar):
     """Progress bars of a run: the preparation, then one bar a generation."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task: TaskID | None = None
+    def __init__(self, progress: Progress, words: str) -> None:
+        super().__init__(progress, words)
         self._n_done_before = 0
-        self._console = progress.console
-
-    def preparing(self, done: int, total: int) -> None:
-        """See `server.executors.local_campaign.Listener`."""
-        if self._task is None:
-            self._task = self._progress.add_task("Finding the best fit", total=total)
-        self._progress.update(self._task, completed=done, total=total)
 
     def begins(self, generation: int, units: Sequence[Unit], undone: Sequence[Unit]) -> None:
         """See `server.executors.local_campaign.Listener`."""
@@ -58,24 +52,46 @@ class Bars:
         words = "" if verdict is None else f": {verdict.phrase}"
         self._console.print(f"{product.n_unit} units merged, {product.size}{words}.", markup=False)
 
-    def _end(self) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
 
+def show_run(
+    campaign: Campaign,
+    directory: Path,
+    *,
+    kept: Path,
+    jobs: int,
+    again: bool,
+    every: bool,
+    out: Console,
+) -> None:
+    """Run a campaign on this machine, and print its posterior.
 
-def show_run(campaign: Campaign, directory: Path, *, jobs: int, every: bool, out: Console) -> None:
-    """Run a campaign on this machine, and print its posterior."""
+    Parameters
+    ----------
+    campaign : Campaign
+        As read from its file.
+    directory : Path
+        Where to compute.
+    kept : Path
+        Where preparations are kept.
+    jobs : int
+        Processes at once; 0: all processors.
+    again : bool
+        Whether to prepare anew.
+    every : bool
+        Whether to show every parameter or frame.
+    out : Console
+        Where to print.
+    """
     pool = LocalPool(jobs or len(os.sched_getaffinity(0)))
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=out) as progress:
+    with Progress(*COLUMNS, console=out) as progress:
+        bars = Bars(progress, registry.get(campaign.app).PREPARING)
         local = LocalCampaign(
-            campaign, directory, pool, clock=lambda: datetime.now(UTC), listener=Bars(progress)
+            campaign,
+            directory,
+            Preparing(kept, pool, time.monotonic, bars, again=again),
+            pool,
+            clock=lambda: datetime.now(UTC),
+            listener=bars,
         )
         try:
             done = local.run()

@@ -1,9 +1,11 @@
 """The work generator: tops running campaigns up, and ends them by their stop rule.
 
-It looks at the newest product, asks `work_generator.stop.decide`, and issues the next generation or
-completes the campaign. It also finishes the clearing up after a campaign's end, however that was
-interrupted, and watches over campaigns: one that fails on most computers is stopped. Two of them at
-once do no harm: a generation is added in one transaction that first checks that it is the next one.
+A campaign that was issued without a preparation is prepared from the output of its first workunit.
+Of one that is prepared it looks at the newest product, asks `work_generator.stop.decide`, and
+issues the next generation or completes the campaign. It also finishes the clearing up after a
+campaign's end, however that was interrupted, and watches over campaigns: one that fails on most
+computers is stopped. Two of them at once do no harm: a generation is added in one transaction that
+first checks that it is the next one.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from boinc_project.states import AssimilateState, CampaignState, ErrorMask
 from server.daemons.items import run_each
 from server.models import CampaignRow, Workunit
 from server.project import Project
+from server.services.campaign_prepare import Preparation, find_preparation, prepare_from
 from server.services.campaigns import complete, issue_generation, sweep
 from server.services.draws import read_draws
 from server.services.newest_product import newest_product
@@ -86,7 +89,10 @@ def one_pass(project: Project) -> int:
 def look(project: Project, campaign_id: int) -> bool:
     """Decide what one campaign needs, and do it; return whether anything was done."""
     with project.database.read() as session:
-        found = _situation(session, campaign_id)
+        preparation = _preparation(project, session, campaign_id)
+        found = None if preparation is not None else _situation(session, campaign_id)
+    if preparation is not None:
+        return _prepare(project, campaign_id, preparation)
     if found is None:
         return False
     campaign = found.campaign
@@ -103,6 +109,26 @@ def look(project: Project, campaign_id: int) -> bool:
     if isinstance(decision, TopUp):
         return _top_up(project, campaign_id, found)
     return False
+
+
+def _preparation(project: Project, session: Session, campaign_id: int) -> Preparation | None:
+    row = session.get(CampaignRow, campaign_id)
+    if row is None or row.state != CampaignState.ACTIVE.value:
+        return None
+    return find_preparation(project, session, row)
+
+
+def _prepare(project: Project, campaign_id: int, found: Preparation) -> bool:
+    """Prepare a campaign when its preparation has come back; end it if that cannot be."""
+    issued, failed = False, found.failed
+    if not failed and found.output is not None:
+        issued, failed = prepare_from(project, campaign_id, found, actor=NAME)
+    if not failed:
+        return issued
+    reason = f"The campaign cannot be prepared: {failed}"
+    done = complete(project, campaign_id, reason, actor=NAME, definition=found.definition)
+    sweep(project, campaign_id, actor=NAME)
+    return done
 
 
 def _situation(session: Session, campaign_id: int) -> _Situation | None:

@@ -168,7 +168,8 @@ class LiveProject:
         ConfigError
             If it is refused.
         """
-        arguments = ("campaign", "issue", str(campaign_file))
+        # Volunteers would prepare it, too, but each of them for a quorum: here it is done once.
+        arguments = ("campaign", "issue", str(campaign_file), "--here")
         if not show:
             self.run(*arguments)
             return

@@ -160,7 +160,8 @@ class LocalPool:
             f"The unit {worker.task.name} was not computed (exit status {status}): "
             f"{words or 'no reason was given.'}",
             unit=worker.task.name,
-            status=status,
+            # What a worker that failed by itself has said last is why; one that was killed has not.
+            reason=words if status > 0 and status != QUIT_STATUS else "",
         )
 
     def _stop(self) -> None:

@@ -21,7 +21,9 @@ from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit, seal
+from server.executors import preparing
 from server.executors.local import LocalPool, Task
+from server.executors.preparing import Preparing
 from server.services.files import write_durably
 from server.services.output_names import output_name
 from validator import registry as validators
@@ -34,11 +36,8 @@ DEFINITION_FILE = "campaign.json"
 UNITS, PRODUCT, INPUTS = "units", "product", "inputs"
 
 
-class Listener(Protocol):
+class Listener(preparing.Listener, Protocol):
     """Is told how a run goes on."""
-
-    def preparing(self, done: int, total: int) -> None:
-        """Say how many steps of the preparation are done."""
 
     def begins(self, generation: int, units: Sequence[Unit], undone: Sequence[Unit]) -> None:
         """Say that a generation is planned; earlier runs have left `undone` of its units."""
@@ -81,7 +80,9 @@ class LocalCampaign:
     campaign : Campaign
         As read from its file.
     directory : Path
-        Where everything is kept.
+        Where everything is kept but the preparation.
+    preparing : Preparing
+        Prepares the campaign, with the same pool.
     pool : LocalPool
         Computes the units.
     clock : Callable[[], datetime]
@@ -92,6 +93,7 @@ class LocalCampaign:
 
     campaign: Campaign
     directory: Path
+    preparing: Preparing
     pool: LocalPool
     clock: Callable[[], datetime]
     listener: Listener
@@ -142,24 +144,37 @@ class LocalCampaign:
                     "version of this file: name another directory with --out.",
                     path=self.directory,
                 )
+            if self.preparing.again:
+                raise InputError(
+                    f"{self.directory} holds a run that is prepared: name another directory with "
+                    "--out to prepare it again.",
+                    path=self.directory,
+                )
             self.campaign = stored
             return
-        planner = planners.get(self.campaign.app)
-        self.campaign = planner.prepare(self.campaign, self.listener.preparing, self._store)
+        self.campaign = self.preparing.prepare(self.campaign, self._store, self._beside)
         write_durably(path, to_definition(self.campaign))
+
+    def _beside(self, units: Sequence[Unit]) -> list[Task]:
+        """Return the tasks of units that can be computed while the campaign is prepared."""
+        undone = [unit for unit in units if not self._passes(unit)]
+        return self._tasks(undone)
 
     def _compute(self, generation: int, units: Sequence[Unit]) -> None:
         """Have the units computed that are not yet; judge all of them."""
         undone = [unit for unit in units if not self._passes(unit)]
         self.listener.begins(generation, units, undone)
-        for unit in undone:
-            slot = self._slot(unit)
-            self._output(unit).unlink(missing_ok=True)
-            seal(unit, {name: self._input(name, unit) for name in unit.inputs}, slot)
-        tasks = [Task(unit.name, unit.app, self._slot(unit)) for unit in undone]
-        self.pool.run(tasks, self.listener.computing)
+        self.pool.run(self._tasks(undone), self.listener.computing)
         for unit in units:
             self._judge(unit)
+
+    def _tasks(self, units: Sequence[Unit]) -> list[Task]:
+        """Seal units in their slots, where checkpoints may lie."""
+        for unit in units:
+            self._output(unit).unlink(missing_ok=True)
+            files = {name: self._input(name, unit) for name in unit.inputs}
+            seal(unit, files, self._slot(unit))
+        return [Task(unit.name, unit.app, self._slot(unit)) for unit in units]
 
     @property
     def _store(self) -> InputStore:

@@ -51,11 +51,14 @@ class Issued:
         Workunits of its first generation.
     existed : bool
         The very same campaign had been issued before; nothing was done.
+    prepared : bool
+        Whether its chains are planned; else its preparation is issued, and they come later.
     """
 
     name: str
     n_unit: int
     existed: bool
+    prepared: bool = True
 
 
 def issue(
@@ -63,7 +66,7 @@ def issue(
     campaign: Campaign,
     *,
     actor: str = "admin",
-    progress: Callable[[int, int], None] | None = None,
+    prepare: Callable[[Campaign, InputStore], Campaign] | None = None,
 ) -> Issued:
     """Put a campaign and its first generation of workunits into the project.
 
@@ -74,12 +77,14 @@ def issue(
     project : Project
         Where to.
     campaign : Campaign
-        As `work_generator.campaign_file.load_campaign` returns it; it is prepared here if it is not
-        yet, which may take a minute of computing before anything is written.
+        As `work_generator.campaign_file.load_campaign` returns it, or prepared.
     actor : str
         Who issues it, for the story.
-    progress : Callable, optional
-        Told how far the preparation is: steps done, and steps in all.
+    prepare : Callable, optional
+        Prepares the campaign, and puts its large inputs into the store; without it, that is done in
+        this process and kept nowhere, which may take minutes before anything is written. If it
+        returns a campaign that is not prepared, the preparation is issued, and the daemon
+        `server.daemons.work_generator` goes on when its output has come back.
 
     Raises
     ------
@@ -97,7 +102,7 @@ def issue(
     root = project.downloads.root
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".inputs-", dir=root) as directory:
-        return _issue(project, campaign, InputStore(Path(directory)), actor, progress)
+        return _issue(project, campaign, InputStore(Path(directory)), actor, prepare)
 
 
 def _issue(
@@ -105,11 +110,15 @@ def _issue(
     campaign: Campaign,
     store: InputStore,
     actor: str,
-    progress: Callable[[int, int], None] | None,
+    prepare: Callable[[Campaign, InputStore], Campaign] | None,
 ) -> Issued:
     planner = registry.get(campaign.app)
-    prepared = planner.prepare(campaign, progress, store)
-    units = planner.plan(prepared, Progress())
+    if prepare is None:
+        prepared = planner.prepare(campaign, None, store)
+    else:
+        prepared = prepare(campaign, store)
+    preparing = planner.preparing(prepared)
+    units = preparing or planner.plan(prepared, Progress())
     stage(project.downloads, prepared, units, store)
     try:
         with project.database.write() as session:
@@ -117,14 +126,17 @@ def _issue(
             row = _campaign_row(session, prepared, now=project.clock())
             session.add(row)
             session.flush()
-            add_generation(project, session, row, prepared, units, actor=actor, store=store)
+            if preparing:
+                add_preparation(project, session, row, prepared, units, actor=actor)
+            else:
+                add_generation(project, session, row, prepared, units, actor=actor, store=store)
     except IntegrityError:
         # Somebody was faster, with this campaign or with another of its name.
         before = _issued_before(project.database, campaign)
         if before is None:
             raise
         return before
-    return Issued(campaign.name, len(units), existed=False)
+    return Issued(campaign.name, len(units), existed=False, prepared=not preparing)
 
 
 def stage(
@@ -185,6 +197,32 @@ def _stage(
         )
     path = store.find(digest)
     return downloads.add_file(_physical_name(name, digest), path, campaign.files[digest])
+
+
+def add_preparation(
+    project: Project,
+    session: Session,
+    row: CampaignRow,
+    campaign: Campaign,
+    units: Sequence[Unit],
+    *,
+    actor: str,
+) -> None:
+    """Add the rows of the workunits that come before the first generation, as `add_generation`."""
+    add_workunits(project, session, row, campaign, units)
+    session.add(
+        Event(
+            time=project.clock(),
+            actor=actor,
+            kind="preparation_issued",
+            campaign_id=row.id,
+            after="preparation",
+            reason=f"The preparation is issued: {len(units)} workunits. Chains begin with what it "
+            "finds.",
+            data={"n_unit": len(units)},
+        )
+    )
+    session.flush()
 
 
 def add_generation(

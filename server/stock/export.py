@@ -17,7 +17,8 @@ from xml.sax.saxutils import escape
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from boinc_project.errors import InputError
+from boinc_project.campaign import PREPARATION
+from boinc_project.errors import InputError, StateError
 from server.models import App, AppVersion, CampaignRow, Workunit
 from server.project import Project
 from server.stock.layout import CAMPAIGN_FILE, Layout
@@ -117,6 +118,12 @@ def _campaign(project: Project, session: Session, layout: Layout, row: CampaignR
     ).all()
     if not units:
         return 0
+    if row.next_generation == 0 and any(unit.unit_index == PREPARATION for unit in units):
+        raise StateError(
+            f"The campaign {row.name} is being prepared: export it when its chains are issued, or "
+            "issue it with --here.",
+            name=row.name,
+        )
     for path in (layout.templates, layout.jobs, layout.stage, layout.campaign(row.name)):
         path.mkdir(parents=True, exist_ok=True)
     (layout.campaign(row.name) / CAMPAIGN_FILE).write_bytes(row.definition)

@@ -12,15 +12,17 @@ import pytest
 from scipy import stats
 
 from apps.ttv.likelihood import Posterior
+from apps.ttv.search.fit import Fit, Round
+from apps.ttv.search.journal import Journal
+from apps.ttv.search.mode import Mode
+from apps.ttv.search.modes import DELTA, LeftOut, confirmed, find_mode, find_modes
+from apps.ttv.search.steps import choose_dt
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable, parse_table
 from apps.ttv.whitening import Whitening
 from boinc_project.errors import InputError
 from tests.science.simulated import PAIR, SIGMA, SPAN, TRUTH, settings, simulated_table
 from work_generator.campaign_file import load_campaign
-from work_generator.fit import Fit, Round
-from work_generator.modes import DELTA, LeftOut, Mode, confirmed, find_mode, find_modes
-from work_generator.steps import choose_dt
 from work_generator.ttv_file import posterior_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -57,10 +59,13 @@ def test_a_search_follows_from_its_generator(problem, table, mode) -> None:
     assert again.covariance.tobytes() == mode.covariance.tobytes()
 
 
-def test_progress_is_told(problem, table) -> None:
-    told = []
-    find_mode(problem, table, np.random.default_rng(1), lambda *x: told.append(x), n_start=2)
-    assert [done for done, _ in told] == list(range(1, told[0][1] + 1))
+def test_progress_is_told(problem: Problem, table: TransitTable) -> None:
+    told: list[float] = []
+    journal = Journal()
+    journal.noted = lambda: told.append(journal.fraction)
+    find_modes(problem, table, np.random.default_rng(1), journal, n_start=2)
+    assert told == sorted(told)
+    assert 0.5 < told[-1] <= 1.0
 
 
 def test_priors_that_exclude_the_table_are_named(problem, table) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from assimilator.evidence import log_constant
+from work_generator import ttv
 from work_generator.campaign_file import load_campaign
-from work_generator.pilot import Pilot, fly
-from work_generator.preparation import for_search, search
-from work_generator.ttv_file import posterior_of
+from work_generator.pilot import Pilot
+from work_generator.preparation import computed, read_output
 
 DATA = Path(__file__).parents[1] / "data" / "ttv"
 
@@ -54,10 +54,9 @@ def flown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pilot, float]:
     (directory / "five.toml").write_text(FIVE)
     (directory / "five.csv").write_bytes((DATA / "five.csv").read_bytes())
     campaign = load_campaign(directory / "five.toml")
-    modes, _ = search(campaign, np.random.default_rng(1))
-    posterior = posterior_of(for_search(campaign.settings), campaign.inputs)
-    pilot = fly(posterior, modes, np.random.SeedSequence(1))
-    return pilot, log_constant(posterior.problem, posterior.table)
+    (unit, _) = ttv.preparing(campaign)
+    flown = read_output(campaign, unit, computed(campaign, unit))
+    return flown.pilot, log_constant(flown.posterior.problem, flown.posterior.table)
 
 
 def test_the_evidence_of_five_transits_is_right(flown: tuple[Pilot, float]) -> None:

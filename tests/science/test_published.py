@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from apps.ttv.population.settings import is_population
+from apps.ttv.search.fit import Fit
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, parse_table
 from apps.ttv_mcmc import compute
@@ -19,7 +20,6 @@ from assimilator.sub_chain import SubChain
 from boinc_project.campaign import Progress
 from work_generator import ttv
 from work_generator.campaign_file import load_campaign
-from work_generator.fit import Fit
 from work_generator.ttv_file import posterior_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -20,12 +20,13 @@ from apps.ttv.population.refining import (
     ENOUGH,
     LAST,
     MOST_LOOKS,
+    ROUND,
     Look,
     joined,
     look_at,
     refine,
 )
-from apps.ttv.population.settings import PopulationUnit
+from apps.ttv.population.settings import Islands
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target
 from apps.ttv.whitening import Whitening
@@ -37,6 +38,9 @@ N_LOOK = 8
 """Independent parts of the last draws: what they differ by is the error of what they say."""
 # Draws around each peak that the first proposal is fitted to.
 _PEAK_DRAWS = 1000
+# Draws of a usual conclusion for each point of a population: four rounds and a last look. Its
+# progress is counted by it.
+_CONCLUSION = 4 * ROUND + LAST
 _ARRAYS = ("points", "broad", "target", "wide")
 # Errors that bytes may raise which are no archive, or an archive of something else.
 _NO_STATE = (ValueError, KeyError, TypeError, OverflowError, OSError, EOFError, BadZipFile)
@@ -104,10 +108,24 @@ class Conclusion:
 
 @dataclass(slots=True, eq=False)
 class Archipelago:
-    """What is computed of a unit: islands that have arrived, and one that is on its way."""
+    """What is computed of a unit.
+
+    Attributes
+    ----------
+    islands : list of Island
+        That have arrived.
+    moving : Annealing | None
+        One on its way.
+    looked : list of ndarray
+        Log densities of the draws of the conclusion, (n,) each, in the order in which they are
+        drawn. The draws themselves follow from the islands and these.
+    n_call : int
+        Points integrated in all of these.
+    """
 
     islands: list[Island] = field(default_factory=list)
     moving: Annealing | None = None
+    looked: list[Array] = field(default_factory=list)
     n_call: int = 0
 
 
@@ -116,7 +134,7 @@ class Computer:
 
     Parameters
     ----------
-    settings : PopulationUnit
+    settings : Islands
         What to compute.
     posterior : Posterior
         Of its problem.
@@ -128,7 +146,7 @@ class Computer:
 
     def __init__(
         self,
-        settings: PopulationUnit,
+        settings: Islands,
         posterior: Posterior,
         seed: np.random.SeedSequence,
         poll: Callable[[], None] = lambda: None,
@@ -163,6 +181,8 @@ class Computer:
         done = float(len(state.islands))
         if state.moving is not None:
             done += self._annealers[len(state.islands)].fraction(state.moving)
+        n_draw = sum(len(densities) for densities in state.looked)
+        done += min(n_draw / (_CONCLUSION * self.settings.n_point), 1.0)
         # The conclusion takes about as long as an island.
         return done / (self.settings.n_island + 1.0)
 
@@ -185,27 +205,34 @@ class Computer:
             state.islands.append(self._arrived(state.moving))
             state.moving = None
 
-    def conclude(self, state: Archipelago) -> Conclusion:
+    def conclude(self, state: Archipelago, noted: Callable[[], None] = lambda: None) -> Conclusion:
         """Fit a proposal to what has arrived, and to the peaks; weigh its draws.
 
-        It takes some seconds, and follows from the state alone.
+        It follows from the islands alone. Interrupted, it is done again, but for the densities that
+        the state has.
+
+        Parameters
+        ----------
+        state : Archipelago
+            Complete.
+        noted : Callable
+            Called after each part of the draws, when the state is whole.
         """
         random = np.random.RandomState(step_bits(self._key, 0))
-        before = self.target.n_call
+        target = _Looking(self.target, state, noted)
         first = self._first_proposal(state.islands, random)
-        proposal = refine(
-            self.target, first, self._labels, self._order, random, self.settings.n_point
-        )
-        looks = self._looks(proposal, random)
-        n_call = state.n_call + self.target.n_call - before
-        return Conclusion(proposal, looks, tuple(state.islands), n_call)
+        proposal = refine(target, first, self._labels, self._order, random, self.settings.n_point)
+        looks = self._looks(target, proposal, random)
+        return Conclusion(proposal, looks, tuple(state.islands), state.n_call)
 
-    def _looks(self, proposal: Proposal, random: np.random.RandomState) -> tuple[Look, ...]:
+    def _looks(
+        self, target: _Looking, proposal: Proposal, random: np.random.RandomState
+    ) -> tuple[Look, ...]:
         """Return independent parts of equal size, until enough of their draws are effective."""
         rounds: list[list[Look]] = []
         while len(rounds) < MOST_LOOKS:
             size = LAST * self.settings.n_point // N_LOOK
-            rounds.append([look_at(self.target, proposal, size, random) for _ in range(N_LOOK)])
+            rounds.append([look_at(target, proposal, size, random) for _ in range(N_LOOK)])
             if (
                 kish(np.concatenate([look.logs for part in rounds for look in part]))
                 >= ENOUGH * self.settings.n_point
@@ -243,6 +270,28 @@ class Computer:
         )
 
 
+class _Looking:
+    """The target of a conclusion: densities that the state has are not computed again."""
+
+    def __init__(self, target: Target, state: Archipelago, noted: Callable[[], None]) -> None:
+        self._target, self._state, self._noted = target, state, noted
+        self._place = 0
+
+    def evaluate(self, y: Array) -> tuple[Array, Array]:
+        """Return log densities as `Target.evaluate` does; those of the broad one may be NaN."""
+        state, place = self._state, self._place
+        self._place += 1
+        if place < len(state.looked) and len(state.looked[place]) == len(y):
+            return np.full(len(y), np.nan), state.looked[place]
+        del state.looked[place:]
+        before = self._target.n_call
+        broad, densities = self._target.evaluate(y)
+        state.looked.append(densities)
+        state.n_call += self._target.n_call - before
+        self._noted()
+        return broad, densities
+
+
 def to_bytes(state: Archipelago) -> bytes:
     """Return the state as the bytes of an npz archive."""
     arrays: dict[str, Any] = {"n_call": np.array(state.n_call)}
@@ -250,6 +299,8 @@ def to_bytes(state: Archipelago) -> bytes:
         arrays[f"points{number}"], arrays[f"wide{number}"] = island.points, island.wide
         arrays[f"log_density{number}"] = island.log_density
         arrays[f"numbers{number}"] = np.array([island.log_z, island.memory, island.n_step])
+    for number, densities in enumerate(state.looked):
+        arrays[f"looked{number}"] = densities
     if state.moving is not None:
         for name in _ARRAYS:
             arrays[f"moving_{name}"] = getattr(state.moving, name)
@@ -261,7 +312,7 @@ def to_bytes(state: Archipelago) -> bytes:
     return buffer.getvalue()
 
 
-def from_bytes(data: bytes, settings: PopulationUnit) -> Archipelago:
+def from_bytes(data: bytes, settings: Islands) -> Archipelago:
     """Return the state that was stored.
 
     Raises
@@ -279,7 +330,7 @@ def from_bytes(data: bytes, settings: PopulationUnit) -> Archipelago:
         ) from error
 
 
-def _state(arrays: dict[str, Array], settings: PopulationUnit) -> Archipelago:
+def _state(arrays: dict[str, Array], settings: Islands) -> Archipelago:
     shape = (settings.n_point, settings.problem.n_dim)
     state = Archipelago(n_call=int(arrays["n_call"]))
     while f"points{len(state.islands)}" in arrays:
@@ -298,6 +349,11 @@ def _state(arrays: dict[str, Array], settings: PopulationUnit) -> Archipelago:
         state.islands.append(island)
     if len(state.islands) > settings.n_island:
         raise ValueError("there are too many islands")
+    while f"looked{len(state.looked)}" in arrays:
+        densities = arrays[f"looked{len(state.looked)}"]
+        if densities.ndim != 1 or densities.dtype != np.float64:
+            raise ValueError("the conclusion's densities have another shape")
+        state.looked.append(densities)
     if "moving_numbers" in arrays:
         power, log_z, n_step, memory = arrays["moving_numbers"].tolist()
         points, broad, target, wide = (arrays[f"moving_{name}"] for name in _ARRAYS)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.population.importance import kish, largest_power
 from apps.ttv.population.proposal import Proposal, fit_proposal
-from apps.ttv.population.target import Target
 
 ROUND = 4
 """Draws of a round, for each point of the population."""
@@ -72,7 +72,14 @@ def joined(looks: Sequence[Look]) -> Look:
     )
 
 
-def look_at(target: Target, proposal: Proposal, n: int, random: np.random.RandomState) -> Look:
+class Densities(Protocol):
+    """What a look asks of a posterior."""
+
+    def evaluate(self, y: Array) -> tuple[Array, Array]:
+        """Return log densities of coordinates (n, n_dim); see `Target.evaluate`."""
+
+
+def look_at(target: Densities, proposal: Proposal, n: int, random: np.random.RandomState) -> Look:
     """Return `n` draws of a proposal."""
     y = proposal.sample(n, random)
     _, densities = target.evaluate(y)
@@ -84,7 +91,7 @@ def look_at(target: Target, proposal: Proposal, n: int, random: np.random.Random
 
 
 def refine(
-    target: Target,
+    target: Densities,
     proposal: Proposal,
     labels: Labels,
     order: Sequence[int],

@@ -3,12 +3,13 @@
 ::
 
     {"model": {...}, "parameters": [...], "noise": {...},
-     "population": {"n_island": 1, "n_point": 2000, "corrections": 1, "calls": 800000,
-                    "peaks": {"points": [[...], ...], "covariances": [[[...], ...], ...]}}}
+     "population": {"n_start": 96, "n_island": 1, "n_point": 2000, "corrections": 1,
+                    "calls": 800000}}
 
-A unit brings some independent populations, *islands*, from the prior to the posterior. Peaks are
-parameters; their covariances are in whitened coordinates (`apps.ttv.whitening`). ``calls`` is how
-many likelihood calls the unit is paid for.
+A unit searches for modes from ``n_start`` starts, and brings some independent populations,
+*islands*, from the prior to the posterior. ``model.dt`` and ``model.modified_kick`` may be null: it
+then chooses them for what it finds; so it does where ``corrections`` are not given. ``calls`` is
+how many likelihood calls the unit is paid for at most.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.coordinates import Coordinates
-from apps.ttv.fields import array_of, integer_of, list_of, only_keys, table_of
+from apps.ttv.fields import integer_of, only_keys, table_of
 from apps.ttv.sampler_settings import MAX_CORRECTIONS
+from apps.ttv.search.steps import Stated, stated_step, with_first_step
 from apps.ttv.settings import Problem
 from apps.ttv.whitening import Whitening
 from boinc_project.errors import UnitError
 
 MAX_ISLANDS = 64
 MAX_POINTS = 100_000
-MAX_PEAKS = 64
+MAX_STARTS = 100_000
 MAX_CALLS = 10**10
 LEAST_POINTS = 100
 PEAK_WIDTH = 1.5
@@ -83,29 +85,55 @@ class Peaks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PopulationUnit:
-    """All settings of a unit.
+class Islands:
+    """What is known of a unit when its populations begin.
 
     Attributes
     ----------
     problem : Problem
-        Model and priors.
+        Model and priors, with the step.
     n_island, n_point : int
         Populations, and points of each.
     corrections : int
         See `apps.ttv.coordinates`.
-    calls : int
-        Likelihood calls that the unit is paid for.
     peaks : Peaks | None
-        Known peaks, if any.
+        That the search has given, if there was one.
     """
 
     problem: Problem
     n_island: int
     n_point: int
     corrections: int
+    peaks: Peaks | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PopulationUnit:
+    """All settings of a unit.
+
+    Attributes
+    ----------
+    problem : Problem
+        Model and priors, with a step to search with where the settings leave it open.
+    stated : Stated
+        What the settings say of the step.
+    n_start : int
+        Starts of the search.
+    n_island, n_point : int
+        Populations, and points of each.
+    corrections : int | None
+        See `apps.ttv.coordinates`; None if they are to be chosen.
+    calls : int
+        Likelihood calls that the unit is paid for at most.
+    """
+
+    problem: Problem
+    stated: Stated
+    n_start: int
+    n_island: int
+    n_point: int
+    corrections: int | None
     calls: int
-    peaks: Peaks | None
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> PopulationUnit:
@@ -117,20 +145,21 @@ class PopulationUnit:
             Naming the key that is missing, unknown or of a wrong type.
         """
         only_keys(settings, {"model", "parameters", "noise", "population"}, "settings")
-        problem = Problem.from_mapping(settings)
+        problem = _problem(settings)
         raw = table_of(settings, "population", "settings")
         where = "settings.population"
-        only_keys(raw, {"n_island", "n_point", "corrections", "calls", "peaks"}, where)
-        peaks = None
-        if "peaks" in raw:
-            peaks = _parse_peaks(table_of(raw, "peaks", where), problem.n_dim, f"{where}.peaks")
+        only_keys(raw, {"n_start", "n_island", "n_point", "corrections", "calls"}, where)
+        corrections = None
+        if "corrections" in raw:
+            corrections = integer_of(raw, "corrections", where, 0, MAX_CORRECTIONS)
         return cls(
             problem,
+            stated_step(settings["model"]),
+            integer_of(raw, "n_start", where, 1, MAX_STARTS),
             integer_of(raw, "n_island", where, 1, MAX_ISLANDS),
             integer_of(raw, "n_point", where, LEAST_POINTS, MAX_POINTS),
-            integer_of(raw, "corrections", where, 0, MAX_CORRECTIONS),
+            corrections,
             integer_of(raw, "calls", where, 1, MAX_CALLS),
-            peaks,
         )
 
 
@@ -139,14 +168,17 @@ def is_population(settings: Mapping[str, Any]) -> bool:
     return "population" in settings
 
 
-def _parse_peaks(raw: Mapping[str, Any], n_dim: int, where: str) -> Peaks:
-    only_keys(raw, {"points", "covariances"}, where)
-    n = len(list_of(raw, "points", where))
-    if not 1 <= n <= MAX_PEAKS:
-        raise UnitError(f"{where}.points has {n} peaks, not 1 to {MAX_PEAKS}.")
-    points = array_of(raw, "points", where, (n, n_dim))
-    covariances = array_of(raw, "covariances", where, (n, n_dim, n_dim))
-    smallest = float(np.linalg.eigvalsh(covariances).min())
-    if not smallest > 0.0:
-        raise UnitError(f"{where}.covariances has a matrix that is no covariance.")
-    return Peaks(points, covariances)
+def _problem(settings: Mapping[str, Any]) -> Problem:
+    """Read the problem; where the settings leave the step open, one to search with stands there."""
+    model = table_of(settings, "model", "settings")
+    is_open = model.get("dt", 0) is None or model.get("modified_kick", False) is None
+    return Problem.from_mapping(_with_first_step(settings) if is_open else settings)
+
+
+def _with_first_step(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return with_first_step(settings)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnitError(
+            "settings.parameters do not say which step to search with: a period lacks its prior."
+        ) from error

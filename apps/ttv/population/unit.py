@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,10 @@ import numpy as np
 from apps.runtime.checkpoint import CHECKPOINT_FILE, PERIOD, CheckpointFile
 from apps.runtime.errors import QuitRequested
 from apps.runtime.runtime import Runtime
-from apps.ttv.likelihood import Posterior
-from apps.ttv.population import computing
-from apps.ttv.population.computing import Archipelago, Computer, Conclusion
+from apps.ttv.population import checkpoint
 from apps.ttv.population.settings import PopulationUnit
-from apps.ttv.table import TABLE_FILE, parse_table
+from apps.ttv.population.stages import Result, UnitComputer, UnitState
+from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
 from boinc_project.errors import CorruptCheckpoint, UnitError
 from boinc_project.population_output import PopulationOutput, write_population_output
 from boinc_project.unit import Unit
@@ -48,28 +48,25 @@ def run(
     ------
     UnitError
         If the unit or its table cannot be understood.
+    InputError
+        If no model has the table's transits, or no step is fine enough.
     """
     if TABLE_FILE not in inputs:
         raise UnitError(f"The input file {TABLE_FILE} is missing.", name=TABLE_FILE)
     settings = PopulationUnit.from_mapping(unit.settings)
-    posterior = Posterior(settings.problem, parse_table(inputs[TABLE_FILE].read_bytes()))
-    computer = Computer(settings, posterior, unit.seed, runtime.poll)
+    table = parse_table(inputs[TABLE_FILE].read_bytes())
     file = CheckpointFile(
-        runtime.slot / CHECKPOINT_FILE,
-        unit.digest,
-        format_version=computing.CHECKPOINT_FORMAT,
+        runtime.slot / CHECKPOINT_FILE, unit.digest, format_version=checkpoint.CHECKPOINT_FORMAT
     )
     state = _resume(file, settings)
     if state is None:
-        state = Archipelago()
+        state = UnitState()
     else:
-        sys.stderr.write(f"Resumed with {len(state.islands)} of {settings.n_island} islands.\n")
-    _compute(state, computer, runtime, file)
-    conclusion = computer.conclude(state)
+        sys.stderr.write(f"Resumed {_place(state, settings)}.\n")
+    result = _Computing(settings, table, unit, runtime, file).compute(state)
     whole = output_of(
         unit,
-        computer,
-        conclusion,
+        result,
         app_version=app_version,
         platform=runtime.platform,
         app_digest=runtime.app_digest,
@@ -77,29 +74,51 @@ def run(
     write_population_output(output, whole)
 
 
-def output_of(
-    unit: Unit,
-    computer: Computer,
-    conclusion: Conclusion,
-    *,
-    app_version: int,
-    platform: str,
-    app_digest: str,
+def compute(
+    unit: Unit, table: TransitTable, progress: Callable[[float], None] = lambda _: None
 ) -> PopulationOutput:
-    """Return what a unit's draws are written as.
+    """Compute a whole unit in memory, without a client, a checkpoint or a file.
+
+    Parameters
+    ----------
+    unit, table : Unit, TransitTable
+        What to compute.
+    progress : Callable
+        Told the share of the work that is done, 0 to 1.
+    """
+    settings, state = PopulationUnit.from_mapping(unit.settings), UnitState()
+    computer = UnitComputer(
+        settings, table, unit.seed, noted=lambda: progress(computer.fraction(state))
+    )
+    while not computer.is_complete(state):
+        progress(computer.fraction(state))
+        computer.advance(state)
+    progress(computer.fraction(state))
+    result = computer.conclude(state)
+    return output_of(unit, result, app_version=unit.min_app_version, platform="", app_digest="")
+
+
+def output_of(
+    unit: Unit, result: Result, *, app_version: int, platform: str, app_digest: str
+) -> PopulationOutput:
+    """Return what a unit's result is written as.
 
     A draw that no parameters belong to is written as the first one that has some, without weight,
     because every stored point must be one of the priors.
     """
+    computer, conclusion, outcome = result.computer, result.conclusion, result.outcome
     points, densities = [], []
     for look in conclusion.looks:
         x = computer.coordinates.to_points(look.y)
         possible = np.isfinite(look.target)
+        if not possible.any():
+            raise UnitError("The populations led to where no model has the table's transits.")
         x[~possible] = x[np.flatnonzero(possible)[0]]
         density = np.full(len(x), -math.inf)
         density[possible] = computer.target.posterior.log_densities(x[possible])
         points.append(x)
         densities.append(density)
+    step = outcome.step
     return PopulationOutput(
         unit_digest=unit.digest,
         app_version=app_version,
@@ -110,38 +129,75 @@ def output_of(
         log_density=np.stack(densities),
         log_weight=np.stack([look.logs for look in conclusion.looks]),
         island_log_z=np.array([island.log_z for island in conclusion.islands]),
-        n_likelihood=conclusion.n_call,
+        wide=np.stack([island.wide for island in conclusion.islands]),
+        step=np.array([step.dt, step.error, step.error_sigma]),
+        modified_kick=int(step.modified_kick),
+        corrections=computer.settings.corrections,
+        peaks=np.array([mode.params for mode in outcome.modes]),
+        peak_covariances=np.array([mode.covariance for mode in outcome.modes]),
+        peak_chi2=np.array([mode.chi2 for mode in outcome.modes]),
+        peak_counts=np.array([mode.n_found for mode in outcome.modes], dtype=np.int64),
+        n_likelihood=result.n_call,
+        failures=dict(outcome.failed),
+        **asdict(outcome.left_out),
     )
 
 
-def _resume(file: CheckpointFile, settings: PopulationUnit) -> Archipelago | None:
+class _Computing:
+    """A unit under a client: its progress is told, and its state is kept in the checkpoint."""
+
+    def __init__(
+        self,
+        settings: PopulationUnit,
+        table: TransitTable,
+        unit: Unit,
+        runtime: Runtime,
+        file: CheckpointFile,
+    ) -> None:
+        self._runtime, self._file = runtime, file
+        self._computer = UnitComputer(
+            settings, table, unit.seed, poll=runtime.poll, noted=self._noted
+        )
+        self._state = UnitState()
+        self._saved_at = runtime.cpu_time()
+
+    def compute(self, state: UnitState) -> Result:
+        """Do what is left, with a checkpoint wherever one is late or asked for."""
+        self._state = state
+        try:
+            while not self._computer.is_complete(state):
+                self._computer.advance(state)
+                self._noted()
+            return self._computer.conclude(state)
+        except QuitRequested:
+            # A full disk only costs the steps since the last checkpoint.
+            with contextlib.suppress(OSError):
+                self._file.save(checkpoint.to_bytes(state))
+            raise
+
+    def _noted(self) -> None:
+        runtime, state = self._runtime, self._state
+        runtime.set_fraction_done(self._computer.fraction(state))
+        is_late = runtime.cpu_time() - self._saved_at >= PERIOD
+        if is_late or runtime.time_to_checkpoint():
+            self._file.save(checkpoint.to_bytes(state))
+            runtime.checkpoint_completed()
+            self._saved_at = runtime.cpu_time()
+
+
+def _resume(file: CheckpointFile, settings: PopulationUnit) -> UnitState | None:
     payload = file.load()
     if payload is None:
         return None
     try:
-        return computing.from_bytes(payload, settings)
+        return checkpoint.from_bytes(payload, settings)
     except CorruptCheckpoint:
-        # Whole, of this unit, and still no populations: nothing older can be better.
+        # Whole, of this unit, and still no state of it: nothing older can be better.
         file.remove()
         return None
 
 
-def _compute(
-    state: Archipelago, computer: Computer, runtime: Runtime, file: CheckpointFile
-) -> None:
-    """Do the steps that are left, with a checkpoint after each that is late or asked for."""
-    saved_at = runtime.cpu_time()
-    try:
-        while not computer.is_complete(state):
-            runtime.set_fraction_done(computer.fraction(state))
-            computer.advance(state)
-            is_late = runtime.cpu_time() - saved_at >= PERIOD
-            if is_late or runtime.time_to_checkpoint() or computer.is_complete(state):
-                file.save(computing.to_bytes(state))
-                runtime.checkpoint_completed()
-                saved_at = runtime.cpu_time()
-    except QuitRequested:
-        # A full disk only costs the steps since the last checkpoint.
-        with contextlib.suppress(OSError):
-            file.save(computing.to_bytes(state))
-        raise
+def _place(state: UnitState, settings: PopulationUnit) -> str:
+    if state.outcome is None:
+        return f"in the search, after {len(state.journal.fitted)} fits"
+    return f"with {len(state.archipelago.islands)} of {settings.n_island} islands"

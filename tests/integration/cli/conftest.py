@@ -16,14 +16,22 @@ from typing import Any
 import pytest
 
 from server.cli import main
+from server.executors.kept import CACHE_DIRECTORY, PROJECT_DIRECTORY
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 PLATFORM = "x86_64-pc-linux-gnu"
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a user's cache: what one test has prepared, others use again."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def _plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+def _plain_surroundings(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     for name in list(os.environ):
         if name.startswith("OPENASTRO_"):
             monkeypatch.delenv(name)
@@ -71,10 +79,15 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path, _made_once: Path) -> Path:
-    """Return an initialised project that trusts the key in ``tmp_path / 'off-line'``."""
+def project(tmp_path: Path, _made_once: Path, cache: Path) -> Path:
+    """Return an initialised project that trusts the key in ``tmp_path / 'off-line'``.
+
+    Its preparations are those of the user's cache: the same for all tests.
+    """
     # A project moves with its directory: nothing in it knows where it is.
     shutil.copytree(_made_once, tmp_path, dirs_exist_ok=True)
+    (cache / CACHE_DIRECTORY).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "project" / PROJECT_DIRECTORY).symlink_to(cache / CACHE_DIRECTORY)
     return tmp_path / "project"
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from apps.runtime.checkpoint import CHECKPOINT_FILE, CheckpointFile
 from apps.runtime.runtime import open_runtime
-from apps.ttv.population import computing
+from apps.ttv.population import checkpoint
+from apps.ttv.population.settings import PopulationUnit
 from apps.ttv_mcmc import run
 from boinc_project.errors import UnitError
 from boinc_project.population_output import content_digest, read_population_output
@@ -54,6 +58,45 @@ def test_killed_anywhere_the_output_is_the_same(
     assert (slot / "output.h5").read_bytes() == undisturbed.read_bytes()
 
 
+# The real app in a process of its own, with a checkpoint after every step, that dies of SIGKILL
+# after so many batches.
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from apps import ttv_mcmc
+from apps.runtime.runtime import open_runtime
+from boinc_project.unit import open_unit
+slot, left = Path(sys.argv[1]), int(sys.argv[2])
+inputs = {name: slot / name for name in ("unit.json", "transits.csv")}
+def poll():
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+with open_runtime(slot, checkpoint_period=0.0) as runtime:
+    runtime.poll = poll
+    ttv_mcmc.run(open_unit(inputs), inputs, slot / "output.h5", runtime)
+"""
+
+
+@pytest.mark.parametrize(("n_poll", "in_search"), [(15, True), (40, True), (110, False)])
+def test_killed_in_the_search_or_in_the_population_the_output_is_the_same(
+    tmp_path: Path, unit: Unit, undisturbed: Path, n_poll: int, in_search: bool
+) -> None:
+    slot = make_slot(tmp_path / "slot", unit)
+    program = [sys.executable, "-c", DYING, str(slot), str(n_poll)]
+    assert subprocess.run(program, check=False).returncode == -signal.SIGKILL
+    file = CheckpointFile(
+        slot / CHECKPOINT_FILE, unit.digest, format_version=checkpoint.CHECKPOINT_FORMAT
+    )
+    payload = file.load()
+    assert payload is not None
+    state = checkpoint.from_bytes(payload, PopulationUnit.from_mapping(unit.settings))
+    assert (state.outcome is None) == in_search
+    assert in_search or state.archipelago.moving is not None
+    assert compute(slot) == undisturbed.read_bytes()
+
+
 @pytest.mark.parametrize("is_damaged", [False, True])
 @pytest.mark.parametrize("n_poll", [1, 25, 40])
 def test_interrupted_at_any_batch_the_output_is_the_same(
@@ -85,7 +128,7 @@ def test_a_whole_checkpoint_that_is_no_population_starts_again(
 ) -> None:
     slot = make_slot(tmp_path / "slot", unit)
     file = CheckpointFile(
-        slot / CHECKPOINT_FILE, unit.digest, format_version=computing.CHECKPOINT_FORMAT
+        slot / CHECKPOINT_FILE, unit.digest, format_version=checkpoint.CHECKPOINT_FORMAT
     )
     file.save(b"no populations")
     assert compute(slot) == undisturbed.read_bytes()

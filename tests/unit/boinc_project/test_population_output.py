@@ -34,6 +34,17 @@ def output() -> PopulationOutput:
         log_density=rng.normal(size=(N_PART, N_POINT)),
         log_weight=weights,
         island_log_z=np.array([-3.0, -3.5]),
+        wide=rng.normal(size=(2, N_POINT, N_DIM)),
+        step=np.array([0.5, 3.0, 0.05]),
+        modified_kick=1,
+        corrections=2,
+        peaks=rng.normal(size=(2, N_DIM)),
+        peak_covariances=np.stack([np.eye(N_DIM), 2.0 * np.eye(N_DIM)]),
+        peak_chi2=np.array([30.0, 31.0]),
+        peak_counts=np.array([7, 2]),
+        artefact=1,
+        above=0,
+        ridge=3,
         n_likelihood=1234,
         failures={"hyperbolic": 3},
     )
@@ -79,7 +90,13 @@ def last_bit(values: np.ndarray) -> np.ndarray:
     return changed
 
 
-@pytest.mark.parametrize("field", ["points", "log_density", "log_weight", "island_log_z"])
+ARRAYS = [
+    *("points", "log_density", "log_weight", "island_log_z", "wide", "step", "peaks"),
+    *("peak_covariances", "peak_chi2"),
+]
+
+
+@pytest.mark.parametrize("field", ARRAYS)
 def test_the_digest_shows_the_last_bit(output: PopulationOutput, field: str) -> None:
     changed = replace(output, **{field: last_bit(getattr(output, field))})
     assert content_digest(changed) != content_digest(output)
@@ -90,6 +107,10 @@ def test_the_digest_shows_the_last_bit(output: PopulationOutput, field: str) -> 
     [
         {"unit_digest": "ba" * 32},
         {"n_likelihood": 1235},
+        {"modified_kick": 0},
+        {"corrections": 1},
+        {"ridge": 2},
+        {"peak_counts": np.array([7, 3])},
         {"failures": {"hyperbolic": 4}},
         {"failures": {}},
         {"parameter_names": ("b.mass", "b.period", "d.mass")},
@@ -110,6 +131,14 @@ def test_the_digest_shows_texts_and_counts(
         {"log_weight": np.zeros((N_PART + 1, N_POINT))},
         {"log_weight": np.zeros(N_PART * N_POINT)},
         {"island_log_z": np.zeros((2, 2))},
+        {"wide": np.zeros((3, N_POINT, N_DIM))},
+        {"wide": np.zeros((2, N_POINT, N_DIM + 1))},
+        {"step": np.zeros(2)},
+        {"peaks": np.zeros((2, N_DIM + 1))},
+        {"peak_covariances": np.zeros((2, N_DIM))},
+        {"peak_chi2": np.zeros(3)},
+        {"peak_counts": np.zeros(3, dtype=np.int64)},
+        {"corrections": -1},
         {"parameter_names": ("b.mass", "b.period")},
         {"parameter_names": ("b.mass", "b.mass", "c.mass")},
         {"n_likelihood": -1},
@@ -137,7 +166,7 @@ def test_a_file_that_was_cut_off_is_damaged(path: Path, n_byte: int) -> None:
         read_population_output(path)
 
 
-@pytest.mark.parametrize("name", ["points", "log_density", "log_weight", "island_log_z"])
+@pytest.mark.parametrize("name", [*ARRAYS, "peak_counts"])
 def test_a_dataset_that_is_missing_or_of_another_type_is_damaged(path: Path, name: str) -> None:
     with h5py.File(path, "r+") as file:
         values = file[name][()]

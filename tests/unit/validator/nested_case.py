@@ -25,7 +25,7 @@ from boinc_project.nested_output import NestedOutput, write_nested_output
 from boinc_project.nested_weights import merge_points, weigh
 from boinc_project.unit import Unit, seal
 from tests import nested_targets
-from tests.prepared_by_hand import POPULATION, whitened_covariance
+from tests.prepared_by_hand import POPULATION
 from tests.unit.validator import ttv_case
 
 MODEL = ttv_case.MODEL | {"engine": "batch", "modified_kick": False}
@@ -151,15 +151,6 @@ def wrong_run() -> NestedOutput:
     return compute(make_unit(0), data)
 
 
-def population() -> dict[str, Any]:
-    """Return what the second opinion of the campaign is."""
-    params, widths = np.array([10.0, 4.0, 20.0, 7.0]), np.array([1e-4, 1e-3, 1.0, 0.1])
-    problem = Problem.from_mapping({"model": MODEL, "parameters": PARAMETERS})
-    covariance = whitened_covariance(problem, params, widths)
-    peaks = {"points": [params.tolist()], "covariances": [covariance.tolist()]}
-    return {**POPULATION, "peaks": peaks}
-
-
 def campaign(**changes: Any) -> Campaign:
     """Return the campaign that the cases are of."""
     values: dict[str, Any] = {
@@ -174,7 +165,7 @@ def campaign(**changes: Any) -> Campaign:
             "sampler": {key: value for key, value in SAMPLER.items() if key != "max_segments"},
             "starts": 4,
             "best": {"params": [], "chi2": 20.0, "e_folds": 15.0},
-            "population": population(),
+            "population": dict(POPULATION),
         },
         "inputs": {"transits.csv": ttv_case.table()},
         "units_per_generation": 4,

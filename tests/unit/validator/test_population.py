@@ -60,7 +60,7 @@ def test_an_output_of_another_unit_fails(case: PopulationCase, tmp_path: Path) -
 
 
 def test_an_older_app_fails(case: PopulationCase, tmp_path: Path) -> None:
-    verdict = judged(case, tmp_path, case.changed(app_version=219))
+    verdict = judged(case, tmp_path, case.changed(app_version=population_case.VERSION - 1))
     assert verdict.is_invalid
     assert "older" in verdict.reason
 
@@ -76,8 +76,9 @@ def test_other_parameters_fail(case: PopulationCase, tmp_path: Path) -> None:
 def test_another_number_of_populations_fails(
     case: PopulationCase, tmp_path: Path, evidences: list[float]
 ) -> None:
-    verdict = judged(case, tmp_path, case.changed(island_log_z=np.array(evidences)))
-    assert verdict.is_invalid
+    wide = np.repeat(case.output.wide, len(evidences), axis=0)
+    output = case.changed(island_log_z=np.array(evidences), wide=wide)
+    assert judged(case, tmp_path, output).is_invalid
 
 
 def test_wrong_densities_fail(case: PopulationCase, tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_a_file_that_is_no_output_fails(case: PopulationCase, tmp_path: Path) ->
 
 
 def test_equal_numbers_agree_at_once(case: PopulationCase, tmp_path: Path) -> None:
-    elsewhere = case.changed(platform="windows_x86_64", app_version=221)
+    elsewhere = case.changed(platform="windows_x86_64", app_version=population_case.VERSION + 1)
     verdict = both_ways(case, tmp_path, case.output, elsewhere)
     assert verdict.is_valid
     assert "bit for bit" in verdict.reason
@@ -205,8 +206,58 @@ def test_an_audit_finds_wrong_densities(case: PopulationCase, tmp_path: Path) ->
     assert population.audit(case.unit, wrong, inputs, rng=rng).is_invalid
 
 
-def test_credit_is_of_the_calls_that_are_paid_for() -> None:
-    once = population.credit(population_case.make_unit(calls=50_000))
-    twice = population.credit(population_case.make_unit(calls=100_000))
-    assert once > 0.0
-    assert twice == pytest.approx(2.0 * once)
+def test_credit_is_of_the_calls_that_are_counted_and_allowed(
+    case: PopulationCase, tmp_path: Path
+) -> None:
+    def credit(counted: int) -> float:
+        path = case.write(tmp_path, case.changed(n_likelihood=counted))
+        return population.credit(case.unit, path)
+
+    assert credit(10_000) > 0.0
+    assert credit(20_000) == pytest.approx(2.0 * credit(10_000))
+    most = population_case.POPULATION["calls"]
+    assert credit(3 * most) == credit(most)
+
+
+def test_peaks_and_step_are_told(case: PopulationCase) -> None:
+    output = case.output
+    assert len(output.peaks) >= 1
+    assert output.step[0] == case.unit.settings["model"]["dt"]
+    assert output.corrections == 1
+    assert output.wide.shape == (1, population_case.N_POINT, 4)
+
+
+def wrong_search(output: PopulationOutput) -> dict[str, PopulationOutput]:
+    """Return outputs whose search is false in one thing each."""
+    mass = output.parameter_names.index("c.mass")
+    return {
+        "chi2": replace(output, peak_chi2=output.peak_chi2 - 1.0),
+        "peak": replace(output, peaks=at(output.peaks, (0, mass), output.peaks[0, mass] * 1.5)),
+        "outside": replace(output, peaks=at(output.peaks, (0, mass), 1e6)),
+        "no number": replace(output, peaks=at(output.peaks, (0, mass), math.nan)),
+        "covariance": replace(output, peak_covariances=-output.peak_covariances),
+        "count": replace(output, peak_counts=np.zeros_like(output.peak_counts)),
+        "another step": replace(output, step=at(output.step, (0,), 0.9 * output.step[0])),
+        "a better step": replace(output, step=at(output.step, (2,), 0.1 * output.step[2])),
+        "no step": replace(output, step=at(output.step, (0,), math.nan)),
+        "kick": replace(output, modified_kick=2),
+        "corrections": replace(output, corrections=2),
+        "wide": replace(output, wide=at(output.wide, (0, 3, mass), 1e6)),
+        "few wide": replace(output, wide=output.wide[:, :-1]),
+    }
+
+
+@pytest.mark.parametrize("name", list(wrong_search(population_case.blank())))
+def test_a_false_search_fails(case: PopulationCase, tmp_path: Path, name: str) -> None:
+    """Chains would begin with it."""
+    verdict = judged(case, tmp_path, wrong_search(case.output)[name])
+    assert verdict.is_invalid, verdict.reason
+
+
+def test_a_step_that_the_unit_leaves_open_is_chosen_and_checked(tmp_path: Path) -> None:
+    unit = population_case.make_unit(model={"dt": None, "modified_kick": None})
+    case = PopulationCase(unit, population_case.compute(unit))
+    assert judged(case, tmp_path, case.output).is_valid
+    for factor in (3.0, 1e-9):
+        changed = at(case.output.step, (0,), factor * case.output.step[0])
+        assert judged(case, tmp_path, case.changed(step=changed)).is_invalid

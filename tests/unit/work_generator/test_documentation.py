@@ -10,9 +10,10 @@ import pytest
 from apps.nested.settings import METHODS
 from apps.ttv.noise import KINDS
 from apps.ttv.sampler_settings import MOVES
+from apps.ttv.search.modes import DELTA
+from apps.ttv.search.starts import N_START
 from boinc_project.campaign import Quorum, StopRule
 from work_generator.campaign_file import load_campaign
-from work_generator.modes import DELTA
 from work_generator.nested_file import (
     DEFAULT_DLOGZ,
     DEFAULT_ERROR,
@@ -24,7 +25,6 @@ from work_generator.nested_file import (
 )
 from work_generator.noise import NOISE_KEYS
 from work_generator.priors import KEYS_OF_PRIOR, PARAMETERS
-from work_generator.search_starts import N_START
 from work_generator.ttv_file import DEFAULT_MOVES, MODEL_KEYS
 
 ROOT = Path(__file__).parents[3]

@@ -12,6 +12,7 @@ import pytest
 from apps.nested.settings import NestedUnit
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population.settings import is_population
+from apps.ttv.search.mode import Mode
 from apps.ttv.settings import Problem
 from apps.ttv.table import parse_table
 from apps.ttv.whitening import Whitening
@@ -23,7 +24,6 @@ from tests.unit.validator import nested_case
 from work_generator import nested, registry
 from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition, to_definition
-from work_generator.modes import Mode
 from work_generator.stop import rule_text
 from work_generator.ttv_file import posterior_of
 
@@ -89,8 +89,8 @@ def test_runs_differ_in_nothing_but_their_seeds() -> None:
     second = nested.plan(campaign, Progress(issued=(4,), draws=np.zeros((5, 4))))
     units = first + second
     assert is_population(other.settings)
-    assert other.name == "toy-nested_g0_u004"
-    assert nested.cost(campaign, other).n_call == POPULATION["calls"]
+    assert other.name == "toy-nested_g0_u1000001"
+    assert 0 < nested.cost(campaign, other).n_call <= POPULATION["calls"]
     assert [unit.name for unit in units][3:5] == ["toy-nested_g0_u003", "toy-nested_g1_u000"]
     assert all(unit.settings == units[0].settings for unit in units)
     assert len({unit.seed.spawn_key for unit in units}) == 8

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from work_generator.modes import LeftOut
+from apps.ttv.search.modes import LeftOut
 from work_generator.ttv_lines import artefact_lines
 
 

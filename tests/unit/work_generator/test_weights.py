@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from apps.ttv.search.mode import Mode
 from apps.ttv.settings import Problem
-from work_generator.modes import Mode
 from work_generator.weights import Look, by_laplace, together
 
 N = 20_000

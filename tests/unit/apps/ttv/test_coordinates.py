@@ -8,7 +8,7 @@ import pytest
 from apps.ttv.coordinates import TIMED_WIDTH, Coordinates
 from apps.ttv.engine import Observations, make_engine
 from apps.ttv.settings import Problem
-from apps.ttv.table import TransitTable
+from apps.ttv.table import PlanetTransits, TransitTable
 from apps.ttv.whitening import Whitening
 from tests.unit.apps.ttv.population import two_planets
 
@@ -137,6 +137,38 @@ def test_a_planet_with_one_transit_is_only_whitened(problem: Problem) -> None:
     plain = [place for place in range(10) if place not in coordinates.timed]
     whitening = Whitening(problem)
     np.testing.assert_array_equal(points[:, plain], whitening.colour(y)[:, plain])
+    np.testing.assert_allclose(coordinates.from_points(points), y, atol=1e-6)
+
+
+def repeated(table: TransitTable, planet: str, number: int) -> TransitTable:
+    """Return a table in which one transit of a planet was measured twice."""
+
+    def again(one: PlanetTransits) -> PlanetTransits:
+        if one.planet != planet:
+            return one
+        (place,) = np.flatnonzero(one.epochs == number)
+        columns = (
+            np.insert(column, place + 1, column[place] + more)
+            for column, more in ((one.epochs, 0), (one.times, 1e-4), (one.sigmas, 0.0))
+        )
+        return PlanetTransits(planet, *columns)
+
+    return TransitTable(tuple(again(one) for one in table.planets))
+
+
+def test_one_transit_measured_twice_makes_no_line(problem: Problem) -> None:
+    table = repeated(two_planets.table(kept={"c": [1]}), "c", 1)
+    coordinates = coordinates_of(problem, 1, table)
+    assert [problem.parameter_names[place] for place in coordinates.timed] == TIMED[:2]
+
+
+def test_transits_measured_twice_are_lines_as_others(problem: Problem) -> None:
+    table = repeated(two_planets.table(), "b", 2)
+    coordinates = coordinates_of(problem, 2, table)
+    assert [problem.parameter_names[place] for place in coordinates.timed] == TIMED
+    y = some_coordinates(coordinates, 30, 6)
+    points = coordinates.to_points(y)
+    assert np.isfinite(points).all()
     np.testing.assert_allclose(coordinates.from_points(points), y, atol=1e-6)
 
 

@@ -42,6 +42,19 @@ def test_one_transit_has_no_ephemeris() -> None:
     )
 
 
+def test_a_transit_may_be_measured_several_times() -> None:
+    table = parse_table(
+        b"planet,epoch,bkjd,sigma_days\nb,1,12.1,1\nb,1,12.1,2\nb,1,12.2,1\nb,2,14.0,1\n"
+    )
+    np.testing.assert_array_equal(table.planets[0].epochs, [1, 1, 1, 2])
+    assert (table.n_transit, table.first, table.last) == (4, 12.1, 14.0)
+
+
+def test_one_transit_measured_twice_has_no_ephemeris() -> None:
+    table = parse_table(b"planet,epoch,bkjd,sigma_days\nb,1,12.1,1\nb,1,12.2,1\n")
+    assert table.planets[0].linear_ephemeris() is None
+
+
 @pytest.mark.parametrize(
     ("name", "planets", "transits"),
     [("kepler-9", "bc", 107), ("kepler-51", "bcd", 53), ("kepler-307", "bc", 224)],
@@ -69,7 +82,8 @@ def test_published_tables_are_read_whole(name: str, planets: str, transits: int)
         (b"planet,epoch,bkjd,sigma_days\nb,0,1,-1\n", "line 2: sigma_days is -1"),
         (b"planet,epoch,bkjd,sigma_days\nb,0,1,0\n", "line 2: sigma_days is 0"),
         (b"planet,epoch,bkjd,sigma_days\nb,99999999,1,1\n", "line 2: epoch or time"),
-        (b"planet,epoch,bkjd,sigma_days\nb,1,1,1\nb,1,2,1\n", "line 3: epochs and times"),
+        (b"planet,epoch,bkjd,sigma_days\nb,1,2,1\nb,1,1,1\n", "line 3: epochs and times"),
+        (b"planet,epoch,bkjd,sigma_days\nb,2,1,1\nb,1,2,1\n", "line 3: epochs and times"),
         (b"planet,epoch,bkjd,sigma_days\nb,1,2,1\nb,2,2,1\n", "line 3: epochs and times"),
         (b"planet,epoch,bkjd,sigma_days\nb,\xff,2,1\n", "not UTF-8"),
     ],

@@ -16,7 +16,7 @@ from apps.ttv.population.computing import (
     from_bytes,
     to_bytes,
 )
-from apps.ttv.population.settings import PopulationUnit
+from apps.ttv.population.settings import Islands
 from boinc_project.errors import CorruptCheckpoint
 from tests.unit.validator import population_case
 
@@ -24,8 +24,8 @@ UNIT = population_case.make_unit(n_island=2, n_point=120)
 
 
 @pytest.fixture(scope="module")
-def settings() -> PopulationUnit:
-    return PopulationUnit.from_mapping(UNIT.settings)
+def settings() -> Islands:
+    return population_case.computer_of(UNIT).settings
 
 
 def whole(computer: Computer) -> tuple[list[bytes], Conclusion]:
@@ -43,7 +43,7 @@ def undisturbed() -> tuple[list[bytes], Conclusion]:
 
 
 def test_stored_after_every_step_it_goes_on_to_the_same_bits(
-    undisturbed: tuple[list[bytes], Conclusion], settings: PopulationUnit
+    undisturbed: tuple[list[bytes], Conclusion], settings: Islands
 ) -> None:
     stored, conclusion = undisturbed
     for before, after in itertools.pairwise(stored):
@@ -59,7 +59,7 @@ def test_stored_after_every_step_it_goes_on_to_the_same_bits(
 
 
 def test_islands_are_independent(
-    undisturbed: tuple[list[bytes], Conclusion], settings: PopulationUnit
+    undisturbed: tuple[list[bytes], Conclusion], settings: Islands
 ) -> None:
     first, second = from_bytes(undisturbed[0][-1], settings).islands
     assert first.points.shape == second.points.shape == (120, 4)
@@ -78,27 +78,29 @@ def test_draws_come_in_independent_parts_of_equal_size(
     assert conclusion.effective <= len(conclusion.logs)
 
 
-def test_progress_grows_and_leaves_room_for_the_conclusion(settings: PopulationUnit) -> None:
+def test_progress_grows_and_leaves_room_for_the_conclusion(settings: Islands) -> None:
     computer, state = population_case.computer_of(UNIT), Archipelago()
     told = [computer.fraction(state)]
     while not computer.is_complete(state):
         computer.advance(state)
         told.append(computer.fraction(state))
+    assert told[-1] == pytest.approx(2.0 / 3.0)
+    computer.conclude(state, lambda: told.append(computer.fraction(state)))
     assert told == sorted(told)
     assert told[0] == 0.0
-    assert told[-1] == pytest.approx(2.0 / 3.0)
+    assert told[-1] <= 1.0
 
 
 @pytest.mark.parametrize("n_byte", [0, 1, 100, -1, -500])
 def test_bytes_that_were_cut_off_are_corrupt(
-    undisturbed: tuple[list[bytes], Conclusion], settings: PopulationUnit, n_byte: int
+    undisturbed: tuple[list[bytes], Conclusion], settings: Islands, n_byte: int
 ) -> None:
     with pytest.raises(CorruptCheckpoint):
         from_bytes(undisturbed[0][0][:n_byte], settings)
 
 
 def test_changed_bytes_are_corrupt(
-    undisturbed: tuple[list[bytes], Conclusion], settings: PopulationUnit
+    undisturbed: tuple[list[bytes], Conclusion], settings: Islands
 ) -> None:
     """In the middle of an array: the archive has sums of its own."""
     data = bytearray(undisturbed[0][0])
@@ -115,7 +117,7 @@ def test_a_state_of_other_settings_is_corrupt(
 ) -> None:
     unit = population_case.make_unit(**{"n_island": 2, "n_point": 120, **changes})
     with pytest.raises(CorruptCheckpoint):
-        from_bytes(undisturbed[0][-1], PopulationUnit.from_mapping(unit.settings))
+        from_bytes(undisturbed[0][-1], population_case.computer_of(unit).settings)
 
 
 def changed(data: bytes, **arrays: np.ndarray | None) -> bytes:
@@ -140,12 +142,13 @@ def changed(data: bytes, **arrays: np.ndarray | None) -> bytes:
         {"moving_numbers": np.zeros(3)},
         {"moving_numbers": np.array([0.1, 0.0, np.inf, 1.0])},
         {"n_call": np.zeros(2)},
+        {"looked0": np.zeros((2, 2))},
     ],
     ids=str,
 )
 def test_arrays_that_are_no_state_are_corrupt(
     undisturbed: tuple[list[bytes], Conclusion],
-    settings: PopulationUnit,
+    settings: Islands,
     arrays: dict[str, np.ndarray | None],
 ) -> None:
     assert to_bytes(from_bytes(changed(undisturbed[0][0]), settings)) == undisturbed[0][0]
@@ -153,7 +156,35 @@ def test_arrays_that_are_no_state_are_corrupt(
         from_bytes(changed(undisturbed[0][0], **arrays), settings)
 
 
-def test_nothing_yet_is_a_state(settings: PopulationUnit) -> None:
+def test_nothing_yet_is_a_state(settings: Islands) -> None:
     state = from_bytes(to_bytes(Archipelago()), settings)
     assert state.islands == []
     assert state.moving is None
+
+
+def test_a_conclusion_that_was_interrupted_goes_on_to_the_same_bits(
+    undisturbed: tuple[list[bytes], Conclusion], settings: Islands
+) -> None:
+    stored, conclusion = undisturbed
+
+    class Left(Exception):
+        """The conclusion was left."""
+
+    for n_part in (1, 3, 9):
+        state = from_bytes(stored[-1], settings)
+
+        def noted(state: Archipelago = state, n_part: int = n_part) -> None:
+            if len(state.looked) == n_part:
+                raise Left
+
+        with pytest.raises(Left):
+            population_case.computer_of(UNIT).conclude(state, noted)
+        resumed = from_bytes(to_bytes(state), settings)
+        assert len(resumed.looked) == n_part
+        computer = population_case.computer_of(UNIT)
+        again = computer.conclude(resumed)
+        assert computer.target.n_call < conclusion.n_call
+        assert again.n_call == conclusion.n_call
+        for first, second in zip(again.looks, conclusion.looks, strict=True):
+            assert first.y.tobytes() == second.y.tobytes()
+            assert first.logs.tobytes() == second.logs.tobytes()

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from apps.ttv.search.table_checks import allowed, misnumbered, why_unmatched, wrong_period, wrong_t0
 from apps.ttv.table import PlanetTransits
 from tests.unit.work_generator.timing_case import pair, uniform
-from work_generator.table_checks import allowed, misnumbered, why_unmatched, wrong_period, wrong_t0
 
 PERIOD, START = 20.3, 108.0
 NUMBERS = np.array([0, 1, 2, 3, 6, 7, 8, 12, 13, 14])
@@ -76,13 +76,13 @@ def test_t0_between_transits_is_told_with_the_nearest_one() -> None:
 
 
 def test_t0_before_the_model_begins_is_told_with_the_same_later() -> None:
-    told = wrong_t0(transits(), (87.5, 87.9), epoch=104.0)
+    told = wrong_t0(transits(), (87.5, 87.9), epoch=104.0, strict=True)
     assert told is not None
     assert "the same one period later, 107.8 to 108.2" in told
-    twice = wrong_t0(transits(), (67.2, 67.6), epoch=104.0)
+    twice = wrong_t0(transits(), (67.2, 67.6), epoch=104.0, strict=True)
     assert "the same 2 periods later, 107.8 to 108.2" in str(twice)
     # A model that begins a little later still has the transit near t0.
-    assert wrong_t0(transits(), (107.8, 108.2), epoch=108.5) is None
+    assert wrong_t0(transits(), (107.8, 108.2), epoch=108.5, strict=True) is None
 
 
 def test_limits_are_a_prior_s_or_a_fixed_value() -> None:

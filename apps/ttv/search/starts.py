@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from apps.ttv.priors import Prior
 from apps.ttv.settings import Problem
@@ -54,7 +53,7 @@ def starts(problem: Problem, table: TransitTable, n: int, rng: np.random.Generat
     239), but with the table's own ephemeris where it has one; and for an unseen planet a grid, even
     in 1 / P, so in its ratio to the seen ones' frequencies, and even in phase.
     """
-    quantiles = qmc.LatinHypercube(problem.n_dim, seed=rng).random(n)
+    quantiles = _latin_hypercube(n, problem.n_dim, rng)
     points = np.empty((n, problem.n_dim))
     for place, parameter in enumerate(problem.free):
         if parameter.prior is not None:
@@ -98,6 +97,15 @@ def aligned(problem: Problem, best: Vector) -> Vector:
         vector *= np.minimum(1.0, 0.95 * high / np.maximum(np.abs(vector), 1e-12))
         points[:, places[0]], points[:, places[1]] = vector.real, vector.imag
     return points
+
+
+def _latin_hypercube(n: int, n_dim: int, rng: np.random.Generator) -> Vector:
+    """Return points of the unit cube, (n, n_dim), one in every n-th of each coordinate."""
+    within = rng.uniform(size=(n, n_dim))
+    order = np.tile(np.arange(1, n + 1), (n_dim, 1))
+    for row in order:
+        rng.shuffle(row)
+    return np.asarray((order.T - within) / n)
 
 
 def _eccentric(

@@ -8,10 +8,10 @@ directions that the data leave open have the prior's width.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from apps.ttv import normal
 from apps.ttv.likelihood import Posterior
@@ -29,11 +29,9 @@ _CENTER = 1e-6
 _STEEPEST = 500.0
 # A step is straight in x if it ends within this of the prior's median, in w.
 _WELL_INSIDE = 3.0
-# Logarithm of the steepest dw/dx that is told from a vertical one.
-_STEEPEST = 500.0
-# A step is straight in x if it ends within this of the prior's median, in w.
-_WELL_INSIDE = 3.0
 
+CHUNK = 512
+"""Points integrated between two looks at the client: some 20 to 500 ms."""
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -45,6 +43,13 @@ class SumOfSquares:
     ----------
     posterior : Posterior
         Model, noise and priors.
+    poll : Callable
+        Called before every `CHUNK` points; may raise to leave the computation.
+
+    Attributes
+    ----------
+    n_call : int
+        Points integrated so far.
 
     Notes
     -----
@@ -57,8 +62,10 @@ class SumOfSquares:
     reference of its plane: that factor has a pole at zero, where a fit would end for no reason.
     """
 
-    def __init__(self, posterior: Posterior) -> None:
+    def __init__(self, posterior: Posterior, poll: Callable[[], None] = lambda: None) -> None:
         self.posterior = posterior
+        self.n_call = 0
+        self._poll = poll
         self.problem = posterior.problem
         self.whitening = Whitening(self.problem)
         names = self.problem.parameter_names
@@ -88,8 +95,12 @@ class SumOfSquares:
         for plane, least in self._holes:
             possible &= np.hypot(*points[:, plane].T) >= least
         raw = np.full((len(points), self.posterior.table.n_transit), math.nan)
-        if possible.any():
-            raw[possible] = self.posterior.residuals_of(points[possible])[0]
+        rows = np.flatnonzero(possible)
+        for begin in range(0, len(rows), CHUNK):
+            self._poll()
+            chunk = rows[begin : begin + CHUNK]
+            raw[chunk] = self.posterior.residuals_of(points[chunk])[0]
+        self.n_call += len(rows)
         return self._deviances(points, raw)
 
     def deviances(self, w: Array) -> Array:
@@ -214,7 +225,7 @@ class SumOfSquares:
         jacobian = found[0]
         lengths = np.sqrt(np.sum(jacobian**2, axis=0))
         upper = np.linalg.qr(jacobian / lengths, mode="r")
-        inverse = solve_triangular(upper, np.eye(len(w))) / lengths[:, np.newaxis]
+        inverse = np.linalg.inv(upper) / lengths[:, np.newaxis]
         return np.asarray(inverse @ inverse.T)
 
     def straight(

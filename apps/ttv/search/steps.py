@@ -1,15 +1,21 @@
-"""Choose the integration step of a campaign by measurement, and say how good it is."""
+"""Choose the integration step by measurement, and say how good it is.
+
+Settings may leave the step open: ``model.dt`` or ``model.modified_kick`` is then None.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
 from apps.ttv.model import TimingModel
+from apps.ttv.search.mode import Mode, log_laplace
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable
 from boinc_project.errors import InputError
@@ -21,6 +27,10 @@ TOLERANCE = 0.1
 # AJ 117, 1087), so a step that is good only by itself sits beside one.
 _NEIGHBOURS = (0.985, 1.0, 1.015)
 _STEPS_PER_PERIOD = (10.0, 640.0)
+# Of a search that is to choose the step for what it finds.
+_FIRST_STEPS = 20
+# Log evidence below the best mode's at which a mode no longer decides about the step: 1 %.
+_VISITED = 4.6
 # A modified kick takes 10 to 25 % of a step's time more.
 _KICK_COST = 1.2
 _DAY = 86400.0
@@ -49,6 +59,73 @@ class Step:
     modified_kick: bool
     error: float
     error_sigma: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What settings say of the step; None where they leave it open."""
+
+    dt: float | None
+    modified_kick: bool | None
+
+
+def stated_step(model: Mapping[str, Any]) -> Stated:
+    """Return what ``settings["model"]`` says of the step."""
+    return Stated(model["dt"], model.get("modified_kick", False))
+
+
+def with_first_step(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with a step to search with: a twentieth of the shortest period, if open."""
+    model = dict(settings["model"])
+    if model["dt"] is None:
+        periods = [p for p in settings["parameters"] if p["name"].endswith(".period")]
+        model["dt"] = min(largest(period) for period in periods) / _FIRST_STEPS
+    if model.get("modified_kick", False) is None:
+        model["modified_kick"] = False
+    return {**settings, "model": model}
+
+
+def largest(stated: Mapping[str, Any]) -> float:
+    """Return the largest plausible value of a fixed parameter or a prior, as settings have it."""
+    if "fixed" in stated:
+        return float(stated["fixed"])
+    prior = stated["prior"]
+    return float(prior["high"] if "high" in prior else prior["mean"] + 3 * prior["sigma"])
+
+
+def step_for(stated: Stated, first: Posterior, modes: Sequence[Mode]) -> Step:
+    """Choose the step where it is open, and measure it in any case.
+
+    Parameters
+    ----------
+    stated : Stated
+        By the settings.
+    first : Posterior
+        That the modes were searched with.
+    modes : sequence of Mode
+        At least one.
+
+    Raises
+    ------
+    InputError
+        If no step is fine enough.
+    """
+    logs = [log_laplace(mode, first) for mode in modes]
+    # The step must be fine enough for every mode that a chain is likely to visit.
+    least = max(logs) - _VISITED
+    points = np.array([m.params for m, log in zip(modes, logs, strict=True) if log >= least])
+    if stated.dt is not None:
+        return _usable(measure_step(first.problem, points, first.table))
+    return choose_dt(first.problem, points, first.table, modified_kick=stated.modified_kick)
+
+
+def _usable(step: Step) -> Step:
+    if not math.isfinite(step.error):
+        raise InputError(
+            f"With steps of {step.dt:g} days, or of 1.5 % more or less, the best fit has no model: "
+            'state a shorter one, or dt = "auto".'
+        )
+    return step
 
 
 def choose_dt(

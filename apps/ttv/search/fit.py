@@ -10,14 +10,14 @@ AISTATS 51, 240), so that hundreds of starts cost as much as a few dozen complet
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.ttv.likelihood import Posterior
-from work_generator.squares import SumOfSquares, scales, squares
+from apps.ttv.search.journal import Fitted, Fitting, Journal, key_of
+from apps.ttv.search.squares import SumOfSquares, scales, squares
 
 # Dampings tried at once, in units of each start's own.
 _DAMPINGS = np.array([1e-3, 0.1, 1.0, 10.0, 100.0])
@@ -67,12 +67,6 @@ class _Ends:
         """Return some of them."""
         return _Ends(self.w[rows], self.points[rows], self.residuals[rows], self.costs[rows])
 
-    def put(self, rows: NDArray[np.intp], other: _Ends, chosen: Mask) -> None:
-        """Replace those rows that are chosen by others."""
-        places = rows[chosen]
-        self.w[places], self.points[places] = other.w[chosen], other.points[chosen]
-        self.residuals[places], self.costs[places] = other.residuals[chosen], other.costs[chosen]
-
 
 class Fit(SumOfSquares):
     """Levenberg-Marquardt from many starts on the sum of squares of one posterior.
@@ -81,10 +75,13 @@ class Fit(SumOfSquares):
     ----------
     posterior : Posterior
         Model, noise and priors.
+    journal : Journal, optional
+        Keeps what is computed, and gives back what was.
     """
 
-    def __init__(self, posterior: Posterior) -> None:
-        super().__init__(posterior)
+    def __init__(self, posterior: Posterior, journal: Journal | None = None) -> None:
+        self.journal = journal or Journal()
+        super().__init__(posterior, self.journal.poll)
         names = self.problem.parameter_names
         timing = [name.endswith((".period", ".t0")) for name in names]
         unseen = {planet.name for planet in self.problem.model.planets if not planet.observed}
@@ -96,10 +93,7 @@ class Fit(SumOfSquares):
         }
 
     def solve(
-        self,
-        starts: Array,
-        rounds: tuple[Round, ...],
-        progress: Callable[[int, int], None] | None = None,
+        self, starts: Array, rounds: tuple[Round, ...], share: float = 1.0
     ) -> tuple[Array, Array]:
         """Fit from many starts.
 
@@ -109,8 +103,8 @@ class Fit(SumOfSquares):
             float64 (n, n_dim), in w.
         rounds : tuple[Round, ...]
             One after the other.
-        progress : Callable, optional
-            Told the number of rounds done and of rounds in all.
+        share : float
+            Of the whole search that this is; for its progress.
 
         Returns
         -------
@@ -120,14 +114,15 @@ class Fit(SumOfSquares):
             Their sums of squares.
         """
         w, costs = starts, self.costs(starts)
-        for number, one in enumerate(rounds):
+        works = np.cumsum([0.0, *_works(rounds)])
+        shares = (share * works / works[-1]).tolist()
+        for one, begin, end in zip(rounds, shares[:-1], shares[1:], strict=True):
             order = self._best(w, costs, one.keep)
             w, costs = w[order], costs[order]
             if len(w):
+                self.journal.stage(begin, end)
                 ends = self._round(w, self._moving[one.moving], one.n_iteration)
                 w, costs = ends.w, ends.costs
-            if progress is not None:
-                progress(number + 1, len(rounds))
         order = np.argsort(costs, kind="stable")
         return w[order], costs[order]
 
@@ -158,26 +153,50 @@ class Fit(SumOfSquares):
         mask = self.everything if moving is None else moving
         return self._round(w, mask, n_iteration).w
 
-    def _round(self, w: Array, moving: Mask, n: int) -> _Ends:
+    def _round(self, w: Array, moving: Mask, n: int) -> Fitted:
+        model = self.problem.model
+        key = key_of(w, moving, n, (model.dt, model.modified_kick))
+        kept = self.journal.kept(key)
+        if kept is not None:
+            return kept
+        now = self.journal.going or self._begin(w)
+        while now.n_iteration < n and self._advance(now, moving):
+            self.journal.note(key, now, n)
+        return self.journal.complete(key, now)
+
+    def _begin(self, w: Array) -> Fitting:
         points = self.whitening.colour(w)
         residuals = self.residuals_of(points)
-        ends = _Ends(w.copy(), points, residuals, squares(residuals) + squares(w))
-        damping = np.full(len(w), _FIRST_DAMPING)
-        idle = np.zeros(len(w), dtype=np.int64)
-        for _ in range(n if moving.any() else 0):
-            going = (idle < _PATIENCE) & (damping < _LARGEST_DAMPING) & np.isfinite(ends.costs)
-            active = np.flatnonzero(going)
-            if not len(active):
-                break
-            best, used = self._step(ends.take(active), moving, damping[active])
-            gain = ends.costs[active] - best.costs
-            better = gain > 0.0
-            idle[active] = np.where(better & (gain > _GAIN), 0, idle[active] + better)
-            damping[active] = np.where(
-                better, np.maximum(used, _SMALLEST_DAMPING), damping[active] * 1e3
-            )
-            ends.put(active, best, better)
-        return ends
+        return Fitting(
+            w.copy(),
+            points,
+            residuals,
+            squares(residuals) + squares(w),
+            damping=np.full(len(w), _FIRST_DAMPING),
+            idle=np.zeros(len(w), dtype=np.int64),
+        )
+
+    def _advance(self, now: Fitting, moving: Mask) -> bool:
+        """Do an iteration, or return that none is needed; an exception leaves `now` as it was."""
+        going = (now.idle < _PATIENCE) & (now.damping < _LARGEST_DAMPING) & np.isfinite(now.costs)
+        active = np.flatnonzero(going)
+        if not len(active) or not moving.any():
+            return False
+        before = self.n_call
+        ends = _Ends(now.w[active], now.points[active], now.residuals[active], now.costs[active])
+        best, used = self._step(ends, moving, now.damping[active])
+        gain = ends.costs - best.costs
+        better = gain > 0.0
+        now.idle[active] = np.where(better & (gain > _GAIN), 0, now.idle[active] + better)
+        now.damping[active] = np.where(
+            better, np.maximum(used, _SMALLEST_DAMPING), now.damping[active] * 1e3
+        )
+        places = active[better]
+        now.w[places], now.points[places] = best.w[better], best.points[better]
+        now.residuals[places], now.costs[places] = best.residuals[better], best.costs[better]
+        now.n_iteration += 1
+        now.n_call += self.n_call - before
+        return True
 
     def _step(self, ends: _Ends, moving: Mask, damping: Array) -> tuple[_Ends, Array]:
         """Return each start's best trial, and the damping that led there."""
@@ -199,6 +218,15 @@ class Fit(SumOfSquares):
         best = costs.reshape(n, n_damping).argmin(axis=1)
         rows = np.arange(n) * n_damping + best
         return _Ends(w, points, residuals, costs).take(rows), tried[np.arange(n), best]
+
+
+def _works(rounds: tuple[Round, ...]) -> list[float]:
+    """Return the iterations of all starts that each round may take, relative to each other."""
+    left, works = 1.0, []
+    for one in rounds:
+        left *= one.keep
+        works.append(left * max(one.n_iteration, 1))
+    return works
 
 
 def _damped(jacobians: Array, residuals: Array, damping: Array) -> Array:

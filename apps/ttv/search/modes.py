@@ -1,4 +1,4 @@
-"""The modes of a posterior, found on the server before the first unit is made.
+"""The modes of a posterior, found before the first chain is begun.
 
 A chain that starts in the wrong place spends the volunteers' time on walking, and one that starts
 in the only mode that was looked for never tells of another. Everything here follows from its
@@ -8,33 +8,30 @@ arguments; the random generator is one of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
-from apps.ttv import normal
+from apps.ttv.failures import KINDS, FailureKind
 from apps.ttv.likelihood import Posterior
+from apps.ttv.search.fit import Fit, Round
+from apps.ttv.search.journal import Journal
+from apps.ttv.search.mode import Mode, distances, nearest
+from apps.ttv.search.squares import scales
+from apps.ttv.search.starts import N_START, aligned, starts, whitened
+from apps.ttv.search.steps import choose_dt
+from apps.ttv.search.table_checks import why_unmatched
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable
-from apps.ttv.whitening import Whitening
 from boinc_project.errors import InputError
-from work_generator.fit import Fit, Round
-from work_generator.search_starts import N_START, aligned, starts, whitened
-from work_generator.squares import scales
-from work_generator.steps import choose_dt
-from work_generator.table_checks import why_unmatched
 
 DELTA = 50.0
 """Modes whose -2 log(posterior) at the peak is within this of the best one's are kept: 50 is a
 factor e^25 in density, more than the volumes of two modes of timing posteriors have been seen to
 differ by."""
-
-HOPELESS = 25.0
-"""Log evidence below the best mode's, by Laplace's approximation, at which a mode is not looked at
-any more: the approximation has been wrong by 10, not by 25."""
 
 # How far apart, in the norm of the better one's covariance, two fits are two modes.
 _SAME_MODE = 3.0
@@ -54,6 +51,9 @@ _SEARCH_ROUNDS = (
 _HELD, _LET_GO = 30, 60
 # Iterations of a last polish of each fit that may be a mode: those along a ridge are many.
 _POLISH = 1500
+# Shares of the search's work, about, that are done after all starts, after those around the best
+# fit, and after the first polish.
+_SOLVED, _ALIGNED, _POLISHED = 0.6, 0.7, 0.85
 # Two fits are one mode if a path between them climbs by less than this in -2 log(posterior), a
 # dip of e^-2 in density, which chains cross; points on the path, and iterations that relax it.
 _BARRIER, _PATH, _RELAX = 4.0, 7, 30
@@ -64,32 +64,6 @@ _FAR_OFF = 1e4
 _NO_REASON = "Check that the priors of periods and t0 fit the table."
 
 Vector = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Mode:
-    """A local maximum of the posterior.
-
-    Attributes
-    ----------
-    params : ndarray
-        float64 (n_dim,), the free parameters in the problem's order.
-    coords : ndarray
-        float64 (n_dim,), the same point in the whitened coordinates w of `apps.ttv.whitening`.
-    chi2 : float
-        -2 log(likelihood) of the transit times: for Gaussian noise without jitter the sum of
-        squared residuals in units of sigma.
-    covariance : ndarray
-        float64 (n_dim, n_dim), in w, of the normal approximation there, priors included.
-    n_found : int
-        Starts that ended here.
-    """
-
-    params: Vector
-    coords: Vector
-    chi2: float
-    covariance: Vector
-    n_found: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,29 +93,39 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchResult:
-    """What a search has kept, best first, and how many candidates it has left out."""
+    """What a search has kept, and what it has not.
+
+    Attributes
+    ----------
+    modes : tuple[Mode, ...]
+        Best first.
+    left_out : LeftOut
+        How many candidates were left out.
+    failed : Mapping[str, int]
+        Starts without a model, by `apps.ttv.failures.FailureKind`.
+    """
 
     modes: tuple[Mode, ...]
     left_out: LeftOut
+    failed: Mapping[str, int] = field(default_factory=dict)
 
 
 def find_mode(
     problem: Problem,
     table: TransitTable,
     rng: np.random.Generator,
-    progress: Callable[[int, int], None] | None = None,
     *,
     n_start: int = N_START,
 ) -> Mode:
     """Return the best mode found; see `find_modes`."""
-    return find_modes(problem, table, rng, progress, n_start=n_start).modes[0]
+    return find_modes(problem, table, rng, n_start=n_start).modes[0]
 
 
 def find_modes(
     problem: Problem,
     table: TransitTable,
     rng: np.random.Generator,
-    progress: Callable[[int, int], None] | None = None,
+    journal: Journal | None = None,
     *,
     n_start: int = N_START,
     delta: float = DELTA,
@@ -156,8 +140,8 @@ def find_modes(
         The measured transits.
     rng : Generator
         Decides the starts, and so the result.
-    progress : Callable, optional
-        Told the number of rounds done and of rounds in all.
+    journal : Journal, optional
+        Keeps what is computed; an interrupted search goes on from its own.
     n_start : int
         Starts.
     delta : float
@@ -174,11 +158,11 @@ def find_modes(
         If no start led to a model that has the observed transits, or if the best is far off and
         the priors contradict the table.
     """
-    fit = Fit(Posterior(problem, table))
+    fit = Fit(Posterior(problem, table), journal)
     unseen = any(not planet.observed for planet in problem.model.planets)
     rounds = _SEARCH_ROUNDS if unseen else _ROUNDS
     begun = whitened(fit.whitening, starts(problem, table, n_start, rng))
-    w, costs = fit.solve(begun, rounds, progress)
+    w, costs = fit.solve(begun, rounds, _SOLVED)
     if not len(w):
         reasons = why_unmatched(problem, table) or [_NO_REASON]
         raise InputError(
@@ -186,14 +170,27 @@ def find_modes(
             + " ".join(reasons)
         )
     _refuse_far_off(problem, table, float(costs[0]))
+    fit.journal.stage(_SOLVED, _ALIGNED)
     w, costs = _with_aligned(fit, w, costs)
     # What polishing may gain is not known before: twice delta is looked at.
     near = costs <= costs[0] + 2.0 * delta
     firsts, far = (
         _clusters(fit, part, np.ones(len(part), dtype=np.int64)) for part in (w[near], w[~near])
     )
+    fit.journal.stage(_ALIGNED, _POLISHED)
     result = _polished(fit, firsts, delta)
-    return replace(result, left_out=result.left_out + LeftOut(above=len(far)))
+    left_out = result.left_out + LeftOut(above=len(far))
+    return replace(result, left_out=left_out, failed=_failed(fit, begun))
+
+
+def _failed(fit: Fit, begun: Vector) -> dict[str, int]:
+    """Count the starts that have no model, by the reason."""
+    lost = begun[~np.isfinite(fit.costs(begun))]
+    if not len(lost):
+        return {}
+    codes = fit.posterior.residuals_of(fit.whitening.colour(lost))[1]
+    kinds = Counter(str(KINDS[code] or FailureKind.ELEMENTS) for code in codes.tolist())
+    return dict(sorted(kinds.items()))
 
 
 def _refuse_far_off(problem: Problem, table: TransitTable, cost: float) -> None:
@@ -211,7 +208,12 @@ def _refuse_far_off(problem: Problem, table: TransitTable, cost: float) -> None:
 
 
 def confirmed(
-    problem: Problem, table: TransitTable, modes: Sequence[Mode], *, delta: float = DELTA
+    problem: Problem,
+    table: TransitTable,
+    modes: Sequence[Mode],
+    journal: Journal | None = None,
+    *,
+    delta: float = DELTA,
 ) -> SearchResult:
     """Return the modes that are no artefacts of the step of the search, best first.
 
@@ -226,12 +228,14 @@ def confirmed(
         See `find_modes`.
     modes : sequence of Mode
         At least one.
-    delta : float
+    journal, delta
         See `find_modes`.
     """
     if len(modes) == 1:
         return SearchResult(tuple(modes), LeftOut())
-    fits = [_fine(problem, table, mode) for mode in modes]
+    journal = journal or Journal()
+    journal.stage(_POLISHED, 1.0)
+    fits = [_fine(problem, table, mode, journal) for mode in modes]
     ends = [
         fit.refine(mode.coords[np.newaxis], _POLISH) for fit, mode in zip(fits, modes, strict=True)
     ]
@@ -249,14 +253,14 @@ def confirmed(
     return SearchResult(tuple(kept), LeftOut(artefact=n_artefact, above=n_above))
 
 
-def _fine(problem: Problem, table: TransitTable, mode: Mode) -> Fit:
+def _fine(problem: Problem, table: TransitTable, mode: Mode, journal: Journal) -> Fit:
     """Return a fit whose step is fine enough for a mode; the search's if no step is."""
     try:
         step = choose_dt(problem, mode.params[np.newaxis], table)
     except InputError:
-        return Fit(Posterior(problem, table))
+        return Fit(Posterior(problem, table), journal)
     model = replace(problem.model, dt=step.dt, modified_kick=step.modified_kick)
-    return Fit(Posterior(replace(problem, model=model), table))
+    return Fit(Posterior(replace(problem, model=model), table), journal)
 
 
 def _polished(fit: Fit, modes: Sequence[Mode], delta: float) -> SearchResult:
@@ -286,51 +290,6 @@ def _with_aligned(fit: Fit, w: Vector, costs: Vector) -> tuple[Vector, Vector]:
     order = np.argsort(values, kind="stable")
     order = order[np.isfinite(values[order])]
     return every[order], values[order]
-
-
-def log_laplace(mode: Mode, posterior: Posterior) -> float:
-    """Return the log evidence of a mode by Laplace's approximation (MacKay 2003, chapter 27).
-
-    Up to the likelihood's constant: the density in w at the peak times the volume of its normal.
-    """
-    log_determinant = 2.0 * float(np.sum(np.log(np.diag(np.linalg.cholesky(mode.covariance)))))
-    peak = -0.5 * mode.chi2 + _log_prior(mode, posterior)
-    return peak + 0.5 * (len(mode.coords) * normal.LOG_2PI + log_determinant)
-
-
-def _log_prior(mode: Mode, posterior: Posterior) -> float:
-    """Return the log prior density in w around a mode.
-
-    It is the normal one's but for a factor of each eccentricity, about 1 / (2 e), whose pole is no
-    property of the mode. Over a normal distribution of variances v1, v2 around w it has about the
-    mean that it has at the distance r, r^2 = |w|^2 + (v1 + v2) / pi: exact at the center, where the
-    mean of 1/r is sqrt(pi / 2) / sigma, and far away.
-    """
-    coords = mode.coords.copy()
-    names = posterior.problem.parameter_names
-    for planet in posterior.problem.eccentricities:
-        plane = [names.index(f"{planet}.{element}") for element in ("ecosw", "esinw")]
-        variance = float(mode.covariance[plane, plane].sum())
-        own = coords[plane] if coords[plane].any() else np.array([1e-9, 0.0])
-        coords[plane] = own * math.sqrt(1.0 + variance / math.pi / float(own @ own))
-    whitening = Whitening(posterior.problem)
-    w = coords[np.newaxis]
-    point = whitening.colour(w)
-    density = posterior.log_priors(point) - whitening.log_jacobians(point, w)
-    factor = float(density[0]) - float(normal.log_density(coords).sum())
-    return float(normal.log_density(mode.coords).sum()) + factor
-
-
-def distances(mode: Mode, w: Vector) -> Vector:
-    """Return the distances of w (n, n_dim) in the norm of the mode's covariance, (n,)."""
-    lower = np.linalg.cholesky(mode.covariance)
-    offsets = solve_triangular(lower, (w - mode.coords).T, lower=True)
-    return np.asarray(np.sqrt(np.sum(offsets**2, axis=0)))
-
-
-def nearest(modes: Sequence[Mode], w: Vector) -> NDArray[np.intp]:
-    """Return which mode each w (n, n_dim) belongs to, in its own norm, (n,)."""
-    return np.asarray(np.stack([distances(mode, w) for mode in modes]).argmin(axis=0))
 
 
 def _clusters(fit: Fit, w: Vector, counts: NDArray[np.int64]) -> list[Mode]:

@@ -1,0 +1,92 @@
+"""How often ephemerides are corrected, on small systems."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from apps.ttv.coordinates import Coordinates
+from apps.ttv.likelihood import Posterior
+from apps.ttv.population.corrections import MOST, choose_corrections
+from apps.ttv.population.importance import largest_power
+from apps.ttv.population.target import Target
+from apps.ttv.settings import Parameter
+from tests.unit.work_generator.timing_case import DATA, pair, uniform
+
+
+def chosen(posterior: Posterior, seed: int = 1) -> int:
+    return choose_corrections(posterior, np.random.default_rng(seed))
+
+
+def sharper(name: str, factor: float) -> bytes:
+    """Return a table whose standard errors are smaller by a factor."""
+    head, *rows = (DATA / name).read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    lines = [",".join([*row[:3], f"{float(row[3]) / factor:.9f}"]) for row in cells]
+    return "\n".join([head, *lines]).encode()
+
+
+def straight_share(posterior: Posterior, corrections: int) -> float:
+    """Return the weight of what lies within one standard error of its line, by own draws.
+
+    The region is the one that populations pass: the power of the likelihood that leaves a hundred
+    of 2000 draws effective.
+    """
+    exact = Coordinates(posterior.problem, posterior.engine, posterior.observations, MOST + 4)
+    target = Target(posterior, exact)
+    y = target.broad_draws(2000, np.random.RandomState(99))
+    y[:, list(exact.timed)] = 0.0
+    broad, densities = target.evaluate(y)
+    gains = np.where(np.isfinite(densities), densities - broad, -math.inf)
+    power = largest_power(gains, 100.0)
+    points = exact.to_points(y)
+    kept = np.isfinite(points).all(axis=1) & np.isfinite(gains)
+    weights = np.exp(power * (gains - gains.max()))[kept]
+    less = Coordinates(posterior.problem, posterior.engine, posterior.observations, corrections)
+    off = np.abs(less.from_points(points[kept])[:, list(less.timed)]).max(axis=1)
+    return float(weights[off * math.sqrt(power) < 1.0].sum() / weights.sum())
+
+
+def test_few_transits_and_heavy_planets_need_several() -> None:
+    heavy = pair("five.csv")
+    number = chosen(heavy)
+    assert 2 <= number <= MOST
+    # The weights are worth a hundred draws: three of their standard errors around nine tenths.
+    assert straight_share(heavy, number) > 0.8
+    assert straight_share(heavy, number - 1) < 0.98
+
+
+def test_light_planets_need_fewer() -> None:
+    assert chosen(pair("five.csv", mass=uniform(0.0, 3.0))) < chosen(pair("five.csv"))
+
+
+def test_many_transits_need_one() -> None:
+    assert chosen(pair("pair.csv")) == 1
+
+
+def test_far_better_transits_need_none() -> None:
+    """The posterior is then so small a part of the prior that it is straight there."""
+    assert chosen(pair(sharper("pair.csv", 1000.0))) == 0
+
+
+def test_where_no_draw_has_a_model_as_many_as_pay_are_made() -> None:
+    assert chosen(pair("pair.csv", mass=uniform(8e4, 9e4))) == MOST
+
+
+def test_without_a_free_ephemeris_there_is_nothing_to_correct() -> None:
+    free = pair("pair.csv")
+    periods = {"b.period": 10.0057, "c.period": 20.2873}
+    parameters = tuple(
+        Parameter(one.name, fixed=periods[one.name]) if one.name in periods else one
+        for one in free.problem.parameters
+    )
+    assert chosen(Posterior(replace(free.problem, parameters=parameters), free.table)) == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_number_follows_from_the_generator(seed: int) -> None:
+    posterior = pair("five.csv", mass=uniform(0.0, 3.0))
+    assert chosen(posterior, seed) == chosen(posterior, seed)
