@@ -14,7 +14,7 @@ setup: ## Make the virtual environment from the lock file
 	@packaging/setup/python.sh $(VENV) requirements/dev.txt
 
 system: ## Install the system packages that tests use (as root), or say what is missing
-	@packaging/setup/system.sh $(if $(REQUIRE),--require) client postgres browser clang
+	@packaging/setup/system.sh $(if $(REQUIRE),--require) client postgres browser clang fitsverify
 
 lint: setup ## Check style, types and the arrows between rooms
 	$(VENV)/bin/ruff check .
@@ -60,6 +60,7 @@ bench: setup ## Run the benchmarks
 	$(PYTHON_IN_VENV) bench/nested_evidence.py
 	$(PYTHON_IN_VENV) bench/stacking.py
 	$(PYTHON_IN_VENV) bench/reprojection.py
+	$(PYTHON_IN_VENV) bench/imports.py
 	$(PYTHON_IN_VENV) bench/trust.py
 
 lock: ## Lock the dependencies anew, with hashes

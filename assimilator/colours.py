@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assimilator.picture_marks import Marks
+
 Floats = NDArray[np.float64]
 Rows = Callable[[], Iterable[NDArray[Any]]]
 
@@ -89,19 +91,21 @@ def choose_channels(images: Sequence[tuple[str, Rows]]) -> tuple[Channel, ...]:
     return tuple(Channel(name, rows) for name, rows in ordered)
 
 
-def colour_preview(channels: Sequence[Floats]) -> bytes:
+def colour_preview(channels: Sequence[Floats], marks: Marks | None = None) -> bytes:
     """Return shrunk images as one PNG in colours.
 
     Parameters
     ----------
     channels : Sequence[ndarray]
         Red, green and blue, or red and blue, float64 (ny, nx); NaN: nothing.
+    marks : Marks, optional
+        Where on the sky they are.
     """
-    from assimilator.pictures import png, preview
+    from assimilator.pictures import marked, preview
 
     if len(channels) < 2:
-        return preview(channels[0])
-    return png(lupton(channels))
+        return preview(channels[0], marks)
+    return marked(lupton(channels), marks)
 
 
 def lupton(channels: Sequence[Floats]) -> NDArray[np.uint8]:

@@ -21,6 +21,7 @@ PLANES: dict[str, np.dtype[Any]] = {
     "variance": np.dtype("<f4"),
     "count": np.dtype("<u2"),
     "rejected": np.dtype("<u2"),
+    "flags": np.dtype("<u2"),
 }
 """What a stack has for each pixel of the grid; see `assimilator.coadd.clip.Stacked`."""
 ROWS = 256
@@ -37,7 +38,7 @@ class Planes:
     grid : Grid
         Their size.
     directory : Path
-        On a disk that has room for 16 bytes a pixel.
+        On a disk that has room for 18 bytes a pixel.
     """
 
     def __init__(self, grid: Grid, directory: Path) -> None:

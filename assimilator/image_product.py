@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,28 @@ from typing import Any
 import numpy as np
 
 from assimilator import summary as entries
+from assimilator.clipping_remarks import clipping_remarks
+from assimilator.coadd.flags import Flag
 from assimilator.coadd.options import Options
 from assimilator.coadd.stack import Coadded
 from assimilator.directory import write_product
+from assimilator.image_description import Described
 from assimilator.image_files import write_image_files
+from assimilator.image_header import (
+    ImageHeaders,
+    StackedFrame,
+    grid_cards,
+    history_cards,
+    observation_cards,
+    product_cards,
+)
 from assimilator.image_planes import Planes
 from assimilator.outputs import Rejected
 from assimilator.provenance import provenance
 from boinc_project.campaign import Campaign
-from boinc_project.fits.cards import Card, card, parse_card
 
 KIND = "image"
 """What ``kind`` of a summary says of an image; a posterior's summary has no such key."""
-FEWEST_TO_REJECT = 8
-"""Frames below which no single value of a pixel is 3 standard deviations from the median: of n
-values the farthest is at most ``n / sqrt(n - 1)`` away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,10 @@ class Statistics:
     depth : float or None
         Median standard deviation of the sky in a pixel of `deepest` frames less clipped ones; None
         if there is nothing.
+    n_pair : int
+        Pixels in which two frames overlap, no more.
+    n_flagged : Mapping[str, int]
+        Pixels of each flag, by its name.
     """
 
     n_pixel: int
@@ -51,16 +62,20 @@ class Statistics:
     n_rejected: int
     deepest: int
     depth: float | None
+    n_pair: int = 0
+    n_flagged: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, planes: Planes) -> Statistics:
         """Count in the planes."""
-        n_pixel = n_kept = n_rejected = deepest = 0
+        n_pixel = n_kept = n_rejected = deepest = n_pair = 0
         for count, rejected in zip(planes.rows("count"), planes.rows("rejected"), strict=True):
             n_pixel += int(np.count_nonzero(count))
             n_kept += int(count.sum(dtype=np.int64))
             n_rejected += int(rejected.sum(dtype=np.int64))
-            deepest = max(deepest, int((count.astype(np.int64) + rejected).max(initial=0)))
+            here = count.astype(np.int64) + rejected
+            deepest = max(deepest, int(here.max(initial=0)))
+            n_pair += int(np.count_nonzero(here == 2))
         weights = []
         for weight, count, rejected in zip(
             planes.rows("weight"), planes.rows("count"), planes.rows("rejected"), strict=True
@@ -70,7 +85,11 @@ class Statistics:
             weights.append(weight[::8, ::8][full & (count[::8, ::8] > 0)])
         found = np.concatenate(weights) if deepest else np.empty(0)
         depth = float(1 / math.sqrt(float(np.median(found)))) if len(found) else None
-        return cls(n_pixel, n_kept, n_rejected, deepest, depth)
+        n_flagged = dict.fromkeys((str(flag.name) for flag in Flag), 0)
+        for flags in planes.rows("flags"):
+            for flag in Flag:
+                n_flagged[str(flag.name)] += int(np.count_nonzero(flags & flag.value))
+        return cls(n_pixel, n_kept, n_rejected, deepest, depth, n_pair, n_flagged)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +104,8 @@ class ImageProduct:
         How it was co-added.
     coadded : Coadded or None
         The frames, and how they were matched; None if there are none.
+    described : Described
+        When, of what and where it is, and the catalogue of its sources.
     planes : Planes
         The stack; its scratch files are there for as long as the product is in use.
     statistics : Statistics
@@ -102,6 +123,7 @@ class ImageProduct:
     campaign: Campaign
     options: Options
     coadded: Coadded | None
+    described: Described
     planes: Planes
     statistics: Statistics
     units: tuple[dict[str, Any], ...]
@@ -187,11 +209,17 @@ class ImageProduct:
             "grid": {"nx": grid.nx, "ny": grid.ny},
             "covered_fraction": found.n_pixel / (grid.nx * grid.ny),
             "exposure_s": sum(one.exposure for one in self._sources()),
+            **self.described.summary(),
             "frames_deepest": found.deepest,
             "depth": found.depth,
             "rejected_fraction": found.n_rejected / values if values else 0.0,
             "n_rejected": found.n_rejected,
-            "clip": {"sigma": self.options.sigma, "iterations": self.options.iterations},
+            "n_flagged": dict(found.n_flagged),
+            "clip": {
+                "by": self.options.clip,
+                "sigma": self.options.limits.sigma,
+                "iterations": self.options.iterations,
+            },
             "background": self.options.background,
             "reference": self._reference(),
             "aperture_radius": None if self.coadded is None else self.coadded.matched.radius,
@@ -221,32 +249,44 @@ class ImageProduct:
     def write_files(self, directory: Path) -> None:
         """Write the images and pictures into a directory; nothing if there are no frames."""
         if self.n_frame:
-            write_image_files(directory, self.planes, self._wcs(), self._about())
+            headers = self._headers()
+            write_image_files(directory, self.planes, headers)
+            self.described.write(directory, self.planes, headers)
             self._write_pictures(directory)
 
     def _write_pictures(self, directory: Path) -> None:
-        # Matplotlib takes a second to import; only who writes a product needs it.
+        # The library of pictures takes a while to import; only who writes a product needs it.
         from assimilator.pictures import coverage_plot, preview, shrink
 
         grid = self.planes.grid
         image, count = (
             shrink(self.planes.rows(name), grid.nx, grid.ny) for name in ("image", "count")
         )
-        (directory / "preview.png").write_bytes(preview(image))
+        (directory / "preview.png").write_bytes(preview(image, self.described.marks(grid)))
         plot = coverage_plot(count, self.campaign.title, (grid.nx, grid.ny))
         (directory / "coverage.png").write_bytes(plot)
 
-    def _wcs(self) -> list[Card]:
-        return [parse_card(text) for text in self.campaign.settings["grid"].get("cards", ())]
+    def _headers(self) -> ImageHeaders:
+        seen = self.described.seen
+        assert seen is not None  # there are frames
+        return ImageHeaders(
+            product=product_cards(self.campaign.name, self.digest, self.n_frame, self.created_at),
+            observation=observation_cards(seen, self.described.zero_point),
+            history=list(history_cards(self._stacked())),
+            grid=grid_cards(self.campaign.settings["grid"].get("cards", ())),
+            seen=seen,
+        )
 
-    def _about(self) -> list[Card]:
+    def _stacked(self) -> list[StackedFrame]:
+        if self.coadded is None:
+            return []
+        matched = self.coadded.matched
+        total = float(matched.weight.sum())
         return [
-            card("OACAMPGN", self.campaign.name, "campaign"),
-            card("OADIGEST", self.digest, "of all planes"),
-            card("OANFRAME", self.n_frame, "frames"),
-            card("EXPTIME", float(sum(one.exposure for one in self._sources())), "s, sum"),
-            *([card("FILTER", self.filter)] if self.filter else []),
-            card("DATE", self.created_at.strftime("%Y-%m-%dT%H:%M:%S")),
+            StackedFrame(source.frame.name, scale.value, float(weight) / total)
+            for source, scale, weight in zip(
+                self.coadded.sources, matched.scales, matched.weight, strict=True
+            )
         ]
 
     def _sources(self) -> Sequence[Any]:
@@ -278,11 +318,15 @@ class ImageProduct:
                 "weight_share": float(weight) / total,
                 "background": [float(one) for one in coefficients],
                 "n_block": int(n_block),
+                "core": float(core),
+                "n_cut_star": n_cut,
+                "n_trail": n_trail,
                 "remark": scale.remark,
             }
-            for source, scale, weight, coefficients, n_block in zip(
+            for source, scale, weight, coefficients, n_block, core, (n_cut, n_trail) in zip(
                 self.coadded.sources, matched.scales, matched.weight,
-                matched.surfaces.coefficients, matched.surfaces.n_block, strict=True,
+                matched.surfaces.coefficients, matched.surfaces.n_block, matched.core,
+                matched.blanks.counts(len(matched.core)), strict=True,
             )
         ]  # fmt: skip
 
@@ -290,7 +334,7 @@ class ImageProduct:
         """Say what a user of the image should know, one sentence each."""
         if self.coadded is None:
             return []
-        found, matched = [], self.coadded.matched
+        found, matched = list(self.described.remarks), self.coadded.matched
         unmeasured = [
             source.frame.name
             for source, scale in zip(self.coadded.sources, matched.scales, strict=True)
@@ -312,9 +356,11 @@ class ImageProduct:
                 "The background was not matched, for want of overlap, for: "
                 + ", ".join(apart) + "."
             )  # fmt: skip
-        if self.options.sigma >= 3 and 1 < self.statistics.deepest < FEWEST_TO_REJECT:
-            found.append(
-                f"With fewer than {FEWEST_TO_REJECT} frames in a pixel nothing is far enough from "
-                "the others to be rejected at 3 sigma: cosmic rays are still in the image."
+        trailed = [
+            source.frame.name
+            for source, (_, n_trail) in zip(
+                self.coadded.sources, matched.blanks.counts(self.n_frame), strict=True
             )
-        return found
+            if n_trail
+        ]
+        return [*found, *clipping_remarks(self.options, self.statistics, trailed)]

@@ -105,11 +105,11 @@ class ImageSet:
             })  # fmt: skip
         told = [_told(one, name) for one, name in zip(each, names, strict=True)]
         return {
-            **{key: value for key, value in shared.items() if key not in ("depth", "reference")},
+            **{key: value for key, value in shared.items() if key not in _OF_ONE},
+            **dict.fromkeys(_OF_ONE),
+            "n_source": sum(said["n_source"] or 0 for said in each) or None,
             **{key: sum(one[key] for one in each) for key in _SUMS},
             "exposure_s": sum(one["exposure_s"] for one in each),
-            "depth": None,
-            "reference": None,
             "digest": self.digest,
             "remarks": [*remarks, *told, *(f"{one['files']}: {line}" for one in filters
                                            for line in one["remarks"])],
@@ -143,7 +143,7 @@ class ImageSet:
             directory, self._write_files, summary=self.summary(), provenance=self.provenance()
         )
         # A campaign may have had one filter until it was extended.
-        for path in directory.glob("*.fits"):
+        for path in (*directory.glob("*.fits"), *directory.glob("*.ecsv")):
             if "-" not in path.stem:
                 path.unlink()
 
@@ -166,7 +166,10 @@ class ImageSet:
         first = self.images[0]
         size = first.planes.grid.nx, first.planes.grid.ny
         (directory / _PREVIEW).write_bytes(
-            colour_preview([shrink(one.rows(), *size) for one in self._channels()])
+            colour_preview(
+                [shrink(one.rows(), *size) for one in self._channels()],
+                first.described.marks(first.planes.grid),
+            )
         )
         counts = [shrink(one.planes.rows("count"), *size) for one in self.images]
         plot = coverage_plot(sum(counts[1:], counts[0]), first.campaign.title, size)
@@ -179,9 +182,11 @@ class ImageSet:
         )  # fmt: skip
 
 
+_OF_ONE = ("depth", "reference", "observation", "seeing", "zero_point")
+"""What only an image of one filter has."""
 _OF_EACH = frozenset(
     {"n_frame", "exposure_s", "depth", "digest", "reference", "frames_deepest", "covered_fraction",
-     "n_rejected", "rejected_fraction", "aperture_radius"}
+     "n_rejected", "rejected_fraction", "aperture_radius", "n_source", *_OF_ONE}
 )  # fmt: skip
 
 

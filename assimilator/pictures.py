@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
+import io
 from collections.abc import Iterable
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
-from assimilator import plots
+from assimilator.picture_marks import Marks, draw_marks, font, text
 
 LARGEST = 1000
 """Pixels along the longer side of a picture."""
+SMALLEST = 500
+"""Pixels along it below which each is drawn as a square of several."""
 BLACK = 2.0
 """Standard deviations below the sky at which black begins: the noise is just to be seen."""
 SOFT = 4.0
@@ -24,6 +24,13 @@ WHITE = 99.8
 """Percentile that is white: the cores of the brightest stars only."""
 NOTHING = (38, 44, 58)
 """Colour where there is nothing: unlike any grey of the sky."""
+COLOURS = (
+    (68, 1, 84), (65, 68, 135), (42, 120, 142), (34, 168, 132), (122, 209, 81), (253, 231, 37),
+)  # fmt: skip
+"""Of viridis (van der Walt & Smith 2015), which is even for all eyes; between them it is linear."""
+PAPER, INK = (255, 255, 255), (30, 30, 30)
+EDGE, BAR, LEGEND = 24, 18, 70
+"""Pixels of a plot: around its picture, of the bar of colours, and of the bar with its numbers."""
 
 Floats = NDArray[np.float64]
 
@@ -75,25 +82,34 @@ def stretch(image: Floats) -> NDArray[np.uint8]:
     return rgb
 
 
+def picture(rgb: NDArray[np.uint8]) -> Image.Image:
+    """Return a picture, the first row at the bottom, as FITS images are shown."""
+    return Image.fromarray(np.ascontiguousarray(rgb[::-1]), "RGB")
+
+
 def png(rgb: NDArray[np.uint8]) -> bytes:
     """Return a picture as PNG, the first row at the bottom, as FITS images are shown."""
-    height, width, _ = rgb.shape
-    lines = np.zeros((height, 1 + 3 * width), np.uint8)  # each begins with filter 0: none
-    lines[:, 1:] = rgb[::-1].reshape(height, -1)
-    head = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in (
-            (b"IHDR", head),
-            (b"IDAT", zlib.compress(lines.tobytes(), 6)),
-            (b"IEND", b""),
-        )
-    )
+    return saved(picture(rgb))
 
 
-def preview(image: Floats) -> bytes:
-    """Return a shrunk stack as PNG."""
-    return png(stretch(image))
+def saved(drawn: Image.Image) -> bytes:
+    """Return a picture that is drawn as PNG."""
+    stream = io.BytesIO()
+    drawn.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def preview(image: Floats, marks: Marks | None = None) -> bytes:
+    """Return a shrunk stack as PNG; `marks` say where on the sky it is."""
+    return marked(stretch(image), marks)
+
+
+def marked(rgb: NDArray[np.uint8], marks: Marks | None) -> bytes:
+    """Return a picture as PNG, enlarged if it is small, and labelled."""
+    drawn = _enlarged(picture(rgb))
+    if marks is not None:
+        draw_marks(drawn, marks)
+    return saved(drawn)
 
 
 def coverage_plot(count: Floats, title: str, size: tuple[int, int]) -> bytes:
@@ -102,21 +118,42 @@ def coverage_plot(count: Floats, title: str, size: tuple[int, int]) -> bytes:
     Parameters
     ----------
     count : ndarray
-        Shrunk counts.
+        Shrunk counts; NaN or 0 where there is nothing.
     title : str
         The campaign's.
     size : tuple[int, int]
         Columns and rows of the grid, pixels.
     """
-    with mpl.rc_context({**plots.STYLE, "axes.spines.top": True, "axes.spines.right": True}):
-        figure = Figure(figsize=(7.2, 6.4), layout="constrained")
-        axes = figure.subplots()
-        shown = axes.imshow(
-            count, origin="lower", cmap="viridis", vmin=0, interpolation="nearest",
-            extent=(-0.5, size[0] - 0.5, -0.5, size[1] - 0.5),
-        )  # fmt: skip
-        axes.set_title(title)
-        axes.set_xlabel("column of the grid, pixels")
-        axes.set_ylabel("row of the grid, pixels")
-        figure.colorbar(shown, ax=axes, label="frames in the mean", shrink=0.85)
-        return plots.png(figure)
+    most = max(1.0, float(np.nanmax(count, initial=0.0)))
+    there = np.isfinite(count) & (count > 0)
+    rgb = np.empty((*count.shape, 3), np.uint8)
+    rgb[:] = NOTHING
+    rgb[there] = _coloured(count[there] / most)
+    shown = _enlarged(picture(rgb))
+    plot = Image.new("RGB", (shown.width + 2 * EDGE + LEGEND, shown.height + 3 * EDGE), PAPER)
+    plot.paste(shown, (EDGE, 2 * EDGE))
+    bar = _coloured(np.linspace(0, 1, shown.height))[:, np.newaxis].repeat(BAR, axis=1)
+    left = shown.width + 2 * EDGE
+    plot.paste(picture(bar), (left, 2 * EDGE))
+    draw = ImageDraw.Draw(plot)
+    wide = plot.width - 2 * EDGE
+    text(draw, (EDGE, EDGE), title, anchor="lm", fill=INK, most=wide)
+    below = f"frames in the mean of each pixel; {size[0]} x {size[1]} pixels"
+    text(draw, (EDGE, plot.height - EDGE // 2), below, anchor="lm", fill=INK, most=wide, size=14)
+    for value in sorted({0, round(most / 2), round(most)}):
+        y = 2 * EDGE + round((shown.height - 1) * (1 - value / most))
+        draw.line([(left + BAR, y), (left + BAR + 5, y)], fill=INK)
+        draw.text((left + BAR + 9, y), str(value), font=font(14), anchor="lm", fill=INK)
+    return saved(plot)
+
+
+def _enlarged(drawn: Image.Image) -> Image.Image:
+    times = max(1, -(-SMALLEST // max(drawn.size)))
+    return drawn.resize((drawn.width * times, drawn.height * times), Image.Resampling.NEAREST)
+
+
+def _coloured(part: Floats) -> NDArray[np.uint8]:
+    """Return colours of numbers from 0 to 1, uint8 (..., 3)."""
+    at = np.linspace(0, 1, len(COLOURS))
+    channels = [np.interp(part, at, [colour[place] for colour in COLOURS]) for place in range(3)]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,14 @@ from numpy.typing import NDArray
 from assimilator.outputs import Canonical, Rejected
 from boinc_project.campaign import Campaign
 from boinc_project.errors import UnitError
+
+_MODULES = {
+    "reprojection": "assimilator.reprojection",
+    "ttv_mcmc": "assimilator.ttv",
+    "ttv_nested": "assimilator.nested",
+}
+"""Import paths, because the modules of one science need libraries that take seconds to import and
+that the others never use."""
 
 
 class Product(Protocol):
@@ -87,13 +96,6 @@ def get(app: str) -> AppAssimilator:
     UnitError
         If no module merges this app's outputs.
     """
-    from assimilator import nested, reprojection, ttv
-
-    modules: Mapping[str, AppAssimilator] = {
-        "ttv_mcmc": ttv,
-        "ttv_nested": nested,
-        "reprojection": reprojection,
-    }
-    if app not in modules:
+    if app not in _MODULES:
         raise UnitError(f"There is no assimilator for the app {app!r}.", app=app)
-    return modules[app]
+    return cast(AppAssimilator, import_module(_MODULES[app]))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from assimilator.coadd.frames import Source
 from assimilator.coadd.measure import Grid
+from assimilator.observation import Observation
 from assimilator.outputs import Canonical
 from boinc_project.campaign import Campaign
 from boinc_project.errors import OutputError
@@ -89,11 +90,12 @@ def sources_of(
     stated = canonical.unit.settings["frames"]
     if len(output.frames) != len(stated):
         raise OutputError(f"The output {name} has other frames than its unit.")
-    areas = {one.get("sha256"): one.get("area", 1.0) for one in campaign.settings.get("frames", ())}
+    entries = {entry.get("sha256"): entry for entry in campaign.settings.get("frames", ())}
     found = []
     for number, (frame, asked) in enumerate(zip(output.frames, stated, strict=True)):
         _check(frame, asked, grid, name)
-        area = float(areas.get(canonical.unit.inputs.get(asked["input"]), 1.0))
+        known = entries.get(canonical.unit.inputs.get(asked["input"]), {})
+        area = float(known.get("area", 1.0))
         saturation = asked.get("saturation")
         found.append(
             Source(
@@ -113,6 +115,7 @@ def sources_of(
                 exposure=float(asked.get("exposure_s") or 0.0),
                 saturation=math.inf if saturation is None else float(saturation),
                 tile_rows=output.tile,
+                observation=Observation.of_frame(asked, known),
             )
         )
     return found

@@ -12,6 +12,7 @@ from assimilator.coadd.frames import Source
 from assimilator.coadd.measure import Grid
 from assimilator.coadd.options import Options
 from assimilator.coadd.stack import coadd
+from assimilator.image_description import Described, describe
 from assimilator.image_planes import Planes
 from assimilator.image_product import ImageProduct, Statistics
 from assimilator.image_set import ImageSet
@@ -30,7 +31,7 @@ def merge(
 ) -> ImageProduct | ImageSet:
     """Co-add the canonical outputs of a campaign, each filter by itself; their order is nothing.
 
-    The stack is kept in files without names below ``TMPDIR``: 16 bytes for each pixel of the grid,
+    The stack is kept in files without names below ``TMPDIR``: 18 bytes for each pixel of the grid,
     and while it is made 8 bytes for each pixel of one row of tiles of all frames.
 
     Parameters
@@ -60,13 +61,18 @@ def merge(
     with closing(OpenOutputs()) as opened:
         sources = [source for one in ordered for source in sources_of(campaign, one, grid, opened)]
         units = tuple(_entry(one, opened) for one in ordered)
-        for name, group in by_filter(sources, _filters(ordered), options.filters):
+        groups = by_filter(sources, _filters(ordered), options.filters)
+        for name, group in groups:
             planes = Planes(grid, scratch)
             coadded = coadd(group, grid, options, planes, scratch=scratch) if group else None
+            described = Described()
+            if coadded is not None:
+                described = describe(campaign, coadded, planes, several=len(groups) > 1)
             image = ImageProduct(
                 campaign=campaign,
                 options=options,
                 coadded=coadded,
+                described=described,
                 planes=planes,
                 statistics=Statistics.of(planes) if coadded else Statistics(0, 0, 0, 0, None),
                 units=units,

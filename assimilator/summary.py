@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assimilator.diagnostics import Estimate, Marginal
-from assimilator.merge import ChainReport, Merged
-from assimilator.quantities import Quantity
 from boinc_project.campaign import Campaign, Published
+
+if TYPE_CHECKING:  # the summary of an image needs none of them, nor the libraries behind them
+    from assimilator.diagnostics import Estimate, Marginal
+    from assimilator.merge import ChainReport, Merged
+    from assimilator.quantities import Quantity
 
 FORMAT = 1
 

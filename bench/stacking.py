@@ -116,7 +116,9 @@ class RawSink:
 
 
 def ours(directory: Path, n_frame: int, size: int, matched: bool) -> float:
-    options = Options() if matched else Options(background="none", flux="none")
+    options = Options(clip="scatter")
+    if not matched:
+        options = Options(clip="scatter", background="none", flux="none")
     sources = [Source(frame) for frame in frames(directory, n_frame, size)]
     began = time.process_time()
     coadd(

@@ -20,8 +20,7 @@ from pydantic_settings import (
 )
 
 from boinc_project.errors import ConfigError
-
-SETTINGS_FILE = "openastro.toml"
+from boinc_project.settings_file import SETTINGS_FILE as SETTINGS_FILE
 
 
 class _Section(BaseModel):

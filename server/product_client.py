@@ -35,6 +35,8 @@ PIECE = 1 << 20
 """Bytes read at a time: few enough to show that something moves, many enough to cost nothing."""
 MAX_JSON = 64 << 20
 """Bytes of the longest answer that is read as a whole."""
+MAX_CUTOUT = 128 << 20
+"""Bytes of the longest cut-out: 4096 x 4096 floats are half of it."""
 ATTEMPTS = 3
 """Tries to get one whole product while the campaign keeps replacing it, or the line breaks."""
 
@@ -149,6 +151,33 @@ class ProductClient:
             answer.close()
             raise OutputError(f"{self.url} ignores ranges; remove {file.name} and start again.")
         return answer
+
+    def cutout(self, campaign: str, ra: float, dec: float, size: float, plane: str) -> bytes:
+        """Return a square of a campaign's image as a FITS file.
+
+        Parameters
+        ----------
+        campaign : str
+            Its name.
+        ra, dec : float
+            ICRS, degrees.
+        size : float
+            Side of the square, arcseconds.
+        plane : str
+            ``image``, ``weight`` and so on.
+
+        Raises
+        ------
+        InputError
+            If there is no such campaign or plane, or the image does not reach there.
+        """
+        place = {"ra": f"{ra:.9f}", "dec": f"{dec:.9f}", "size": f"{size:.6f}", "plane": plane}
+        path = f"api/v1/campaigns/{quote(campaign, safe='')}/cutout?{urlencode(place)}"
+        with self._open(path) as answer:
+            data: bytes = answer.read(MAX_CUTOUT + 1)
+        if len(data) > MAX_CUTOUT or not data.startswith(b"SIMPLE  ="):
+            raise OutputError(f"{self.url} did not answer with a FITS file.", url=self.url)
+        return data
 
     def _open(self, path: str, headers: Mapping[str, str] | None = None) -> Any:
         request = urllib.request.Request(  # noqa: S310 - the scheme is checked in __init__

@@ -1,9 +1,9 @@
 """Fixtures that every test may use: databases, and what the machine has.
 
 Whether a part of the outside world is required is said by ``OPENASTRO_REQUIRE``, a comma-separated
-list of ``client``, ``postgres``, ``browser``, ``clang``, ``fits`` and ``kernel``: a test that
-misses a required part fails, where it would otherwise be skipped. Whole modules are skipped where a
-kernel was not compiled; so if that is required no test runs without them all.
+list of ``client``, ``postgres``, ``browser``, ``clang``, ``fits``, ``fitsverify`` and ``kernel``: a
+test that misses a required part fails, where it would otherwise be skipped. Whole modules are
+skipped where a kernel was not compiled; so if that is required no test runs without them all.
 """
 
 from __future__ import annotations

@@ -81,15 +81,19 @@ class Kept:
     def __init__(self, grid: Grid) -> None:
         shape = (grid.ny, grid.nx)
         self.image, self.weight, self.variance = (np.full(shape, -1, np.float32) for _ in range(3))
-        self.count, self.rejected = (np.full(shape, 9999, np.uint16) for _ in range(2))
+        self.count, self.rejected, self.flags = (np.full(shape, 9999, np.uint16) for _ in range(3))
 
     def write(self, start: int, band: Stacked) -> None:
         rows = slice(start, start + len(band.image))
         self.image[rows], self.weight[rows] = band.image, band.weight
         self.count[rows], self.rejected[rows] = band.count, band.rejected
+        assert band.flags is not None
+        self.flags[rows] = band.flags
         if band.variance is not None:
             self.variance[rows] = band.variance
 
     def bytes(self) -> list[bytes]:
-        planes = (self.image, self.weight, self.variance, self.count, self.rejected)
+        planes = (
+            self.image, self.weight, self.variance, self.count, self.rejected, self.flags
+        )  # fmt: skip
         return [plane.tobytes() for plane in planes]

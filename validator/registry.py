@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
 from boinc_project.errors import UnitError
 from boinc_project.unit import Unit
 from validator.verdict import Verdict
+
+_MODULES = {
+    "reprojection": "validator.reprojection",
+    "ttv_mcmc": "validator.ttv",
+    "ttv_nested": "validator.nested",
+}
+"""Import paths, because the modules of one science need libraries that take seconds to import and
+that the others never use."""
 
 
 class Check(Protocol):
@@ -179,13 +188,6 @@ def get(app: str) -> AppValidator:
     UnitError
         If no module judges this app's outputs.
     """
-    from validator import nested, reprojection, ttv
-
-    modules: Mapping[str, AppValidator] = {
-        "ttv_mcmc": ttv,
-        "ttv_nested": nested,
-        "reprojection": reprojection,
-    }
-    if app not in modules:
+    if app not in _MODULES:
         raise UnitError(f"There is no validator for the app {app!r}.", app=app)
-    return modules[app]
+    return cast(AppValidator, import_module(_MODULES[app]))

@@ -20,10 +20,10 @@ from apps.ttv.failures import KINDS, FailureKind
 from apps.ttv.likelihood import Posterior
 from apps.ttv.search.starts import N_START, starts
 from apps.ttv.search.table_checks import (
-    OSCULATING,
     allowed,
     different,
     misnumbered,
+    osculating,
     renumbered,
     wrong_period,
     wrong_t0,
@@ -84,7 +84,7 @@ def contradictions(problem: Problem, table: TransitTable) -> Iterator[Contradict
     for transits in table.planets:
         name = transits.planet
         periods = allowed(problem, f"{name}.period")
-        wrong = wrong_period(transits, periods, room=OSCULATING)
+        wrong = wrong_period(transits, periods, room=osculating(problem, name))
         if wrong:
             numbers = renumbered(transits, periods) or "the numbers of the transits"
             advice = f"change the prior, or {numbers}, if these are wrong"
@@ -179,11 +179,11 @@ def _exchanged(problem: Problem, table: TransitTable) -> Iterator[Contradiction]
     for first, second in combinations(table.planets, 2):
         ranges = [allowed(problem, f"{one.planet}.period") for one in (first, second)]
         right = [
-            wrong_period(one, limits, room=OSCULATING) is None
+            wrong_period(one, limits, room=osculating(problem, one.planet)) is None
             for one, limits in ((first, ranges[1]), (second, ranges[0]))
         ]
         wrong = [
-            wrong_period(one, limits, room=OSCULATING) is not None
+            wrong_period(one, limits, room=osculating(problem, one.planet)) is not None
             for one, limits in ((first, ranges[0]), (second, ranges[1]))
         ]
         lines = first.linear_ephemeris(), second.linear_ephemeris()

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from boinc_project.campaign import Campaign, Progress, StopRule
 from boinc_project.errors import ConfigError
 from boinc_project.input_store import InputStore
-from boinc_project.population_output import PopulationOutput
 from boinc_project.unit import Unit
 from work_generator.estimate import Cost
 from work_generator.extension import Extension
 from work_generator.toml_source import TomlTable
+
+if TYPE_CHECKING:  # images have no populations, and need not import what reads them
+    from boinc_project.population_output import PopulationOutput
 
 _MODULES = {
     "reprojection": "work_generator.reprojection",

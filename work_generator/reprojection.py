@@ -61,6 +61,8 @@ _BYTES_OF_STEPS = 0.6
 """Bytes of a pixel of the grid as steps of a quarter sigma, variance and digests included: the two
 exposures of ``examples/goto-stack.toml`` take 0.600. Gaussian noise alone has 4.05 bits."""
 _BYTES_OF_FLOATS = 7.0
+_CHOSEN = {"frame": "the grid of the best of them", "union": "a grid that covers all of them"}
+"""A grid that is yet to be chosen, by the setting ``cover``."""
 
 
 def describe(campaign: Campaign) -> list[str]:
@@ -68,7 +70,7 @@ def describe(campaign: Campaign) -> list[str]:
     settings = campaign.settings
     count = len(settings.get("frames") or settings["images"])
     grid = settings["grid"]
-    onto = "the grid of the best of them" if grid is None else f"a grid of {_size(grid)}"
+    onto = f"a grid of {_size(grid)}" if grid else _CHOSEN[settings.get("cover", "frame")]
     output = settings["output"]
     stored = (
         f"steps of {output['step_sigma']:g} of the sky's noise"

@@ -18,22 +18,31 @@ from boinc_project.reprojection_limits import MAX_FRAMES
 from boinc_project.unit import canonical_json, file_digest
 from work_generator.image_list import PLANES, Listed, list_images, read_extension, read_planes
 from work_generator.image_selection import group_filters, one_field, without_copies
+from work_generator.photometry_table import read_photometry
 from work_generator.remarks import Remarks, some
+from work_generator.sky.brightness import is_brightness
 from work_generator.sky.observation import electrons_per_count
 from work_generator.sky.reference import cards_of, check_size, grid_of, read_grid
 from work_generator.sky.sections import sky_section
 from work_generator.sky.solution import read_solution
+from work_generator.sky.union import UNION
 from work_generator.sky.window import find_window
 from work_generator.toml_source import TomlTable
 
-SECTIONS = ("images", "calibration", "reference", "reproject", "coadd")
+SECTIONS = ("images", "calibration", "reference", "reproject", "coadd", "photometry")
 METHODS = ("lanczos3", "bilinear", "cubic", "area", "drizzle", "reproject")
-FLUX = ("conserve", "surface_brightness")
+SURFACE_BRIGHTNESS = "surface_brightness"
+FLUX = ("conserve", SURFACE_BRIGHTNESS)
 OUTPUTS = ("steps", "float")
 BACKGROUNDS = ("plane", "none", "offset", "quadratic")
+COADD_CLIPS = ("noise", "scatter")
 COADD_FLUX = ("stars", "none")
 FILTERS = ("apart", "together")
-_COADD_KEYS = ("sigma", "iterations", "background", "flux", "reference", "filters")
+COADD_KEYS = (
+    "clip", "sigma", "iterations", "background", "flux", "reference", "filters", "catalogue",
+)  # fmt: skip
+REFERENCE_KEYS = ("choose", "image", "header", "extension", "grid")
+COVERS = ("frame", UNION)
 CALIBRATION = ("bias", "dark", "flat")
 FRAMES_FILE = "frames.json"
 """Which files a campaign is made of, and their digests; not sent to anybody."""
@@ -82,7 +91,10 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     every = list_images(table, directory, remarks)
     planes = read_planes(table, directory, every)
     grid = _reference(root, directory)
-    chosen = _overlapping(table, every, without_copies(every, remarks), grid, remarks)
+    cover = _cover(root)
+    unlike = without_copies(every, remarks)
+    # A union has all images, wherever they are.
+    chosen = unlike if cover == UNION else _overlapping(table, every, unlike, grid, remarks)
     listed = [every[number] for number in chosen]
     coadd = _coadd(root, {one.name for one in listed})
     filters = group_filters(listed, remarks, together="filters" in coadd)
@@ -98,10 +110,12 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         "ccd": _ccd(table),
         "blank": table.number("blank") if "blank" in table else None,
         "grid": grid,
+        "cover": cover,
         "skip_outside": table.boolean("skip_outside", default=True),
         "calibration": _calibration(root, directory),
         **_reproject(root, listed),
         "coadd": coadd,
+        "catalogue": root.optional_table("coadd", COADD_KEYS).boolean("catalogue", default=True),
     }
     for one in listed:
         for sentence in _looks(one, settings):
@@ -118,7 +132,8 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     ]
     masters = {name: file_digest(Path(path)) for name, path in settings["calibration"].items()}
     content = {"frames": files, "calibration": masters}
-    return settings, {FRAMES_FILE: canonical_json(content)}
+    stars = read_photometry(root, directory, [read_solution(one.image) for one in listed])
+    return settings, {FRAMES_FILE: canonical_json(content), **stars}
 
 
 def read_stop(root: TomlTable, max_units: int) -> StopRule:
@@ -132,11 +147,11 @@ def _reference(root: TomlTable, directory: Path) -> dict[str, Any] | None:
     """Return the grid that is stated; None if it is to be chosen."""
     table = root.table(
         "reference",
-        ("choose", "image", "header", "extension"),
+        REFERENCE_KEYS,
         example="[reference] with choose = true",
     )
-    choose = table.boolean("choose", default=False)
     stated = [key for key in ("image", "header") if key in table]
+    choose = table.boolean("choose", default="grid" in table and not stated)
     if len(stated) + choose != 1:
         table.fail(
             None, 'write one of choose = true, image = "reference.fits" or header = "grid.hdr"'
@@ -152,6 +167,15 @@ def _reference(root: TomlTable, directory: Path) -> dict[str, Any] | None:
     except InputError as error:
         table.fail(key, error.message.rstrip("."))
     return {"nx": nx, "ny": ny, "cards": cards_of(header)}
+
+
+def _cover(root: TomlTable) -> str:
+    """Return what a grid that is chosen covers: the best frame, or the union of all."""
+    table = root.table("reference", REFERENCE_KEYS, example="[reference] with choose = true")
+    cover = one_of(table, "grid", COVERS)
+    if "grid" in table and ("image" in table or "header" in table):
+        table.fail("grid", "grid says what a chosen grid covers: remove it, or write choose = true")
+    return cover
 
 
 def _stated(one: Listed) -> dict[str, Any]:
@@ -282,7 +306,7 @@ def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
     return {
         "method": method,
         "pixfrac": _pixfrac(table, method),
-        "flux": one_of(table, "flux", FLUX),
+        "flux": _flux(table, listed),
         "tile": tile,
         "output": told,
         "frames_per_unit": table.integer(
@@ -305,6 +329,34 @@ def _pixfrac(table: TomlTable, method: str) -> float:
     return pixfrac
 
 
+def _flux(table: TomlTable, listed: list[Listed]) -> str:
+    """Return what is conserved: as stated, else as the units of the images ask for.
+
+    Resampled as a flux, a surface brightness would be wrong by the ratio of the pixels' areas.
+    """
+    units = {one.name: str(one.image.keyword("BUNIT") or "") for one in listed}
+    bright = [name for name, unit in units.items() if is_brightness(unit)]
+    if not bright:
+        return one_of(table, "flux", FLUX)
+    if "flux" not in table:
+        fluxes = [name for name, unit in units.items() if is_brightness(unit) is False]
+        if fluxes:
+            table.fail(
+                None,
+                f"{bright[0]} is in {units[bright[0]]}, a surface brightness, and {fluxes[0]} in "
+                f"{units[fluxes[0]]}, a flux: bring them to one unit, or make two campaigns",
+            )
+        return SURFACE_BRIGHTNESS
+    flux = one_of(table, "flux", FLUX)
+    if flux != SURFACE_BRIGHTNESS:
+        table.fail(
+            "flux",
+            f'{bright[0]} is in {units[bright[0]]}, a surface brightness, which flux = "{flux}" '
+            f'would change by the ratio of the pixels\' areas: write flux = "{SURFACE_BRIGHTNESS}"',
+        )
+    return flux
+
+
 def _frames_per_unit(listed: list[Listed]) -> int:
     sizes = [
         one.image.nx * one.image.ny * abs(int(one.image.header.get("BITPIX", 16))) / 8
@@ -315,15 +367,17 @@ def _frames_per_unit(listed: list[Listed]) -> int:
 
 
 def _coadd(root: TomlTable, names: Collection[str]) -> dict[str, Any]:
-    table = root.optional_table("coadd", _COADD_KEYS)
+    table = root.optional_table("coadd", COADD_KEYS)
     found: dict[str, Any] = {
-        "sigma": table.positive("sigma", default=3.0),
+        "clip": one_of(table, "clip", COADD_CLIPS),
         "iterations": table.integer("iterations", low=0, high=100, default=3),
         "background": one_of(table, "background", BACKGROUNDS),
         "flux": one_of(table, "flux", COADD_FLUX),
     }
     if one_of(table, "filters", FILTERS) != FILTERS[0]:  # campaigns of before do not have it
         found["filters"] = table.values["filters"]
+    if "sigma" in table:
+        found["sigma"] = table.positive("sigma", default=4.0)
     if "reference" in table:
         found["reference"] = name = table.text("reference", example="frame.fits")
         if name not in names:

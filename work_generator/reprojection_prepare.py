@@ -29,12 +29,14 @@ from work_generator.reprojection_pack import (
     write_frame,
     write_kernel,
 )
+from work_generator.sky.exposure import read_exposure
 from work_generator.sky.frame import Scaling
 from work_generator.sky.observation import electrons_per_count, observation
 from work_generator.sky.pixel_map import make_map
 from work_generator.sky.quality import seeing, sky_noise
 from work_generator.sky.reference import cards_of, check_size, choose, grid_of, plain_grid
 from work_generator.sky.solution import Solution, read_solution
+from work_generator.sky.union import UNION, union_grid
 from work_generator.sky.window import coverage, find_window, mean_scale, transform
 
 _SURVEYED = 50
@@ -81,6 +83,7 @@ def look_and_pack(
     told = _Told(progress, len(surveyed) + len(images))
     if settings["grid"] is None:
         settings["grid"], settings["chosen"] = _choose(surveyed, settings, reader, told)
+    settings.pop("cover", None)
     grid = _grid(settings["grid"])
     files: dict[str, StoredInput] = {}
     frames = []
@@ -203,6 +206,12 @@ def _choose(
         seen.append(_look(reader.read(stated), settings, reader.shipped))
         told.next()
     solutions = [one.solution for one in seen]
+    if settings.get("cover") == UNION:
+        best = choose([1.0] * len(seen), [one.seeing for one in seen])
+        every = [read_solution(image_of(stated)) for stated in settings["images"]]
+        header, nx, ny = union_grid(solutions[best], every)
+        name = f"all images, with the scale of {images[best]['name']}"
+        return {"nx": nx, "ny": ny, "cards": cards_of(header)}, name
     coverages = [
         math.fsum(coverage(one, other) for other in solutions) / len(solutions) for one in solutions
     ]
@@ -268,6 +277,7 @@ def _pack(
         remarks.add(why_averaged(settings["method"], stretch), stated["name"])
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
     factor = area if settings["flux"] == "conserve" else 1.0
+    exposure = observation(frame.image).exposure_s
     entry = {
         "name": stated["name"],
         "x0": window.x0,
@@ -277,7 +287,7 @@ def _pack(
         "noise": seen.noise * factor,
         "sky": seen.sky * factor,
         "variance": _variance(settings, frame, seen.noise),
-        "exposure_s": observation(frame.image).exposure_s,
+        "exposure_s": exposure,
         "filter": stated["filter"],
         "saturation": _camera(settings, frame, "saturation"),
         "sha256": stored.sha256,
@@ -287,6 +297,7 @@ def _pack(
         "area": area,
         "stretch": stretch,
         "method": method,
+        "exposed": read_exposure(frame.image, exposure),
     }
     return entry, stored
 

@@ -1,10 +1,11 @@
-"""Stack one band of rows: sigma-clipped weighted mean of matched pixels.
+"""Stack one band of rows: weighted mean of matched pixels, clipped by the values' own scatter.
 
-The clipping is that of ``astropy.stats.sigma_clip`` with median centre and standard deviation
-(of the population, about the mean): bounds are computed again from what the last ones left, at
-most `Clip.iterations` times, and the last bounds judge all values of the pixel. The kernel
-(``kernel/level.c``) and `assimilator.coadd.plain`, which takes its place where it was built without
-a compiler, give the same bits: only + - * / and square roots of doubles in one fixed order.
+Clipping by known noise is in `assimilator.coadd.noise`. The clipping here is that of
+``astropy.stats.sigma_clip`` with median centre and standard deviation (of the population, about the
+mean): bounds are computed again from what the last ones left, at most `Clip.iterations` times, and
+the last bounds judge all values of the pixel. The kernel (``kernel/level.c``) and
+`assimilator.coadd.plain`, which takes its place where it was built without a compiler, give the
+same bits: only + - * / and square roots of doubles in one fixed order.
 """
 
 from __future__ import annotations
@@ -83,6 +84,10 @@ class Stacked:
         float32: variance of `image`, from the frames' own; None if they were not given.
     count, rejected : ndarray
         uint16: values in `image`, and values clipped away.
+    doubtful : ndarray or None
+        uint8: 1 where it cannot be told which values are right; None where nobody has asked.
+    flags : ndarray or None
+        uint16: bits of `assimilator.coadd.flags.Flag`; None before they are known.
     """
 
     image: Floats
@@ -90,6 +95,20 @@ class Stacked:
     variance: Floats | None
     count: Counts
     rejected: Counts
+    doubtful: NDArray[np.uint8] | None = None
+    flags: NDArray[np.uint16] | None = None
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int], *, with_variance: bool) -> Stacked:
+        """Return planes of that shape for a kernel to fill."""
+        return cls(
+            image=np.empty(shape, np.float32),
+            weight=np.empty(shape, np.float32),
+            variance=np.empty(shape, np.float32) if with_variance else None,
+            count=np.empty(shape, np.uint16),
+            rejected=np.empty(shape, np.uint16),
+            doubtful=np.zeros(shape, np.uint8),
+        )
 
 
 def levels() -> list[str]:
@@ -128,21 +147,15 @@ def stack_band(
         )  # fmt: skip
         return Stacked(image, weight, spread, count, rejected)
     shape = (n_row, n_x)
-    found = Stacked(
-        image=np.empty(shape, np.float32),
-        weight=np.empty(shape, np.float32),
-        variance=None if variance is None else np.empty(shape, np.float32),
-        count=np.empty(shape, np.uint16),
-        rejected=np.empty(shape, np.uint16),
-    )
+    found = Stacked.empty(shape, with_variance=variance is not None)
     nothing = bytearray()
     _kernel.stack(
-        level, (n_frame, n_row, n_x), _flat(values, np.float32),
-        nothing if variance is None else _flat(variance, np.float32),
-        _flat(matching.x), _flat(matching.surface), _flat(matching.scale), _flat(matching.weight),
-        sorting_network(n_frame), clip.sigma, clip.sigma, clip.iterations, found.image,
-        found.weight, nothing if found.variance is None else found.variance, found.count,
-        found.rejected,
+        level, (n_frame, n_row, n_x), flat(values, np.float32),
+        nothing if variance is None else flat(variance, np.float32),
+        *flat_matching(matching), sorting_network(n_frame), *5 * (nothing,),
+        clip.sigma, clip.sigma, clip.iterations, found.image, found.weight,
+        nothing if found.variance is None else found.variance, found.count, found.rejected,
+        nothing,
     )  # fmt: skip
     return found
 
@@ -168,5 +181,13 @@ def sorting_network(n: int) -> NDArray[np.int32]:
     return np.array(pairs, dtype=np.int32).reshape(-1, 2)
 
 
-def _flat(array: NDArray[np.generic], dtype: type[np.generic] = np.float64) -> NDArray[np.generic]:
+def flat(array: NDArray[np.generic], dtype: type[np.generic] = np.float64) -> NDArray[np.generic]:
+    """Return an array as the kernel takes it: C-contiguous, of a type."""
     return np.ascontiguousarray(array, dtype=dtype)
+
+
+def flat_matching(matching: Matching) -> tuple[NDArray[np.generic], ...]:
+    """Return what the kernel takes of a matching: x, surfaces, scales and weights."""
+    return tuple(
+        flat(one) for one in (matching.x, matching.surface, matching.scale, matching.weight)
+    )

@@ -11,12 +11,14 @@ import hashlib
 import struct
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from assimilator.observation import Observation
 
 Floats = NDArray[np.float32]
 
@@ -74,6 +76,8 @@ class Source:
         Pixel value from which a star's flux is not believed; infinite if it is not known.
     tile_rows : int
         Rows that are decoded together; 1 if any row costs the same.
+    observation : Observation
+        What its header says: for the header of the product.
     """
 
     frame: Frame
@@ -81,6 +85,7 @@ class Source:
     exposure: float = 0.0
     saturation: float = float("inf")
     tile_rows: int = 1
+    observation: Observation = field(default_factory=Observation)
 
     @property
     def digest(self) -> str:
@@ -165,21 +170,51 @@ class Spool:
         Their rows are put side by side.
     start, stop : int
         Rows of the grid.
+    before : Spool, optional
+        Of the rows that end at `start`: its last rows can be read, too.
+    kept : int
+        How many of them.
     """
 
-    def __init__(self, directory: Path, sources: Sequence[Source], start: int, stop: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        sources: Sequence[Source],
+        start: int,
+        stop: int,
+        before: Spool | None = None,
+        kept: int = 0,
+    ) -> None:
         self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - closed by `close`
         self._places: list[tuple[int, int, int, int]] = []
         at = 0
-        for source in sources:
+        for number, source in enumerate(sources):
             frame = source.frame
-            first, last = max(start, frame.y0), min(stop, frame.y0 + frame.ny)
+            early = start - (kept if before is not None else 0)
+            first, last = max(early, frame.y0), min(stop, frame.y0 + frame.ny)
             self._places.append((at, first, max(first, last), frame.nx))
             if last <= first:
                 continue
-            for plane in frame.rows(first - frame.y0, last - frame.y0):
+            for plane in self._planes(source, number, first, last, start, before):
                 self._file.write(np.ascontiguousarray(plane, dtype=np.float32).data)
                 at += (last - first) * frame.nx * 4
+
+    @staticmethod
+    def _planes(
+        source: Source, number: int, first: int, last: int, start: int, before: Spool | None
+    ) -> tuple[Floats, Floats]:
+        """Return pixels and variances of rows of a frame, those before `start` from `before`."""
+        frame = source.frame
+        new = max(first, start)
+        planes = np.empty((2, last - first, frame.nx), np.float32)
+        if new < last:
+            planes[0, new - first :], planes[1, new - first :] = frame.rows(
+                new - frame.y0, last - frame.y0
+            )
+        if first < min(new, last) and before is not None:
+            end = min(new, last)
+            before.read(number, first, end, planes[0, : end - first], planes[1, : end - first])
+        return planes[0], planes[1]
 
     def read(self, number: int, start: int, stop: int, to: Floats, variance: Floats | None) -> None:
         """Read rows of the grid of source `number` into arrays (n, nx) of its own columns."""

@@ -26,12 +26,13 @@ def stack(
 ) -> tuple[Floats, Floats, Floats | None, Counts, Counts]:
     """Stack one band; arguments and results as in `assimilator.coadd.clip.stack_band`."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        matched = _match(values, x, surface, scale)
+        matched = match(values, x, surface, scale)
         lower, upper = _bounds(matched, sigma, iterations)
         return _average(matched, variance, scale, weight, lower, upper)
 
 
-def _match(values: Floats, x: Doubles, surface: Doubles, scale: Doubles) -> Floats:
+def match(values: Floats, x: Doubles, surface: Doubles, scale: Doubles) -> Floats:
+    """Return pixels with their backgrounds off and their fluxes to scale; NaN for nothing."""
     matched = np.empty(values.shape, np.float32)
     for k, frame in enumerate(values):
         s0, s1, s2 = (surface[k, :, power, np.newaxis] for power in range(3))
@@ -90,25 +91,34 @@ def _average(
     lower: Doubles,
     upper: Doubles,
 ) -> tuple[Floats, Floats, Floats | None, Counts, Counts]:
+    kept = (matched >= lower) & (matched <= upper)
+    image, weights, spread, count = mean_of_kept(matched, variance, scale, weight, kept)
+    there = np.isfinite(matched).sum(axis=0).astype(np.uint16)
+    return image, weights, spread, count, there - count
+
+
+def mean_of_kept(
+    matched: Floats,
+    variance: Floats | None,
+    scale: Doubles,
+    weight: Doubles,
+    kept: NDArray[np.bool_],
+) -> tuple[Floats, Floats, Floats | None, Counts]:
+    """Return weighted mean, sum of weights, variance and number of the values that are kept.
+
+    `matched` and `kept` are (n_frame, n_row, n_x); the results are (n_row, n_x).
+    """
     shape = matched.shape[1:]
     total, weights, square = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     count = np.zeros(shape, np.uint16)
     for k, frame in enumerate(matched):
         value = frame.astype(np.float64)
-        kept = (value >= lower) & (value <= upper)
-        total += np.where(kept, weight[k] * value, 0.0)
-        weights += np.where(kept, weight[k], 0.0)
-        count += kept.astype(np.uint16)
+        total += np.where(kept[k], weight[k] * value, 0.0)
+        weights += np.where(kept[k], weight[k], 0.0)
+        count += kept[k].astype(np.uint16)
         if variance is not None:
             factor = weight[k] * scale[k]
-            square += np.where(kept, factor * factor * variance[k].astype(np.float64), 0.0)
-    there = np.isfinite(matched).sum(axis=0).astype(np.uint16)
+            square += np.where(kept[k], factor * factor * variance[k].astype(np.float64), 0.0)
     image = np.where(count > 0, total / weights, np.nan).astype(np.float32)
     spread = np.where(count > 0, square / (weights * weights), np.nan).astype(np.float32)
-    return (
-        image,
-        weights.astype(np.float32),
-        None if variance is None else spread,
-        count,
-        there - count,
-    )
+    return image, weights.astype(np.float32), None if variance is None else spread, count

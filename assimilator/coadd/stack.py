@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assimilator.coadd.clip import Matching, Stacked, stack_band
+from assimilator.coadd import clip, noise
+from assimilator.coadd.blanks import Blanked
+from assimilator.coadd.clip import Matching, Stacked
+from assimilator.coadd.cores import UNKNOWN
+from assimilator.coadd.flags import Flag, edges, flagged, spans
 from assimilator.coadd.frames import Source, Spool, in_order
 from assimilator.coadd.measure import Grid, Matched, match
+from assimilator.coadd.noise import REACH, Centre, Surroundings, centre_band, surroundings
 from assimilator.coadd.options import Options
 from assimilator.coadd.sky import centred
 
 MEMORY = 32 << 20
 """Bytes for the pixels of a band, whatever the number of frames: more makes nothing faster."""
+STEP = 256
+"""Rows of the grid that are looked at together if frames are not in tiles."""
+CHUNK = 64
+"""Rows whose surroundings are computed together: some 30 MB of them on a grid of 4096 columns."""
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -89,19 +98,121 @@ def coadd(
         See `assimilator.coadd.clip.levels`.
     """
     ordered = in_order(sources)
-    matched = match(ordered, grid, options)
+    matched = match(ordered, grid, options, scratch)
+    rows = _Rows(ordered, grid, options, matched, scratch, memory, level)
     tile_rows = max(source.tile_rows for source in ordered)
-    step = grid.ny if tile_rows == 1 else tile_rows
-    for start in range(0, grid.ny, step):
-        stop = min(start + step, grid.ny)
-        with ExitStack() as stack:
-            spool = None
+    step = STEP if tile_rows == 1 else tile_rows
+    spool: Spool | None = None
+    with ExitStack() as stack:
+        for start in range(0, grid.ny, step):
+            stop = min(start + step, grid.ny)
             if tile_rows > 1:
-                spool = stack.enter_context(closing(Spool(scratch, ordered, start, stop)))
-            for band in _bands(ordered, grid, start, stop, memory):
-                pixels = _gather(ordered, grid, band, spool, with_variance)
-                sink.write(band.start, _stack(grid, matched, options, band, pixels, level))
+                before, spool = spool, Spool(scratch, ordered, start, stop, spool, REACH)
+                stack.callback(spool.close)
+                if before is not None:
+                    before.close()
+            for first, band in rows.take(spool, start, stop, with_variance=with_variance):
+                sink.write(first, band)
     return Coadded(tuple(ordered), matched)
+
+
+@dataclass(slots=True, eq=False)
+class _Rows:
+    """Rows of the grid, stacked as soon as their surroundings are known: `REACH` rows later."""
+
+    sources: Sequence[Source]
+    grid: Grid
+    options: Options
+    matched: Matched
+    scratch: Path
+    memory: int
+    level: str | None
+    done: int = 0
+    first: int = 0
+    centre: Centre | None = None
+    covered: NDArray[np.uint16] = field(default_factory=lambda: np.empty((0, 0), np.uint16))
+
+    def take(
+        self, spool: Spool | None, start: int, stop: int, *, with_variance: bool
+    ) -> Iterator[tuple[int, Stacked]]:
+        """Yield the bands that can be stacked now that the rows from start to stop are there."""
+        centre = self._look(spool, start, stop)
+        ready = stop if stop == self.grid.ny else stop - REACH
+        while self.done < ready:
+            until = min(ready, self.done + CHUNK)
+            part = self.done - self.first, until - self.first
+            around = surroundings(centre, *part)
+            edge = edges(self.covered, *part)
+            covered = self.covered[slice(*part)]
+            for band in _bands(self.sources, self.grid, self.done, until, self.memory):
+                here = slice(band.start - self.done, band.stop - self.done)
+                values, variance = _gather(
+                    self.sources, self.grid, band, spool, with_variance=with_variance
+                )
+                blanked = self.matched.blanks.apply(values, band.places, band.start)
+                near = allowing(around.rows(here.start, here.stop), blanked)
+                made = self._stack(band, values, variance, near)
+                yield band.start, flagged(made, blanked, edge[here], covered[here])
+            self.done = until
+        keep = max(self.first, self.done - REACH)
+        self.centre = centre.rows(keep - self.first, stop - self.first)
+        self.covered = self.covered[keep - self.first :]
+        self.first = keep
+
+    def _look(self, spool: Spool | None, start: int, stop: int) -> Centre:
+        """Look at new rows; return the middles of these and of the rows that were kept."""
+        new = Centre.empty(stop - start, self.grid.nx)
+        covered = np.zeros((stop - start, self.grid.nx), np.uint16)
+        for band in _bands(self.sources, self.grid, start, stop, self.memory):
+            if not band.places:
+                continue
+            here = slice(band.start - start, band.stop - start)
+            values, _ = _gather(self.sources, self.grid, band, spool, with_variance=False)
+            covered[here] = spans(values)
+            if self.options.clip == "noise":
+                self.matched.blanks.apply(values, band.places, band.start)
+                made = centre_band(values, self._matching(band), self.level)
+                new.middle[here], new.excess[here] = made.middle, made.excess
+                new.error[here] = made.error
+        if self.centre is None:
+            self.covered = covered
+            return new
+        self.covered = np.concatenate([self.covered, covered])
+        return self.centre.followed_by(new)
+
+    def _stack(
+        self, band: _Band, values: Floats, variance: Floats | None, around: Surroundings
+    ) -> Stacked:
+        if not band.places:
+            return _nothing((band.stop - band.start, self.grid.nx), variance is not None)
+        matching, limits = self._matching(band), self.options.limits
+        if self.options.clip == "scatter":
+            return clip.stack_band(values, variance, matching, limits, self.level)
+        core = self.matched.core[list(band.places)]
+        return noise.stack_band(values, variance, matching, core, around, limits, self.level)
+
+    def _matching(self, band: _Band) -> Matching:
+        places = list(band.places)
+        return Matching(
+            x=centred(self.grid.nx),
+            surface=_rows_of_surfaces(
+                self.matched, places, centred(self.grid.ny)[band.start : band.stop]
+            ),
+            scale=self.matched.scale[places],
+            weight=self.matched.weight[places],
+        )
+
+
+def allowing(around: Surroundings, blanked: Blanked) -> Surroundings:
+    """Return surroundings with more allowed for where only some frames have a star.
+
+    What a frame may differ by was measured against all frames; of the few that are left it may be
+    any part up to `UNKNOWN`.
+    """
+    some = (blanked.flags & Flag.INEXACT_PSF.value) != 0
+    if not some.any():
+        return around
+    return replace(around, part=np.where(some, np.float32(UNKNOWN), around.part))
 
 
 def _bands(
@@ -126,7 +237,7 @@ def _present(sources: Sequence[Source], start: int, stop: int) -> tuple[int, ...
 
 
 def _gather(
-    sources: Sequence[Source], grid: Grid, band: _Band, spool: Spool | None, with_variance: bool
+    sources: Sequence[Source], grid: Grid, band: _Band, spool: Spool | None, *, with_variance: bool
 ) -> tuple[Floats, Floats | None]:
     """Return pixels and variances of a band, float32 (n_frame, n_row, nx)."""
     shape = (len(band.places), band.stop - band.start, grid.nx)
@@ -151,26 +262,6 @@ def _gather(
     return values, variance if with_variance else None
 
 
-def _stack(
-    grid: Grid,
-    matched: Matched,
-    options: Options,
-    band: _Band,
-    pixels: tuple[Floats, Floats | None],
-    level: str | None,
-) -> Stacked:
-    if not band.places:
-        return _nothing((band.stop - band.start, grid.nx), pixels[1] is not None)
-    places = list(band.places)
-    matching = Matching(
-        x=centred(grid.nx),
-        surface=_rows_of_surfaces(matched, places, centred(grid.ny)[band.start : band.stop]),
-        scale=matched.scale[places],
-        weight=matched.weight[places],
-    )
-    return stack_band(pixels[0], pixels[1], matching, options.clip, level)
-
-
 def _rows_of_surfaces(matched: Matched, places: list[int], y: Doubles) -> Doubles:
     """Polynomials in x of each frame's rows, in the frame's units: float64 (n_frame, n_row, 3)."""
     one, x, y1, xx, xy, yy = (matched.surfaces.coefficients[places] / matched.scale[places, None]).T
@@ -186,4 +277,5 @@ def _nothing(shape: tuple[int, int], with_variance: bool) -> Stacked:
     """Return a band that no frame has anything of."""
     empty = np.full(shape, np.nan, np.float32)
     zero, none = np.zeros(shape, np.float32), np.zeros(shape, np.uint16)
-    return Stacked(empty, zero, empty if with_variance else None, none, none)
+    doubtful = np.zeros(shape, np.uint8)
+    return Stacked(empty, zero, empty if with_variance else None, none, none.copy(), doubtful)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install the system packages that parts of the project use, where that is possible.
-#   system.sh client|postgres|browser|clang|aarch64 ...
+#   system.sh client|postgres|browser|clang|fitsverify|aarch64 ...
 # A part that cannot be had is named in one sentence, and the script goes on: what needs the part
 # says so itself, or does without. With --require a missing part is an error.
 set -eu
@@ -13,8 +13,10 @@ packages() {
         postgres) echo "postgresql" ;;
         browser) echo "chromium fonts-dejavu-core" ;;
         clang) echo "clang" ;;
+        fitsverify) echo "fitsverify" ;;
         aarch64) echo "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user" ;;
-        *) say "setup: unknown part $1; there are client, postgres, browser, clang and aarch64."
+        *) say "setup: unknown part $1; there are client, postgres, browser, clang, fitsverify" \
+               "and aarch64."
            exit 2 ;;
     esac
 }
@@ -28,6 +30,7 @@ present() {
         postgres) ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ;;
         browser) command -v chromium >/dev/null 2>&1 ;;
         clang) command -v clang >/dev/null 2>&1 ;;
+        fitsverify) command -v fitsverify >/dev/null 2>&1 ;;
         aarch64)
             command -v aarch64-linux-gnu-gcc >/dev/null 2>&1 &&
                 command -v qemu-aarch64 >/dev/null 2>&1

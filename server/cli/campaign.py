@@ -59,6 +59,7 @@ def plan(
         0, "--hosts", min=0, max=10_000_000, help="Assume this many average hosts."
     ),
     as_json: bool = typer.Option(False, "--json", help="Print all numbers as JSON."),
+    every: bool = typer.Option(False, "--all", help="Show all tables, however small it is."),
     again: bool = AGAIN,
 ) -> None:
     """Say what a campaign will take: units, CPU time, bytes, wall time, money, and where."""
@@ -82,7 +83,8 @@ def plan(
         return
     for line in (*_description(prepared), *planner.preparation(prepared)):
         out.print(line, markup=False)
-    out.print(plan_report(told, remark, planner.CALLS))
+    asked = every or prices is not None or hosts > 0
+    out.print(plan_report(told, remark, planner.CALLS, every=asked))
 
 
 @app.command()
@@ -301,14 +303,15 @@ def _fleet(context: typer.Context, assumed: Volunteers, hosts: int) -> Fleet:
     """Return the fleet asked for, else the project's active hosts, else the example."""
     import time
 
-    from boinc_project.settings import SETTINGS_FILE
-    from server.services.fleet import active_fleet
+    from boinc_project.settings_file import SETTINGS_FILE
     from work_generator.fleet import example_fleet
 
     if hosts:
         return example_fleet(assumed, hosts)
     if not (project_directory(context) / SETTINGS_FILE).exists():
         return example_fleet(assumed)
+    from server.services.fleet import active_fleet
+
     found = active_fleet(open_from(context).database, assumed, now=time.time())
     return found or example_fleet(assumed)
 

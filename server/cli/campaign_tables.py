@@ -11,6 +11,7 @@ from rich.text import Text
 from server.cli.product_report import product_report
 from server.services.campaign_view import CampaignSummary
 from server.services.campaigns import Status
+from server.services.image_view import ALL_FRAMES, SOME_FRAMES
 from server.services.workunit_view import WorkunitState
 
 
@@ -69,5 +70,5 @@ def _product_words(summary: CampaignSummary) -> str:
     if summary.product_version is None:
         return "none yet"
     if summary.is_image:
-        return "complete" if summary.meets_rule else "not complete"
+        return ALL_FRAMES if summary.meets_rule else SOME_FRAMES
     return "no verdict" if summary.verdict is None else summary.verdict.phrase

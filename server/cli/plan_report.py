@@ -14,9 +14,14 @@ from work_generator.estimate import duration, volume
 from work_generator.forecast import Forecast, Outlook
 from work_generator.prices import Origin
 
+BRIEF_SECONDS = 60.0
+"""Below a minute of computing here no price decides anything: three lines say all."""
 
-def plan_report(told: Forecast, remark: str, calls: str) -> RenderableType:
+
+def plan_report(told: Forecast, remark: str, calls: str, *, every: bool = False) -> RenderableType:
     """Return what a campaign takes, what it costs, and the advice.
+
+    A campaign that this machine computes in less than `BRIEF_SECONDS` gets no tables.
 
     Parameters
     ----------
@@ -26,7 +31,11 @@ def plan_report(told: Forecast, remark: str, calls: str) -> RenderableType:
         About the length of a unit; may be empty.
     calls : str
         What the app counts.
+    every : bool
+        Whether to show all tables, however little there is to compute.
     """
+    if not every and told.outlooks[-1].local_seconds < BRIEF_SECONDS:
+        return _brief(told, remark, calls)
     parts: list[RenderableType] = [_work_table(told, calls), Text(told.expectation.text)]
     if remark:
         parts.append(Text(remark))
@@ -42,6 +51,25 @@ def plan_report(told: Forecast, remark: str, calls: str) -> RenderableType:
     if told.expectation.likely is None and first.advice.venue is not deciding.advice.venue:
         parts.append(Text(f"If the first generation is enough: {first.advice.text}"))
     return Group(*parts)
+
+
+def _brief(told: Forecast, remark: str, calls: str) -> RenderableType:
+    cost, most = told.told.cost, told.outlooks[-1]
+    unit = f"{cost.n_call:,} {calls[:1].lower()}{calls[1:]}"
+    lines = [
+        f"One unit: {unit}, {duration(told.told.unit_seconds)} of CPU here; memory at most "
+        f"{volume(cost.memory)}, disk at most {volume(cost.disk)}.",
+        told.expectation.text,
+        remark,
+        f"Advice: Compute it here: `openastro campaign run-local` takes about "
+        f"{duration(most.local_seconds)} for {_counted(most.work.n_unit)}. Bytes, wall times and "
+        "bills: add --all.",
+    ]
+    return Group(*(Text(line) for line in lines if line))
+
+
+def _counted(n_unit: int) -> str:
+    return "the unit" if n_unit == 1 else f"{n_unit} units"
 
 
 def _work_table(told: Forecast, calls: str) -> Table:

@@ -60,12 +60,24 @@ def image_report(view: ImageView, title: str, *, complete: bool, every: bool) ->
     return Group(
         Text(title, "bold"),
         Text(f"{size}; {', '.join(numbers)}."),
+        *([Text(_sources(view))] if view.n_source else []),
         *([Text(reference)] if view.reference else []),
         *([_frame_table(frames[: len(frames) - left_out])] if frames else []),
         *more,
         *(Text(line) for line in view.remarks),
         *_verdict(view, complete=complete),
     )
+
+
+def _sources(view: ImageView) -> str:
+    words = f"{view.n_source} sources in the catalogue"
+    if view.seeing is not None:
+        words += f", {view.seeing:.3g} arcseconds FWHM"
+    if view.zero_point is not None:
+        error = "" if view.zero_point_error is None else f" +- {view.zero_point_error:.4f}"
+        band = f" in {view.band}" if view.band else ""
+        words += f"; zero point {view.zero_point:.4f}{error} mag{band}"
+    return f"{words}."
 
 
 def _frame_table(frames: list[FrameView]) -> Table:
@@ -79,7 +91,7 @@ def _frame_table(frames: list[FrameView]) -> Table:
             Text(one.name),
             _number(one.exposure),
             _scale(one),
-            str(one.n_star),
+            str(one.n_star or "-"),
             _percent(one.weight_share),
             Text(one.remark),
         )

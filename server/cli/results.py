@@ -82,9 +82,62 @@ def get(
     )
 
 
+@app.command("cutout")
+def cutout(
+    context: typer.Context,
+    source: Annotated[
+        str, typer.Argument(help="Directory of a product, or the name of a campaign of a project.")
+    ],
+    ra: Annotated[float, typer.Option("--ra", help="Right ascension, ICRS, degrees.")],
+    dec: Annotated[float, typer.Option("--dec", help="Declination, ICRS, degrees.")],
+    size: Annotated[float, typer.Option("--size", help="Side of the square, arcseconds.")] = 60.0,
+    plane: Annotated[
+        str, typer.Option("--plane", help="image, weight, variance, count or rejected.")
+    ] = "image",
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The FITS file to write.")
+    ] = Path("cutout.fits"),
+    url: UrlOption = None,
+) -> None:
+    """Cut a square of the sky out of an image, here or on a project's server."""
+    from assimilator.cutout import cut_out
+    from boinc_project.errors import InputError
+    from server.product_client import ProductClient
+    from server.services.files import write_durably
+
+    data: bytes | None
+    if url is None and Path(source).is_dir():
+        data = cut_out(Path(source), ra, dec, size, plane)
+    else:
+        client = ProductClient(_master_url(context, url))
+        data = client.cutout(source, ra, dec, size, plane)
+    if data is None:
+        raise InputError(f"The image in {source} does not reach the place {ra:g}, {dec:g}.")
+    write_durably(out, data)
+    console().print(f"{out}: {len(data)} bytes.", markup=False)
+
+
+@app.command("hips")
+def hips(
+    product: Annotated[Path, typer.Argument(help="Directory of a product.")],
+    out: Annotated[Path, typer.Argument(help="Directory to make; it must not be there yet.")],
+    level: Annotated[
+        int | None,
+        typer.Option("--level", min=0, max=15, help="Finest order; by default the image's own."),
+    ] = None,
+) -> None:
+    """Make a hierarchical survey (HiPS) of an image, for Aladin and other sky browsers."""
+    from assimilator.hips import write_hips
+
+    order = write_hips(product, out, level=level)
+    console().print(f"{out}: a HiPS of order {order}.", markup=False)
+
+
 def _verdict(remote: RemoteCampaign | RemoteProduct) -> str:
+    from server.services.image_view import ALL_FRAMES, SOME_FRAMES
+
     if remote.is_complete_image is not None:
-        return "complete" if remote.is_complete_image else "not complete yet"
+        return ALL_FRAMES if remote.is_complete_image else SOME_FRAMES
     return "no verdict" if remote.verdict is None else remote.verdict.phrase
 
 

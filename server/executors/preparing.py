@@ -10,7 +10,6 @@ from typing import Protocol
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
-from boinc_project.population_output import read_population_output
 from boinc_project.unit import Unit
 from server.executors.kept import Kept
 from server.executors.local import ComputationFailed, LocalPool, Task
@@ -86,7 +85,7 @@ class Preparing:
         unit, *others = units
         began = self.clock()
         path, is_new = self._output(campaign, unit, lambda: beside(others))
-        prepared = planner.prepared_from(campaign, read_population_output(path))
+        prepared = _prepared_from(campaign, path)
         self.listener.prepared(prepared, self.clock() - began if is_new else None)
         return prepared
 
@@ -102,7 +101,7 @@ class Preparing:
         path = kept.output(units[0])
         if path is None:
             return campaign
-        prepared = planners.get(campaign.app).prepared_from(campaign, read_population_output(path))
+        prepared = _prepared_from(campaign, path)
         self.listener.prepared(prepared, None)
         return prepared
 
@@ -136,3 +135,10 @@ class Preparing:
         if path is None:
             raise InputError(f"The preparation of {unit.campaign} does not pass its own check.")
         return path
+
+
+def _prepared_from(campaign: Campaign, path: Path) -> Campaign:
+    """Return the campaign with what the output of its preparation has found."""
+    from boinc_project.population_output import read_population_output  # images have none
+
+    return planners.get(campaign.app).prepared_from(campaign, read_population_output(path))

@@ -14,6 +14,9 @@ from server.services.summary_fields import entries, mapping, optional, sentences
 
 KIND = "image"
 """What ``kind`` of the summary of an image says."""
+ALL_FRAMES = "all frames are in"
+SOME_FRAMES = "frames are missing"
+"""Whether an image is of all frames, in words that are not those of a campaign's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,14 @@ class ImageView:
         Frames there.
     covered, rejected : float or None
         Parts, 0 to 1: of the grid's pixels that hold something, of values that were clipped away.
+    n_source : int
+        Sources in its catalogue; 0 if there is none.
+    seeing : float or None
+        Median FWHM of bright sources, arcseconds.
+    zero_point, zero_point_error : float or None
+        Magnitudes; None if it was not measured.
+    band : str
+        Of the zero point.
     reference : str
         The frame that the others are matched to.
     missing, remarks : tuple[str, ...]
@@ -81,6 +92,11 @@ class ImageView:
     frames_deepest: int
     covered: float | None
     rejected: float | None
+    n_source: int
+    seeing: float | None
+    zero_point: float | None
+    zero_point_error: float | None
+    band: str
     reference: str
     missing: tuple[str, ...]
     remarks: tuple[str, ...]
@@ -96,7 +112,7 @@ def read_image(summary: Mapping[str, Any]) -> ImageView | None:
     """Read a product's summary; None if it is not that of an image."""
     if not is_image(summary):
         return None
-    grid = mapping(summary, "grid")
+    grid, point = mapping(summary, "grid"), mapping(summary, "zero_point")
     return ImageView(
         nx=whole(grid.get("nx")),
         ny=whole(grid.get("ny")),
@@ -108,6 +124,11 @@ def read_image(summary: Mapping[str, Any]) -> ImageView | None:
         frames_deepest=whole(summary.get("frames_deepest")),
         covered=optional(summary.get("covered_fraction")),
         rejected=optional(summary.get("rejected_fraction")),
+        n_source=whole(summary.get("n_source")),
+        seeing=optional(summary.get("seeing")),
+        zero_point=optional(point.get("value")),
+        zero_point_error=optional(point.get("error")),
+        band=str(point.get("band") or ""),
         reference=str(summary.get("reference") or ""),
         missing=sentences(summary.get("missing")),
         remarks=sentences(summary.get("remarks")),

@@ -26,6 +26,7 @@ MEDIA_TYPES = {
     ".json": "application/json",
     ".png": "image/png",
     ".fits": "application/fits",
+    ".ecsv": "text/plain; charset=utf-8",
 }
 
 _Key = tuple[int, int, int, int]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from boinc_project.errors import InputError, NoImageError
 from boinc_project.reprojection_limits import MAX_PIXELS, MAX_SIDE
+from work_generator.sky.failure import reason_of
 from work_generator.sky.header import mend_header, number_of
 from work_generator.sky.rows import BAND, Rows
 
@@ -136,9 +137,8 @@ def opened(path: Path) -> Iterator[fits.HDUList]:
     except EOFError as error:
         raise InputError(_truncated(path), path=path) from error
     except Exception as error:  # each decoder that astropy calls has errors of its own
-        reason = (getattr(error, "strerror", None) or str(error)).strip().split("\n")[0]
         raise InputError(
-            f"{path} cannot be read as a FITS file: {reason.rstrip('.')}.", path=path
+            f"{path} cannot be read as a FITS file: {reason_of(error)}.", path=path
         ) from error
 
 

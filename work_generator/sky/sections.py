@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from work_generator.sky.frame import Image
 from work_generator.sky.rows import Rows
@@ -141,7 +140,7 @@ def border_rows(values: Rows, most: int) -> tuple[float, Rows] | None:
     if border is None:
         return None
     level = thin[border][0]
-    near = border if step == 1 else ndimage.binary_dilation(border, np.ones((3, 3), dtype=bool))
+    near = border if step == 1 else _widened(border)
 
     def read(start: int, stop: int) -> Mask:
         rows, columns = np.arange(start, stop) // step, np.arange(values.shape[1]) // step
@@ -150,8 +149,18 @@ def border_rows(values: Rows, most: int) -> tuple[float, Rows] | None:
     return float(level), Rows(values.shape, bool, read)
 
 
+def _widened(mask: Mask) -> Mask:
+    """Return a mask and the pixels next to it."""
+    padded = np.pad(mask, 1)
+    ny, nx = mask.shape
+    shifts = [(y, x) for y in range(3) for x in range(3)]
+    return np.any([padded[y : y + ny, x : x + nx] for y, x in shifts], axis=0)
+
+
 def _at_the_edge(same: Mask) -> Mask:
     """Return the parts of a mask at the edge that are `_OPENING` pixels thick, or whole rows."""
+    from scipy import ndimage  # hardly any frame has a border, and it takes long to import
+
     square = np.ones((_OPENING, _OPENING), dtype=bool)
     thick = ndimage.binary_opening(np.pad(same, _OPENING, mode="edge"), square)
     thick = thick[_OPENING:-_OPENING, _OPENING:-_OPENING] & same

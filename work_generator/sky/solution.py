@@ -21,6 +21,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
+from work_generator.sky.failure import reason_of
 from work_generator.sky.frame import Image, opened
 
 Floats = NDArray[np.float64]
@@ -180,7 +181,7 @@ def make_solution(header: Any, nx: int, ny: int, label: str, hdus: Any = None) -
     except (ValueError, KeyError, TypeError, OSError, AttributeError, VerifyError) as error:
         # wcslib's own errors are ValueErrors; tables that are missing give the others, and cards
         # that are no FITS the last.
-        reason = str(error).strip().split("\n")[-1].rstrip(".")
+        reason = reason_of(error, -1)
         if reason.startswith("Internal error in wcslib header parser"):
             reason = "wcslib cannot parse it (its WAT cards, if it has some)"
         raise InputError(f"The WCS of {label} cannot be used: {reason}.") from error

@@ -74,16 +74,6 @@ def coverage(grid: Solution, frame: Solution) -> float:
     return float(_within(*grid.pixel(*frame.sky(x, y)), grid.nx, grid.ny).mean())
 
 
-def mean_area(
-    exact: Transform, window: tuple[int, int], frame: tuple[int, int], *, places: int = 33
-) -> float:
-    """Return how many pixels of the frame a pixel of the grid covers, on average where both are.
-
-    See `mean_scale`.
-    """
-    return mean_scale(exact, window, frame, places=places)[0]
-
-
 def mean_scale(
     exact: Transform, window: tuple[int, int], frame: tuple[int, int], *, places: int = 33
 ) -> tuple[float, float]:

@@ -4,7 +4,7 @@
  * done to one pixel never depends on its neighbours, and no sum is regrouped: all levels give the
  * same bits. The clipping is that of astropy.stats.sigma_clip with cenfunc = "median" and
  * stdfunc = "std": centre and scatter of what is left, bounds, what is outside goes, and the last
- * bounds judge all values. */
+ * bounds judge all values; or that by known noise, of noise.h. */
 #include <math.h>
 #include <string.h>
 
@@ -145,6 +145,8 @@ static void clip(const struct stack *s, const floats *sorted, struct window *w, 
     }
 }
 
+#include "noise.h"
+
 /* Weighted mean of what is within the bounds; frames in their given order. */
 static void average(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_lane,
                     const floats *column, const int32_t *n_there, const double *lower,
@@ -182,10 +184,26 @@ static void average(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_la
     }
 }
 
-void JOIN(stack_, LEVEL)(const struct stack *s, void *scratch)
+void JOIN(centre_, LEVEL)(const struct stack *s, void *scratch)
 {
     floats *column = scratch;
     floats *sorted = column + s->n_frame;
+    for (ptrdiff_t row = 0; row < s->n_row; row++)
+        for (ptrdiff_t at = 0; at < s->n_x; at += N_LANE) {
+            const int n_lane = s->n_x - at < N_LANE ? (int)(s->n_x - at) : N_LANE;
+            struct window window;
+            load(s, row, at, n_lane, column, &window);
+            sort(s, column, (keys *)sorted);
+            find_centre(s, row * s->n_x + at, n_lane, (const floats *)column,
+                        (const floats *)sorted, window.end);
+        }
+}
+
+void JOIN(stack_, LEVEL)(const struct stack *s, void *scratch)
+{
+    floats *column = scratch;
+    floats *sorted = column + s->n_frame; /* of clipping by scatter */
+    doubles *spread = (doubles *)sorted;  /* of clipping by noise */
     for (ptrdiff_t row = 0; row < s->n_row; row++)
         for (ptrdiff_t at = 0; at < s->n_x; at += N_LANE) {
             const int n_lane = s->n_x - at < N_LANE ? (int)(s->n_x - at) : N_LANE;
@@ -198,7 +216,9 @@ void JOIN(stack_, LEVEL)(const struct stack *s, void *scratch)
                 lower[lane] = -INFINITY;
                 upper[lane] = INFINITY;
             }
-            if (s->iterations) {
+            if (s->core)
+                reject(s, row, at, n_lane, column, n_there, spread);
+            else if (s->iterations) {
                 sort(s, column, (keys *)sorted);
                 clip(s, (const floats *)sorted, &window, lower, upper);
             }

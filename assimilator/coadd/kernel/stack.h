@@ -14,19 +14,25 @@ struct stack {
     const double *surface;  /* (n_frame, n_row, 3): background = s0 + x (s1 + x s2) */
     const double *scale;    /* (n_frame): flux of the reference over flux of the frame */
     const double *weight;   /* (n_frame) */
+    const double *core;     /* (n_frame): clip by noise with this part of `span` allowed; or NULL */
+    const float *middle, *span, *part, *inflation; /* (n_row, n_x), for clipping by noise */
     double sigma_lower, sigma_upper;
     int iterations;
     const int32_t *network; /* (n_pair, 2): comparators that sort n_frame values */
     ptrdiff_t n_pair;
     float *image, *weight_out, *variance_out; /* (n_row, n_x) */
     uint16_t *count, *rejected;               /* (n_row, n_x) */
+    uint8_t *doubtful;                        /* (n_row, n_x), of clipping by noise */
+    const double *factor;                     /* (n_frame + 1), of `centre` */
+    float *middle_out, *excess_out, *error_out; /* (n_row, n_x), of `centre` */
 };
 
 /* Pixels that are worked on at once; 100 frames then take 26 kB with their copy, and stay in the first
  * cache. Not 16: gcc 12 unrolls loops of up to 16 turns before it would make vectors of them. */
 #define N_LANE 32
 
-/* Bytes of scratch that `stack_LEVEL` wants for n frames: values and their sorted copy. */
-#define SCRATCH(n) ((size_t)(n) * N_LANE * 2 * sizeof(float))
+/* Bytes of scratch that `stack_LEVEL` wants for n frames: values, and their sorted copy or, behind
+ * them, their variances, the inverses of these, and two keys for each. */
+#define SCRATCH(n) ((size_t)(n) * N_LANE * (3 * sizeof(float) + 2 * sizeof(double)))
 
 #endif

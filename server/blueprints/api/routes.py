@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 
-from flask import Blueprint, abort, jsonify, request, url_for
+from flask import Blueprint, abort, jsonify, make_response, request, url_for
 from flask.typing import ResponseReturnValue
 
+from boinc_project.errors import InputError
 from server.blueprints.api import shapes
-from server.blueprints.api.product_answer import answer_with_file
+from server.blueprints.api.product_answer import REVALIDATE, answer_with_file
 from server.blueprints.web.blueprint import digest_memory
 from server.project import current_project
 from server.services import campaign_view, products_view, workunit_view
@@ -21,6 +22,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 NO_CAMPAIGN = "There is no campaign of this name; /api/v1/campaigns lists them all."
 _PLACE = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{0,18})?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -89,6 +91,31 @@ def product_file(name: str, file: str) -> ResponseReturnValue:
     return answer_with_file(*opened, wanted=request.args.get("sha256"))
 
 
+@blueprint.get("/campaigns/<name>/cutout")
+def cutout(name: str) -> ResponseReturnValue:
+    """Send a square of a campaign's image around a place, as a FITS file."""
+    from assimilator.cutout import DEFAULT_SIZE, cut_out  # most servers are never asked for one
+
+    project = current_project()
+    if not campaign_view.campaign_exists(project.database, name):
+        abort(404, NO_CAMPAIGN)
+    ra, dec, size = _angle("ra"), _angle("dec"), _angle("size", DEFAULT_SIZE)
+    plane = request.args.get("plane", "image")
+    try:
+        data = cut_out(project.settings.path("products") / name, ra, dec, size, plane)
+    except InputError as error:
+        abort(400, error.message)
+    if data is None:
+        abort(404, f"The image of {name} does not reach the place {ra:g}, {dec:g}.")
+    response = make_response(data)
+    response.headers["Content-Type"] = "application/fits"
+    file = f"{name}-{plane}-{ra:.5f}{dec:+.5f}.fits"
+    response.headers["Content-Disposition"] = f'attachment; filename="{file}"'
+    response.headers["Cache-Control"] = REVALIDATE
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
 @blueprint.get("/campaigns/<name>/workunits")
 def workunits(name: str) -> ResponseReturnValue:
     """List a campaign's workunits with their tasks and verdicts, a page at a time."""
@@ -112,6 +139,20 @@ def _number(name: str) -> int | None:
     if not _NUMBER.fullmatch(word) or int(word) == 0:
         abort(400, f"{name} must be a whole number of at least 1 and at most 9 digits.")
     return int(word)
+
+
+def _angle(name: str, default: float | None = None) -> float:
+    """Return a number of degrees or arcseconds."""
+    word = request.args.get(name, "")
+    if not word and default is not None:
+        return default
+    if not _DECIMAL.fullmatch(word):
+        abort(
+            400,
+            "Write ra and dec in degrees and size in arcseconds, such as "
+            "?ra=150.1&dec=2.2&size=60.",
+        )
+    return float(word)
 
 
 def _place(name: str) -> tuple[int, int] | None:

@@ -306,7 +306,7 @@ def test_an_image_has_its_own_words(tmp_path: Path, capsys: pytest.CaptureFixtur
     with served(hostile([GOOD_FILE], b"good", kind="image", verdict=None)) as url:
         assert get(url, tmp_path / "out") == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "product version 1 (complete)" in told
+    assert "product version 1 (all frames are in)" in told
     assert "verdict" not in told
 
 

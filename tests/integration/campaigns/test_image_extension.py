@@ -53,7 +53,7 @@ reference = "frame1.fits"
 min_quorum = 1
 """
 DAY = 86400.0
-PLANES = ("image", "weight", "variance", "count", "rejected")
+PLANES = ("image", "weight", "variance", "count", "rejected", "flags")
 
 
 class Field:

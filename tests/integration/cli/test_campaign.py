@@ -222,7 +222,7 @@ def test_validate_says_what_is_not_used_as_it_is_stated(run, campaign) -> None:
 
 
 def test_plan_counts_calls_time_and_bytes(run, campaign) -> None:
-    done = run("campaign", "plan", campaign())
+    done = run("campaign", "plan", campaign(), "--all")
     assert done.returncode == 0, done.stderr
     assert "Mode of 100 % of the posterior" in done.stdout
     # Each correction of the ephemerides: a call for every step, and one for every kept draw.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from lxml import html
 from sqlalchemy import select
 
 from boinc_project.states import AssimilateState, CampaignState, ValidateState
@@ -108,7 +109,7 @@ def test_the_product_is_kept_and_shown_and_ends_the_campaign(work: ImageShop) ->
     work.merge()
     client = create_app(project.settings, database=project.database).test_client()
     page = client.get("/campaigns/field").text
-    assert "not complete yet" in page
+    assert "frames are missing" in page
     assert "4 of 5 units are not in the image." in page
     for index in range(1, N_UNIT):
         work.finish(index)
@@ -142,11 +143,19 @@ def _shown(client: FlaskClient) -> None:
     found = client.get("/api/v1/campaigns/field").get_json()
     image = found["product"]["image"]
     assert (image["n_frame"], image["nx"], image["exposure"]) == (5, 160, 300.0)
+    assert image["n_source"] == 9
+    assert image["zero_point"] is None
+    assert "<dt>Sources</dt><dd>9</dd>" in page
+    assert "all frames are in" in client.get("/campaigns").text
+    (form,) = html.fromstring(page).xpath("//form[@class='cutout']")
+    cut = client.get(form.get("action"), query_string={"ra": "150", "dec": "2", "size": "20"})
+    assert cut.mimetype == "application/fits"
     assert (found["product_kind"], found["product"]["verdict"]) == ("image", None)
     assert found["stop_rule"] == {"max_units": 5}
     listed = client.get("/api/v1/campaigns/field/product").get_json()
     kinds = {one["name"]: one["media_type"] for one in listed["files"]}
     assert kinds["image.fits"] == "application/fits"
     assert kinds["preview.png"] == "image/png"
+    assert kinds["catalogue.ecsv"].startswith("text/plain")
     picture = client.get("/api/v1/campaigns/field/product/preview.png", buffered=True)
     assert picture.data.startswith(b"\x89PNG")

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assimilator.coadd import plain
+from assimilator.coadd import plain, plain_noise
 from assimilator.coadd.clip import levels, sorting_network
+from assimilator.coadd.noise import factors
 from tests.integration.kernel.compilers import EXACT, WIDTHS, need
 
 KERNEL = Path(__file__).resolve().parents[3] / "assimilator" / "coadd" / "kernel"
@@ -29,14 +30,16 @@ class Stack(ctypes.Structure):
         ("n_row", ctypes.c_ssize_t),
         ("n_x", ctypes.c_ssize_t),
         *((name, ctypes.c_void_p) for name in ("values", "variance", "x", "surface")),
-        *((name, ctypes.c_void_p) for name in ("scale", "weight")),
+        *((name, ctypes.c_void_p) for name in ("scale", "weight", "core")),
+        *((name, ctypes.c_void_p) for name in ("middle", "span", "part", "inflation")),
         ("sigma_lower", ctypes.c_double),
         ("sigma_upper", ctypes.c_double),
         ("iterations", ctypes.c_int),
         ("network", ctypes.c_void_p),
         ("n_pair", ctypes.c_ssize_t),
         *((name, ctypes.c_void_p) for name in ("image", "weight_out", "variance_out")),
-        *((name, ctypes.c_void_p) for name in ("count", "rejected")),
+        *((name, ctypes.c_void_p) for name in ("count", "rejected", "doubtful", "factor")),
+        *((name, ctypes.c_void_p) for name in ("middle_out", "excess_out", "error_out")),
     )
 
 
@@ -59,22 +62,57 @@ def frames() -> dict[str, np.ndarray]:
     }
 
 
-def run(library: Path, iterations: int) -> list[bytes]:
-    given = frames()
+def around() -> dict[str, np.ndarray]:
+    """Return what clipping by noise knows of the pixels."""
+    rng = np.random.default_rng(7)
+    shape = (N_ROW, N_X)
+    return {
+        "core": rng.uniform(0.05, 0.5, N_FRAME),
+        "middle": rng.normal(100, 20, shape).astype(np.float32),
+        "span": rng.uniform(0, 30, shape).astype(np.float32),
+        "part": rng.choice([0, 0.5], shape).astype(np.float32),
+        "inflation": rng.uniform(0, 3, shape).astype(np.float32),
+    }
+
+
+def aligned() -> tuple[np.ndarray, ctypes.c_void_p]:
+    """Return scratch, and its first address that vectors of 64 bytes can be read from."""
+    scratch = np.zeros(7 * N_FRAME * N_LANE + 16, np.float32)
+    return scratch, ctypes.c_void_p(scratch.ctypes.data + -scratch.ctypes.data % 64)
+
+
+def run(library: Path, iterations: int, *, by_noise: bool) -> list[bytes]:
+    given = {**frames(), **(around() if by_noise else {})}
     network = sorting_network(N_FRAME)
-    planes = [np.zeros((N_ROW, N_X), kind) for kind in ("f4", "f4", "f4", "u2", "u2")]
-    names = ("image", "weight_out", "variance_out", "count", "rejected")
+    kinds = ("f4", "f4", "f4", "u2", "u2", "u1")
+    planes = [np.zeros((N_ROW, N_X), kind) for kind in kinds]
+    names = ("image", "weight_out", "variance_out", "count", "rejected", "doubtful")
     stack = Stack(
         n_frame=N_FRAME, n_row=N_ROW, n_x=N_X, sigma_lower=2.5, sigma_upper=2.5,
         iterations=iterations, network=network.ctypes.data, n_pair=len(network),
         **{name: array.ctypes.data for name, array in given.items()},
         **{name: plane.ctypes.data for name, plane in zip(names, planes, strict=True)},
     )  # fmt: skip
-    # Vectors of 64 bytes want scratch that is aligned to them.
-    scratch = np.zeros(2 * N_FRAME * N_LANE + 16, np.float32)
-    start = -scratch.ctypes.data % 64
-    function = ctypes.CDLL(str(library)).stack_driver
-    function(ctypes.byref(stack), ctypes.c_void_p(scratch.ctypes.data + start))
+    scratch, start = aligned()
+    ctypes.CDLL(str(library)).stack_driver(ctypes.byref(stack), start)
+    assert len(scratch)  # it must live until here
+    return [plane.tobytes() for plane in planes[: 6 if by_noise else 5]]
+
+
+def centre(library: Path) -> list[bytes]:
+    given = {name: array for name, array in frames().items() if name != "variance"}
+    network, factor = sorting_network(N_FRAME), factors(N_FRAME)
+    planes = [np.zeros((N_ROW, N_X), np.float32) for _ in range(3)]
+    names = ("middle_out", "excess_out", "error_out")
+    stack = Stack(
+        n_frame=N_FRAME, n_row=N_ROW, n_x=N_X, network=network.ctypes.data, n_pair=len(network),
+        factor=factor.ctypes.data,
+        **{name: array.ctypes.data for name, array in given.items()},
+        **{name: plane.ctypes.data for name, plane in zip(names, planes, strict=True)},
+    )  # fmt: skip
+    scratch, start = aligned()
+    ctypes.CDLL(str(library)).centre_driver(ctypes.byref(stack), start)
+    assert len(scratch)  # it must live until here
     return [plane.tobytes() for plane in planes]
 
 
@@ -97,4 +135,9 @@ def test_compilers_give_the_same_bytes(
     )
     for iterations in (0, 1, 3, 20):
         expected = plain.stack(*frames().values(), 2.5, iterations)
-        assert run(library, iterations) == [plane.tobytes() for plane in expected]
+        assert run(library, iterations, by_noise=False) == [one.tobytes() for one in expected]
+        expected = plain_noise.stack(*frames().values(), *around().values(), 2.5, iterations)
+        assert run(library, iterations, by_noise=True) == [one.tobytes() for one in expected]
+    matched = [array for name, array in frames().items() if name != "variance"]
+    middles = plain_noise.centre(*matched, factors(N_FRAME))
+    assert centre(library) == [one.tobytes() for one in middles]

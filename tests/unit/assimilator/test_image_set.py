@@ -24,7 +24,7 @@ FIELD = Field(size=200, n_star=16, seed=2)
 HOWS = [Exposure(), Exposure(scale=0.05), Exposure(scale=0.9), Exposure(scale=0.06)]
 FILTERS = ["r", "H-alpha 6563/40", "r", "H-alpha 6563/40"]
 REMARK = "There are 2 filters."
-PLANES = ("image", "weight", "variance", "count", "rejected")
+PLANES = ("image", "weight", "variance", "count", "rejected", "flags")
 
 
 def the_campaign(**coadd: str):
@@ -58,6 +58,13 @@ def test_each_filter_has_files_of_its_own(directory: Path) -> None:
     names = {"H_alpha_6563_40", "r"}
     expected = {f"{plane}-{name}.fits" for plane in PLANES for name in names}
     expected |= {f"{picture}-{name}.png" for picture in ("preview", "coverage") for name in names}
+    expected |= {
+        f"{stem}-{name}.{suffix}"
+        for stem, suffix in (
+            ("catalogue", "ecsv"), ("catalogue", "fits"), ("coverage.moc", "fits"),
+        )
+        for name in names
+    }  # fmt: skip
     expected |= {"preview.png", "coverage.png", "summary.json", "provenance.json"}
     assert {path.name for path in directory.iterdir()} == expected
 

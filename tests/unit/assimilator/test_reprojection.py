@@ -33,8 +33,9 @@ HOWS = [
     Exposure(scale=1.3, window=(30, 20, 170, 150)),
 ]
 FILES = {
-    "image.fits", "weight.fits", "variance.fits", "count.fits", "rejected.fits", "preview.png",
-    "coverage.png", "summary.json", "provenance.json",
+    "image.fits", "weight.fits", "variance.fits", "count.fits", "rejected.fits", "flags.fits",
+    "preview.png", "coverage.png", "coverage.moc.fits", "catalogue.ecsv", "catalogue.fits",
+    "summary.json", "provenance.json",
 }  # fmt: skip
 LOST = Rejected("field_g0_u001", "field_g0_u001_1", "invalid", "Tile 3 is not what was computed.")
 
@@ -79,7 +80,7 @@ def test_the_files_hold_the_stack_of_the_frames(
     coadd(sources, FIELD.grid, Options(), kept, scratch=tmp_path)
     for name, expected in (
         ("image", kept.image), ("weight", kept.weight), ("variance", kept.variance),
-        ("count", kept.count), ("rejected", kept.rejected),
+        ("count", kept.count), ("rejected", kept.rejected), ("flags", kept.flags),
     ):  # fmt: skip
         found = plane(directory, name, "SCI" if name == "image" else name.upper())
         assert np.array_equal(found, expected, equal_nan=name in ("image", "variance"))
@@ -89,7 +90,9 @@ def test_the_image_has_the_coordinates_of_the_grid(directory: Path) -> None:
     with open_fits(directory / "image.fits") as file:
         header = file["SCI"].header
         assert (header.text("CTYPE1"), header.number("CRVAL1")) == ("RA---TAN", 150.0)
-        assert file.hdus[0].header.number("EXPTIME") == 180.0
+        # Fluxes are those of the reference, which came in its own time.
+        assert file.hdus[0].header.number("EXPTIME") == 60.0
+        assert file.hdus[0].header.number("TEXPTIME") == 180.0
 
 
 def test_the_summary_says_what_it_is_made_of(directory: Path, product: ImageProduct) -> None:
@@ -109,7 +112,7 @@ def test_the_summary_says_what_it_is_made_of(directory: Path, product: ImageProd
     scales = [own / how.scale for how in HOWS]
     depth = sum(1 / (scale * 5.0) ** 2 for scale in scales) ** -0.5
     assert summary["depth"] == pytest.approx(depth, rel=0.02)
-    assert "cosmic rays are still in" in " ".join(summary["remarks"])
+    assert "two frames overlap" in " ".join(summary["remarks"])
 
 
 def test_provenance_names_units_and_rejected_results(directory: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 from scipy import stats
 
 from apps.ttv.likelihood import Posterior
+from bench.zoo.kinds import KINDS
+from bench.zoo.simulate import simulate
 from boinc_project.campaign import Campaign
 from tests.unit.work_generator.ttv_cases import (
     DATA,
@@ -497,6 +499,17 @@ def test_published_tables_contradict_nothing() -> None:
     examples = Path(__file__).parents[3] / "examples"
     for path in sorted(examples.glob("kepler-*.toml")):
         assert load_campaign(path).settings["remarks"] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed"), [("ridge", 117), ("ridge", 119), ("five-nested", 137), ("star", 5)]
+)
+def test_a_system_that_was_drawn_from_its_priors_is_accepted(
+    tmp_path: Path, kind: str, seed: int
+) -> None:
+    """Those whose osculating periods differ most from the mean ones, of 880 systems."""
+    system = simulate(KINDS[kind], seed, tmp_path)
+    assert load_campaign(system.path).settings["t0_moved"] == {}
 
 
 def test_one_transit_of_each_planet_is_enough(tmp_path: Path) -> None:

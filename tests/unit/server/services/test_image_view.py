@@ -95,3 +95,13 @@ def test_of_many_frames_those_of_most_weight_are_shown() -> None:
     row = re.compile(r"^\s*000\.fits\s+60", re.MULTILINE)
     assert not row.search(text)
     assert row.search(shown(many, every=True))
+
+
+def test_the_terminal_shows_sources_and_the_zero_point() -> None:
+    point = {"value": 29.44439, "error": 0.00061, "band": "r"}
+    text = shown(summary(n_source=460, seeing=3.138, zero_point=point))
+    assert "460 sources in the catalogue, 3.14 arcseconds FWHM" in text
+    assert "zero point 29.4444 +- 0.0006 mag in r." in text
+    assert "sources" not in shown(summary())
+    odd = shown(summary(n_source=2, zero_point={"value": 25.0, "error": None}))
+    assert "zero point 25.0000 mag." in odd

@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from apps.ttv.search.table_checks import allowed, misnumbered, why_unmatched, wrong_period, wrong_t0
+from apps.ttv.search.table_checks import (
+    allowed,
+    misnumbered,
+    osculating,
+    why_unmatched,
+    wrong_period,
+    wrong_t0,
+)
 from apps.ttv.table import PlanetTransits
 from tests.unit.work_generator.timing_case import pair, uniform
 
@@ -91,6 +98,15 @@ def test_limits_are_a_prior_s_or_a_fixed_value() -> None:
     assert allowed(problem, "c.period") == pytest.approx((20.3 - 0.475, 20.3 + 0.475), abs=0.01)
     assert allowed(problem, "b.inclination") == (90.0, 90.0)
     assert allowed(problem, "b.ecosw") == (-math.inf, math.inf)
+
+
+def test_heavy_neighbours_make_a_period_swing_more() -> None:
+    """60 Earth masses at e = 0.2: one and a half of sqrt(16/3 1.8e-4 0.2) = 1.4 %."""
+    light = osculating(pair("pair.csv", mass=uniform(0.0, 60.0)).problem, "b")
+    assert light == pytest.approx(0.0208, abs=0.0002)
+    heavy = osculating(pair("pair.csv", mass=uniform(0.0, 240.0)).problem, "b")
+    assert heavy == pytest.approx(2.0 * light)
+    assert osculating(pair("pair.csv", mass=uniform(0.0, 1e5)).problem, "b") == 0.1
 
 
 def test_every_planet_gets_one_sentence_at_most() -> None:
