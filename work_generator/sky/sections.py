@@ -154,7 +154,7 @@ def _widened(mask: Mask) -> Mask:
     padded = np.pad(mask, 1)
     ny, nx = mask.shape
     shifts = [(y, x) for y in range(3) for x in range(3)]
-    return np.any([padded[y : y + ny, x : x + nx] for y, x in shifts], axis=0)
+    return np.asarray(np.any([padded[y : y + ny, x : x + nx] for y, x in shifts], axis=0))
 
 
 def _at_the_edge(same: Mask) -> Mask:
