@@ -15,8 +15,10 @@ import numpy as np
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore, StoredInput
+from boinc_project.reprojection_limits import most_frames
 from work_generator.remarks import Remarks
 from work_generator.reprojection_calibration import Masters
+from work_generator.reprojection_method import choose_method, why_averaged
 from work_generator.reprojection_pack import (
     CALIBRATION_FILE,
     KERNEL_FILE,
@@ -35,7 +37,7 @@ from work_generator.sky.quality import seeing, sky_noise
 from work_generator.sky.reference import cards_of, check_size, choose, grid_of, plain_grid
 from work_generator.sky.solution import Solution, read_solution
 from work_generator.sky.union import UNION, union_grid
-from work_generator.sky.window import coverage, find_window, mean_area, transform
+from work_generator.sky.window import coverage, find_window, mean_scale, transform
 
 _SURVEYED = 50
 """Frames that are looked at to choose a reference; of more, so many at equal distances."""
@@ -112,13 +114,14 @@ def look_and_pack(
     if not frames:
         raise InputError("None of the images overlaps with the reference: name another one.")
     settings["frames"] = frames
+    settings["frames_per_unit"] = _frames_per_unit(settings)
     settings["remarks"] = remarks.lines()
     settings["shared"] = _shared(settings["method"], reader.shipped, store, files)
     settings["calibrate"] = reader.shipped.settings()
     del settings["images"], settings["calibration"], settings["skip_outside"], settings["blank"]
     n_unit = math.ceil(len(frames) / settings["frames_per_unit"])
     if len(images) < len(campaign.settings["images"]):
-        n_unit = campaign.stop.max_units
+        n_unit = math.ceil(len(campaign.settings["images"]) / settings["frames_per_unit"])
     return replace(
         campaign,
         settings=settings,
@@ -126,6 +129,13 @@ def look_and_pack(
         units_per_generation=n_unit,
         stop=replace(campaign.stop, max_units=n_unit),
     )
+
+
+def _frames_per_unit(settings: Mapping[str, Any]) -> int:
+    """Return how many frames a unit has: no more than its output can hold."""
+    largest = max(frame["nx"] * frame["ny"] for frame in settings["frames"])
+    most = most_frames(largest, settings["output"]["kind"], settings["tile"])
+    return min(int(settings["frames_per_unit"]), most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +224,9 @@ def _choose(
 
 def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
     solution = read_solution(frame.image)
-    values = masters.apply(frame.values(), frame.image)
+    masters.check(frame.image)
+    sample = frame.sample()
+    values = masters.sampled(sample).apply(sample.take(frame.rows()), frame.image)
     if not np.isfinite(values).any():
         raise InputError(
             f"{frame.image.label} has no finite pixel after calibration: correct the master "
@@ -259,7 +271,10 @@ def _pack(
             path=frame.image.path,
         )
     stored = store.add(lambda path: write_frame(path, frame, made, solved=solved))
-    area = mean_area(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
+    area, stretch = mean_scale(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
+    method = choose_method(settings["method"], stretch, frame.image.label)
+    if method != settings["method"]:
+        remarks.add(why_averaged(settings["method"], stretch), stated["name"])
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
     factor = area if settings["flux"] == "conserve" else 1.0
     exposure = observation(frame.image).exposure_s
@@ -280,6 +295,8 @@ def _pack(
         "map_error": made.error,
         "seeing": seen.seeing,
         "area": area,
+        "stretch": stretch,
+        "method": method,
         "exposed": read_exposure(frame.image, exposure),
     }
     return entry, stored
