@@ -218,7 +218,7 @@ def _for_chains(
     """Return the corrections of the chains' coordinates, and a proposal in these.
 
     It is fitted to the posterior, and with a small part to where chains begin: from there a walker
-    must get away. Each correction costs two integrations a step more, so that the numbers of
+    must get away. Each correction costs an integration a step more, so that the numbers of
     effective draws for each integration are compared; but where hardly any plain draw is worth
     something, its number means little.
     """
@@ -235,7 +235,7 @@ def _for_chains(
         fits.append((corrections, fit))
     if len(fits) == 1:
         return fits[0]
-    plain_is_better = worth[0] * (1.0 + 2.0 * fits[1][0]) > worth[1]
+    plain_is_better = worth[0] * (1.0 + fits[1][0]) > worth[1]
     return fits[0] if plain_is_better and worth[0] > _USEFUL else fits[1]
 
 
