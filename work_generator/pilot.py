@@ -34,6 +34,10 @@ MOST_WIDE = 1000
 # temperatures where half of a population dies, errors of one and a half were seen where all of the
 # posterior was there.
 _SETTLED = 3.0
+# Share of effective importance draws from which on a population that has lost a part of the
+# posterior on its way does no harm: the chains then begin at importance draws. Draws that miss a
+# half of the posterior are seldom worth more than a hundredth where they meet its edge.
+_TELLING = 0.1
 KEPT = 0.1
 """Part of the proposals that is fitted to where chains begin."""
 # Part of a plain proposal's draws that must be effective for its number to be believed.
@@ -67,7 +71,7 @@ class Pilot:
         Logarithm of the evidence, without the likelihood's constant, and its standard error; None
         if too few draws were effective.
     settled : bool
-        Whether the population's evidence is that of the importance draws, but for its own error.
+        Whether what chains begin at is of the whole posterior; see `is_settled`.
     effective : float
         Kish's effective size of `n_draw` importance draws.
     n_draw : int
@@ -174,11 +178,32 @@ def read_pilot(
         corrections=corrections,
         log_z=log_z,
         log_z_error=weighed.log_z_error,
-        settled=trusted and max(abs(log - log_z) for log in islands) <= _SETTLED,
+        settled=trusted and is_settled(islands, log_z, effective / len(draws.logs)),
         effective=effective,
         n_draw=len(draws.logs),
         island_log_z=islands,
     )
+
+
+def is_settled(islands: Sequence[float], log_z: float, share: float) -> bool:
+    """Tell whether populations and importance draws know the same posterior.
+
+    A population whose evidence is the larger one has seen a part that the importance draws miss.
+    One whose evidence is smaller has lost a part on its way; that is no reason to doubt draws that
+    fit the posterior well.
+
+    Parameters
+    ----------
+    islands : sequence of float
+        Log evidences of the populations.
+    log_z : float
+        That of the importance draws.
+    share : float
+        Effective importance draws, as a part of all.
+    """
+    if max(islands) > log_z + _SETTLED:
+        return False
+    return share >= _TELLING or min(islands) >= log_z - _SETTLED
 
 
 def _look(posterior: Posterior, draws: _Draws) -> Look:

@@ -105,8 +105,8 @@ def pilot_lines(settings: Mapping[str, Any]) -> list[str]:
         )
     if not pilot["settled"]:
         lines.append(
-            "The population that chains begin at moves too slowly to be trusted: let the "
-            "campaign run for longer than the stop rule asks."
+            "The population and its draws disagree about log Z: prepare with another seed or "
+            "narrower priors, because the campaign cannot say *sampled* like this."
         )
     return lines
 

@@ -49,13 +49,13 @@ def _effective(pilot: Mapping[str, Any]) -> Row:
 
 def _settled(pilot: Mapping[str, Any]) -> Row:
     settled = pilot.get("settled")
-    text = "The population that the chains begin at moves well."
+    text = "The pilot's population and its importance draws know the same posterior."
     if settled is None:
         text = "Whether the pilot's population settled is not known: prepare the campaign again."
     elif not settled:
         text = (
-            "The population that the chains begin at moves too slowly to be trusted: prepare the "
-            "campaign again with another seed, or with narrower priors."
+            "The pilot's population and its importance draws disagree about the evidence: prepare "
+            "the campaign again with another seed, or with narrower priors."
         )
     return Row(
         "pilot_settled",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from apps.ttv.population.refining import picked
-from work_generator.pilot import _outer
+from work_generator.pilot import _outer, is_settled
 
 
 def test_draws_far_out_in_any_parameter_are_chosen_more_often() -> None:
@@ -34,3 +35,19 @@ def test_weights_decide_where_the_middle_is() -> None:
     assert np.isfinite(outer[:5000]).all()
     assert not np.isfinite(outer[5000:]).any()
     assert np.median(outer[:5000]) < np.log(3.5)
+
+
+@pytest.mark.parametrize(
+    ("island", "share", "settled"),
+    [
+        (-50.0, 0.01, True),
+        (-52.9, 0.01, True),
+        (-53.1, 0.01, False),
+        (-53.1, 0.5, True),  # lost on its way, and not needed
+        (-46.9, 0.5, False),  # it has seen more than the draws
+    ],
+)
+def test_populations_may_have_lost_a_part_only_if_draws_fit_well(
+    island: float, share: float, settled: bool
+) -> None:
+    assert is_settled([island], -50.0, share) is settled
