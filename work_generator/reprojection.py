@@ -33,8 +33,8 @@ __all__ = [
 
 PREPARING = "Looking at the images"
 CALLS = "Pixels of the grid"
-MIN_APP_VERSION = 100
-"""The first version of ``reprojection``."""
+MIN_APP_VERSION = 110
+"""The first version whose variances are those of areas; see `docs/developer/image-noise.md`."""
 REFERENCE_SECONDS = {"steps": 5.5e-8, "float": 1.4e-7}
 """CPU seconds of a pixel of the grid on the reference host, by the kind of output.
 

@@ -5,7 +5,7 @@ Pixels keep the bits that the camera wrote; what is compressed is compressed wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,12 @@ CALIBRATION_FILE = "calibration.fits"
 LANCZOS_PHASES = 1024
 """Fractions of a pixel in the table of Lanczos weights, which the app interpolates or rounds to."""
 _TILE = (256, 256)
+_VARIANCE_OF: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "weight": lambda values: np.float32(1) / values,
+    "variance": lambda values: values,
+    "error": lambda values: values * values,
+}
+"""How planes that come with a frame state its variance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +55,8 @@ class Frame:
     raw : ndarray
         Pixels as stored, (ny, nx).
     bad : ndarray or None
-        bool (ny, nx): where the mask, or a weight or variance that says nothing, forbids pixels.
+        bool (ny, nx): where the mask, or a weight, variance or error that says nothing, forbids
+        pixels.
     variance : ndarray or None
         float32 (ny, nx), in the image's unit squared; 1 where `bad`.
     remarks : tuple[str, ...]
@@ -105,13 +112,13 @@ def read_frame(stated: Mapping[str, Any], blank: float | None = None) -> Frame:
         mask, there = _plane(stated["mask"], image)
         with np.errstate(invalid="ignore"):
             bad = _either(bad, (mask != 0) if there.dtype.kind != "f" else ~(mask == 0))
-    for name in ("weight", "variance"):
+    for name in ("weight", "variance", "error"):
         if name in stated:
             values, _ = _plane(stated[name], image)
             known = np.isfinite(values) & (values > 0)
             variance = np.ones_like(values)
             with np.errstate(over="ignore", divide="ignore"):
-                variance[known] = values[known] if name == "variance" else 1 / values[known]
+                variance[known] = _VARIANCE_OF[name](values[known])
             known &= np.isfinite(variance)
             variance[~known] = 1
             bad = _either(bad, ~known)

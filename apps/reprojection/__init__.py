@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from boinc_project.unit import Unit
 
 APP_NAME = "reprojection"
-APP_VERSION = 100
+APP_VERSION = 110
 APP_TITLE = "Image reprojection"
 FROZEN_FROM = "freeze-reprojection"
 OUTPUT_FILE = "output.fits"
