@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from boinc_project.errors import FitsError
 from boinc_project.fits.cards import Card, Header, card
-from boinc_project.fits.files import Limits
+from boinc_project.reprojection_limits import MAX_PIXELS, MAX_SIDE
 
 VARIANCE_BLOCK = 8
 """Pixels, each way, that share a variance where pixels are steps. Weights in a stack should be
@@ -29,12 +29,7 @@ FAR_BLANK = -(2**31)
 NEAR_BLANK = -4096
 """The same if pixels are counted from the sky: 1000 sigma below it, no measurement is there, and an
 integer this close costs a tenth of the bits that a hole in the image takes otherwise."""
-MAX_FRAMES = 100
-MAX_TILE = 4096
 CANONICAL_NAN = 0x7FC00000
-
-LIMITS = Limits(max_bytes=2**31, max_hdu=3 * MAX_FRAMES + 1, max_pixels=2**28, max_tiles=2**20)
-"""Uploads larger than this are not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +161,7 @@ def read_head(header: Header) -> FrameHead:
     FitsError
         If it has none, or one that cannot be.
     """
-    most = 2**20
+    most = MAX_SIDE
     head = FrameHead(
         name=header.text("OANAME"),
         x0=header.count("OAX0", most=most),
@@ -175,7 +170,7 @@ def read_head(header: Header) -> FrameHead:
         ny=header.count("OANY", most=most),
         noise=header.number("OANOISE"),
     )
-    if min(head.nx, head.ny) < 1 or head.nx * head.ny > LIMITS.max_pixels:
+    if min(head.nx, head.ny) < 1 or head.nx * head.ny > MAX_PIXELS:
         raise FitsError("A frame's window is empty, or too large.")
     if not 0.0 < head.noise < math.inf:
         raise FitsError("A frame's noise is not a positive number.")

@@ -37,9 +37,6 @@ from boinc_project.fits.tables import read_table
 from boinc_project.fits.writing import GZIP, RICE, create_fits
 from boinc_project.reprojection_frame import (
     FAR_BLANK,
-    LIMITS,
-    MAX_FRAMES,
-    MAX_TILE,
     VARIANCE_BLOCK,
     FrameRecord,
     Tiling,
@@ -49,6 +46,7 @@ from boinc_project.reprojection_frame import (
     scale_cards,
     variance_cards,
 )
+from boinc_project.reprojection_limits import MAX_FRAMES, MAX_TILE, OUTPUT_LIMITS
 
 OUTPUT_FORMAT = 2
 
@@ -295,7 +293,7 @@ class ReprojectionOutput:
 
 @contextmanager
 def open_reprojection_output(
-    path: Path, *, limits: Limits = LIMITS
+    path: Path, *, limits: Limits = OUTPUT_LIMITS
 ) -> Iterator[ReprojectionOutput]:
     """Open an output from a stranger; its structure is checked, its pixels are not.
 

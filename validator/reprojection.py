@@ -103,7 +103,7 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
         worst = 0.0
         for number, tile in differing:
             left, right = a.frames[number], b.frames[number]
-            noise = settings.frames[number].noise
+            noise = settings.frames[number].pixel_noise
             reason, distance = apart(left, left.tile(tile), right.tile(tile), noise, tile)
             if reason:
                 return invalid(f"{counted}: {reason}", tiles=float(len(differing)))
@@ -158,7 +158,7 @@ def audit(
 def credit(unit: Unit, output: Path) -> float:
     """Return the cobblestones of a valid result, from the pixels that its output counts.
 
-    No more than the unit's windows have.
+    No more than the unit's windows have; an average over many pixels of a frame is worth more.
 
     Raises
     ------
@@ -166,9 +166,14 @@ def credit(unit: Unit, output: Path) -> float:
         If the unit's settings or the output are not usable.
     """
     settings = ReprojectionSettings.from_mapping(unit.settings)
-    most = sum(frame.nx * frame.ny for frame in settings.frames)
     with open_reprojection_output(output) as opened:
-        return cobblestones(credit_flop(settings.method, min(opened.n_pixel, most)))
+        if len(opened.frames) != len(settings.frames):
+            raise OutputError("The output has other frames than the unit.")
+        flop = 0.0
+        for asked, frame in zip(settings.frames, opened.frames, strict=True):
+            n_pixel = min(int(frame.counts.sum()), asked.nx * asked.ny)
+            flop += credit_flop(asked.method, n_pixel, asked.area)
+        return cobblestones(flop)
 
 
 def can_be_canonical(output: Path) -> bool:

@@ -69,7 +69,7 @@ def _same(
 ) -> bool:
     if not (a.has_pixels and b.has_pixels):
         return False
-    return not apart(a, a.tile(tile), b.tile(tile), settings.frames[number].noise, tile)[0]
+    return not apart(a, a.tile(tile), b.tile(tile), settings.frames[number].pixel_noise, tile)[0]
 
 
 def _spread(places: Sequence[Place]) -> list[Place]:

@@ -142,7 +142,7 @@ def beside(
     pixels = frame.tile(tile)
     if tile_digest(*pixels) != stated:
         return invalid(f"Tile {tile} of {frame.name} does not match its digest.")
-    noise = settings.frames[number].noise
+    noise = settings.frames[number].pixel_noise
     reason, _ = apart(frame, pixels, (again.pixels, again.variance), noise, tile)
     if reason:
         return invalid(f"Computed again, of {frame.name} {reason}")

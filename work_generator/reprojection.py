@@ -12,9 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from apps.reprojection.engine import AREA_METHODS
+from apps.reprojection.order import MOST_BYTES as MOST_ROW_BYTES
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
+from boinc_project.reprojection_frame import Tiling
+from boinc_project.reprojection_limits import OVERHEAD, most_output_bytes
 from boinc_project.unit import Unit
 from work_generator import transfer
 from work_generator.estimate import Cost, volume
@@ -41,18 +45,20 @@ REFERENCE_SECONDS = {"steps": 5.5e-8, "float": 1.4e-7}
 Reading, compressing and digests are included: `seconds_per_call` measured 5.4e-8 and 1.42e-7 there
 with Lanczos3, less with the shorter kernels. Only a client's estimate of the time depends on it.
 """
+AREA_SECONDS = (2e-8, 4e-8, 3.5e-8)
+"""The same for what an average over the area of a pixel takes more: in all, for each row and for
+each pixel of the frame that it covers. `seconds_per_call` measured 1.7e-7 beyond the others where
+it covers 4, and 2.6e-6 where it covers 100, on a host that is 1.4 times faster."""
 
-# Python, numpy and the planes of a frame of 4096 x 4096 in bands: 150 MB.
-_MEMORY = 3.0e8
+_MEMORY = 2.0e8
+"""Python, numpy, and tiles on their way: 60 MB were measured; twice as much and some again."""
+_BYTES_IN_MEMORY = 10
+"""Of a pixel of a frame with a variance of its own, flags included."""
 _DISK_BASE = 3.0e8
 _BYTES_OF_STEPS = 0.6
 """Bytes of a pixel of the grid as steps of a quarter sigma, variance and digests included: the two
 exposures of ``examples/goto-stack.toml`` take 0.600. Gaussian noise alone has 4.05 bits."""
 _BYTES_OF_FLOATS = 7.0
-_MOST_BYTES_OF_STEPS = 4.5
-"""Of pixels that cannot be compressed at all: what an upload may have."""
-_MOST_BYTES_OF_FLOATS = 8.5
-_OVERHEAD = 100_000
 _CHOSEN = {"frame": "the grid of the best of them", "union": "a grid that covers all of them"}
 """A grid that is yet to be chosen, by the setting ``cover``."""
 
@@ -227,31 +233,54 @@ def extend(
 
 def cost(campaign: Campaign, unit: Unit) -> Cost:
     """Return what one unit costs; its calls are pixels of the grid."""
-    n_pixel = sum(frame["nx"] * frame["ny"] for frame in unit.settings["frames"])
+    frames = unit.settings["frames"]
+    n_pixel = sum(frame["nx"] * frame["ny"] for frame in frames)
     shared = {settled for name, settled in unit.inputs.items() if not name.startswith("frame_")}
     own = {one for name, one in unit.inputs.items() if name.startswith("frame_")}
     down = sum(campaign.files[one].nbytes for one in own) + len(unit.to_bytes())
     kind = unit.settings["output"]["kind"]
-    steps = kind == "steps"
-    usual = _BYTES_OF_STEPS if steps else _BYTES_OF_FLOATS
-    most = _MOST_BYTES_OF_STEPS if steps else _MOST_BYTES_OF_FLOATS
-    most_up = math.ceil(most * n_pixel) + _OVERHEAD
+    usual = _BYTES_OF_STEPS if kind == "steps" else _BYTES_OF_FLOATS
+    tile = unit.settings["tile"]
+    n_tile = sum(Tiling(frame["nx"], frame["ny"], tile).n_tile for frame in frames)
+    most_up = most_output_bytes(n_pixel, kind, n_tile)
+    n_input = max(frame["nx"] * frame["ny"] * frame.get("area", 1.0) for frame in frames)
     return Cost(
         n_call=n_pixel,
-        fpops=n_pixel * REFERENCE_SECONDS[kind] * REFERENCE_FPOPS,
+        fpops=sum(_reference_seconds(frame, kind) for frame in frames) * REFERENCE_FPOPS,
         bytes_down=down,
         bytes_shared=sum(campaign.files[one].nbytes for one in shared),
-        bytes_up=math.ceil(usual * n_pixel) + _OVERHEAD,
-        memory=_MEMORY,
+        bytes_up=math.ceil(usual * n_pixel) + OVERHEAD,
+        memory=_MEMORY + min(_BYTES_IN_MEMORY * n_input, MOST_ROW_BYTES),
         disk=_DISK_BASE + down + 2.0 * most_up,
         most_up=most_up,
     )
 
 
 def seconds_per_call(campaign: Campaign) -> float:
-    """Measure a pixel of the grid on this machine, CPU seconds, by the app itself."""
+    """Measure a pixel of the grid on this machine, CPU seconds, by the app itself.
+
+    The mean of those of the first unit, whose frames may need unlike methods.
+    """
     settings = campaign.settings
-    return seconds_per_pixel(settings["method"], settings["output"], settings["flux"])
+    pixels: dict[str, int] = {}
+    areas: dict[str, float] = {}
+    for frame in settings.get("frames", ())[: settings["frames_per_unit"]]:
+        method, n_pixel = frame.get("method", settings["method"]), frame["nx"] * frame["ny"]
+        pixels[method] = pixels.get(method, 0) + n_pixel
+        areas[method] = areas.get(method, 0.0) + n_pixel * frame["area"]
+    if not pixels:
+        return seconds_per_pixel(settings["method"], settings["output"], settings["flux"])
+    seconds = 0.0
+    for method, n_pixel in pixels.items():
+        area = areas[method] / n_pixel if method in AREA_METHODS else 1.0
+        seconds += n_pixel * seconds_per_pixel(
+            method,
+            settings["output"],
+            settings["flux"],
+            area=area,
+            pixfrac=settings.get("pixfrac", 1.0),
+        )
+    return seconds / sum(pixels.values())
 
 
 def fitting(campaign: Campaign, reference_seconds_per_call: float) -> str:  # noqa: ARG001 - no way
@@ -263,7 +292,7 @@ def _unit(campaign: Campaign, index: int, group: Sequence[Mapping[str, Any]]) ->
     settings = campaign.settings
     names = [f"frame_{number:02d}.fits" for number in range(len(group))]
     frames = [
-        {**{key: frame[key] for key in _OF_UNIT}, "input": name}
+        {**{key: frame[key] for key in _OF_UNIT if key in frame}, "input": name}
         for name, frame in zip(names, group, strict=True)
     ]
     inputs = {name: frame["sha256"] for name, frame in zip(names, group, strict=True)}
@@ -277,6 +306,7 @@ def _unit(campaign: Campaign, index: int, group: Sequence[Mapping[str, Any]]) ->
         index=index,
         settings={
             **{key: settings[key] for key in keys},
+            "pixfrac": settings.get("pixfrac", 1.0),
             "frames": frames,
             "calibrate": settings["calibrate"],
         },
@@ -286,8 +316,17 @@ def _unit(campaign: Campaign, index: int, group: Sequence[Mapping[str, Any]]) ->
 
 _OF_UNIT = (
     "name", "x0", "y0", "nx", "ny", "noise", "sky", "variance", "exposure_s", "filter",
-    "saturation",
+    "saturation", "method", "area",
 )  # fmt: skip
+
+
+def _reference_seconds(frame: Mapping[str, Any], kind: str) -> float:
+    """Return CPU seconds of a unit's frame on the reference host."""
+    each = REFERENCE_SECONDS[kind]
+    if frame.get("method") in AREA_METHODS:
+        side = math.sqrt(frame.get("area", 1.0))
+        each += sum(seconds * side**power for power, seconds in enumerate(AREA_SECONDS))
+    return float(frame["nx"] * frame["ny"] * each)
 
 
 def _size(grid: Mapping[str, Any]) -> str:

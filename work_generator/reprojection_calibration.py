@@ -8,7 +8,7 @@ is normalised to a median of 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from work_generator.sky.frame import (
     thinned,
 )
 from work_generator.sky.observation import EXPOSURE_KEYS
+from work_generator.sky.rows import Sample
 
 Floats = NDArray[np.float32]
 _LEAST_FLAT = 0.05
@@ -92,6 +93,30 @@ class Masters:
             return plane.shape[0], plane.shape[1]
         return None
 
+    def check(self, image: Image) -> None:
+        """Refuse a frame of another size than the master frames.
+
+        Raises
+        ------
+        InputError
+            If it is one.
+        """
+        for plane in self.planes.values():
+            self._need_shape((image.ny, image.nx), thinned(plane, image.cell).shape, image)
+
+    def _need_shape(self, shape: tuple[int, ...], plane: tuple[int, ...], image: Image) -> None:
+        if shape != plane:
+            ny, nx = self.shape or plane
+            raise InputError(
+                f"{image.label} has {image.nx} x {image.ny} pixels, the master frames {nx} x {ny}: "
+                "give masters of the same camera.",
+                path=image.path,
+            )
+
+    def sampled(self, sample: Sample) -> Masters:
+        """Return the same part of the master frames as is taken of a frame."""
+        return replace(self, planes={name: sample.take(one) for name, one in self.planes.items()})
+
     def dark_scale(self, exposure: float | None) -> float:
         """Return how often the dark is to be subtracted from a frame of so many seconds."""
         if "bias" not in self.planes or not exposure or not self.dark_exposure:
@@ -106,17 +131,9 @@ class Masters:
         InputError
             If the frame has another size than the master frames.
         """
-        if self.shape is None:
-            return values
-        planes: dict[str, Floats] = {
-            name: thinned(plane, image.cell) for name, plane in self.planes.items()
-        }
-        if any(plane.shape != values.shape for plane in planes.values()):
-            raise InputError(
-                f"{image.label} has {image.nx} x {image.ny} pixels, the master frames "
-                f"{self.shape[1]} x {self.shape[0]}: give masters of the same camera.",
-                path=image.path,
-            )
+        planes = {name: thinned(plane, image.cell) for name, plane in self.planes.items()}
+        for plane in planes.values():
+            self._need_shape(values.shape, plane.shape, image)
         if "bias" in planes:
             values = values - planes["bias"]
         if "dark" in planes:

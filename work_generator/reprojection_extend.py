@@ -30,8 +30,13 @@ MAY_GROW: frozenset[KeyPath] = frozenset(
     {("images", "files"), *(("images", plane, "files") for plane in PLANES)}
 )
 """Keys of a campaign file that an extension changes."""
-_KEPT = ("ccd", "method", "flux", "tile", "output", "digest_only", "coadd", "shared", "calibrate")
+_KEPT = (
+    "ccd", "method", "pixfrac", "flux", "tile", "output", "digest_only", "coadd", "shared",
+    "calibrate",
+)  # fmt: skip
 """Settings that must come out of the same file as they did before."""
+_BEFORE = {"pixfrac": 1.0}
+"""Settings that campaigns of before do not have, as they were."""
 _RULE = "an extension adds images to [images] and changes nothing else"
 
 
@@ -129,20 +134,22 @@ def with_new(
     known = {frame["sha256"]: frame["name"] for frame in old["frames"]}
     packed = look_and_pack(replace(edited, settings=stated), progress, store, found.images, known)
     for key in _KEPT:
-        if canonical_json(packed.settings[key]) != canonical_json(old[key]):
+        if canonical_json(packed.settings[key]) != canonical_json(old.get(key, _BEFORE.get(key))):
             raise InputError(
                 f"The campaign {campaign.name} was issued by another version of this software, "
                 f"which had another {key!r}: issue a new campaign with all images.",
                 name=campaign.name,
             )
     frames = packed.settings["frames"]
-    n_unit = campaign.stop.max_units + math.ceil(len(frames) / old["frames_per_unit"])
+    size = packed.settings["frames_per_unit"]  # fewer where the new windows are larger
+    n_unit = campaign.stop.max_units + math.ceil(len(frames) / size)
     content = {**json.loads(edited.inputs[FRAMES_FILE]), "frames": found.entries}
     return replace(
         campaign,
         settings={
             **old,
             "frames": [*old["frames"], *frames],
+            "frames_per_unit": size,
             "remarks": list(dict.fromkeys([*old.get("remarks", ()), *packed.settings["remarks"]])),
         },
         inputs={**campaign.inputs, FRAMES_FILE: canonical_json(content)},

@@ -14,6 +14,7 @@ from typing import Any
 
 from boinc_project.campaign import StopRule
 from boinc_project.errors import InputError
+from boinc_project.reprojection_limits import MAX_FRAMES
 from boinc_project.unit import canonical_json, file_digest
 from work_generator.image_list import PLANES, Listed, list_images, read_extension, read_planes
 from work_generator.image_selection import group_filters, one_field, without_copies
@@ -29,7 +30,7 @@ from work_generator.sky.window import find_window
 from work_generator.toml_source import TomlTable
 
 SECTIONS = ("images", "calibration", "reference", "reproject", "coadd", "photometry")
-METHODS = ("lanczos3", "bilinear", "cubic", "reproject")
+METHODS = ("lanczos3", "bilinear", "cubic", "area", "drizzle", "reproject")
 SURFACE_BRIGHTNESS = "surface_brightness"
 FLUX = ("conserve", SURFACE_BRIGHTNESS)
 OUTPUTS = ("steps", "float")
@@ -46,11 +47,14 @@ CALIBRATION = ("bias", "dark", "flat")
 FRAMES_FILE = "frames.json"
 """Which files a campaign is made of, and their digests; not sent to anybody."""
 
+_REPROJECT_KEYS = (
+    "method", "pixfrac", "flux", "tile", "output", "step_sigma", "frames_per_unit", "digest_only",
+)  # fmt: skip
+_LEAST_PIXFRAC = 0.01
+"""Of smaller drops hardly any grid pixel meets one."""
 UNIT_BYTES = 75_000_000
 """Bytes of pixels that a unit downloads if the file does not say how many frames it has: a minute
 at 10 Mbit/s. More frames a unit save requests to the scheduler, and cost more when one is lost."""
-MOST_FRAMES = 100
-"""In a unit: what an output may hold."""
 MOST_BY_DEFAULT = 16
 _PACKED = 0.55
 """Part of a camera's bytes that is left after lossless compression; KERNELS: 15.6 of 33.6 MB."""
@@ -279,9 +283,13 @@ def _calibration(root: TomlTable, directory: Path) -> dict[str, str]:
 
 
 def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
-    keys = ("method", "flux", "tile", "output", "step_sigma", "frames_per_unit", "digest_only")
-    table = root.optional_table("reproject", keys)
+    table = root.optional_table("reproject", _REPROJECT_KEYS)
+    method = one_of(table, "method", METHODS)
     output = one_of(table, "output", OUTPUTS)
+    if method == "drizzle":  # weighs each pixel by its own variance, which steps share
+        if output == "steps" and "output" in table:
+            table.fail("output", 'drizzle needs a variance of each pixel: write output = "float"')
+        output = "float"
     told: dict[str, Any] = {"kind": output}
     if output == "steps":
         told["step_sigma"] = table.positive("step_sigma", default=0.25)
@@ -296,15 +304,29 @@ def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
     if tile % 64:
         table.fail("tile", f"tile = {tile} must be a multiple of 64: write {tile // 64 * 64 or 64}")
     return {
-        "method": one_of(table, "method", METHODS),
+        "method": method,
+        "pixfrac": _pixfrac(table, method),
         "flux": _flux(table, listed),
         "tile": tile,
         "output": told,
         "frames_per_unit": table.integer(
-            "frames_per_unit", low=1, high=MOST_FRAMES, default=_frames_per_unit(listed)
+            "frames_per_unit", low=1, high=MAX_FRAMES, default=_frames_per_unit(listed)
         ),
         "digest_only": table.boolean("digest_only", default=False),
     }
+
+
+def _pixfrac(table: TomlTable, method: str) -> float:
+    if "pixfrac" not in table:
+        return 1.0
+    if method != "drizzle":
+        table.fail("pixfrac", 'pixfrac is for method = "drizzle": remove it')
+    pixfrac = table.positive("pixfrac")
+    if not _LEAST_PIXFRAC <= pixfrac <= 1:
+        table.fail(
+            "pixfrac", f"pixfrac = {pixfrac:g} is out of range: write {_LEAST_PIXFRAC:g} to 1"
+        )
+    return pixfrac
 
 
 def _flux(table: TomlTable, listed: list[Listed]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,12 @@ from work_generator.sky.frame import (
     find_images,
     physical,
     read_raw,
-    thinned,
+    read_rows,
 )
 from work_generator.sky.pixel_map import PixelMap
 from work_generator.sky.reference import cards_of, grid_header
-from work_generator.sky.sections import empty_border, sky_section
+from work_generator.sky.rows import MOST_AT_ONCE, Rows, Sample
+from work_generator.sky.sections import border_rows, sky_section
 
 KERNEL_FILE = "kernel.fits"
 CALIBRATION_FILE = "calibration.fits"
@@ -46,35 +47,48 @@ _VARIANCE_OF: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """A frame as it was read.
+    """A frame as it was read: arrays, or of large frames `Rows` that are read when asked for.
 
     Attributes
     ----------
     image : Image
         Its header.
-    raw : ndarray
+    raw : ndarray or Rows
         Pixels as stored, (ny, nx).
-    bad : ndarray or None
+    bad : ndarray, Rows or None
         bool (ny, nx): where the mask, or a weight, variance or error that says nothing, forbids
         pixels.
-    variance : ndarray or None
+    variance : ndarray, Rows or None
         float32 (ny, nx), in the image's unit squared; 1 where `bad`.
     remarks : tuple[str, ...]
         Sentences about its pixels.
     """
 
     image: Image
-    raw: Raw
-    bad: NDArray[np.bool_] | None
-    variance: NDArray[np.float32] | None
+    raw: Raw | Rows
+    bad: NDArray[np.bool_] | Rows | None
+    variance: NDArray[np.float32] | Rows | None
     remarks: tuple[str, ...] = ()
 
     def values(self) -> NDArray[np.float32]:
         """Return pixels in the image's unit, NaN where bad."""
-        values = physical(self.raw, self.image.scaling)
-        if self.bad is not None:
-            values = np.where(self.bad, np.float32(np.nan), values)
-        return values
+        return np.asarray(self.rows())
+
+    def rows(self) -> Rows:
+        """Return pixels in the image's unit, NaN where bad, read when they are asked for."""
+
+        def read(start: int, stop: int) -> NDArray[np.float32]:
+            values = physical(self.raw[start:stop], self.image.scaling)
+            if self.bad is None:
+                return values
+            return np.where(self.bad[start:stop], np.float32(np.nan), values)
+
+        return Rows((self.image.ny, self.image.nx), np.float32, read)
+
+    def sample(self) -> Sample:
+        """Return the part of a frame that it is measured in: all of it, unless it is large."""
+        shape = (self.image.ny, self.image.nx)
+        return Sample.of(shape) if _is_large(self.image) else Sample.all()
 
 
 def image_of(stated: Mapping[str, Any]) -> Image:
@@ -105,46 +119,45 @@ def read_frame(stated: Mapping[str, Any], blank: float | None = None) -> Frame:
         If something cannot be read, or says nothing.
     """
     image = image_of(stated)
-    raw = read_raw(image)
+    raw = _rows_of(image)
     bad, remarks = _unseen(image, raw, blank)
     variance = None
     if "mask" in stated:
-        mask, there = _plane(stated["mask"], image)
-        with np.errstate(invalid="ignore"):
-            bad = _either(bad, (mask != 0) if there.dtype.kind != "f" else ~(mask == 0))
+        bad = _either(bad, _plane(stated["mask"], image).map(_is_masked, bool))
     for name in ("weight", "variance", "error"):
         if name in stated:
-            values, _ = _plane(stated[name], image)
-            known = np.isfinite(values) & (values > 0)
-            variance = np.ones_like(values)
-            with np.errstate(over="ignore", divide="ignore"):
-                variance[known] = _VARIANCE_OF[name](values[known])
-            known &= np.isfinite(variance)
-            variance[~known] = 1
-            bad = _either(bad, ~known)
+            variance = _plane(stated[name], image).map(_variances(name), np.float32)
+            unknown = variance.map(np.isnan, bool)
+            variance = variance.map(lambda rows: np.where(np.isnan(rows), 1, rows), np.float32)
+            bad = _either(bad, unknown)
     frame = Frame(image, raw, bad, variance, remarks)
-    check_pixels(image, frame.values())
-    return frame
+    check_pixels(image, frame.rows())
+    return frame if _is_large(image) else _whole(frame)
 
 
-def _unseen(
-    image: Image, raw: Raw, blank: float | None
-) -> tuple[NDArray[np.bool_] | None, tuple[str, ...]]:
+def _is_large(image: Image) -> bool:
+    return image.nx * image.ny > MOST_AT_ONCE
+
+
+def _rows_of(image: Image) -> Rows:
+    """Return an image's pixels as stored; those of a small one are read at once."""
+    return read_rows(image) if _is_large(image) else Rows.held(read_raw(image))
+
+
+def _unseen(image: Image, raw: Rows, blank: float | None) -> tuple[Rows | None, tuple[str, ...]]:
     """Return which pixels have not seen the sky, and remarks about borders."""
-    bad, remarks = None, []
+    remarks: list[str] = []
     section, _ = sky_section(image)
-    if section is not None:
-        bad = section.outside(raw.shape[-2:])
-    values = physical(raw, image.scaling)
+    bad = None if section is None else section.outside_rows(raw.shape)
+    values = raw.map(lambda rows: physical(rows, image.scaling), np.float32)
     if blank is not None:
-        bad = _either(bad, values == np.float32(blank))
-    border = empty_border(values if bad is None else np.where(bad, np.float32(np.nan), values))
+        bad = _either(bad, values.map(lambda rows: rows == np.float32(blank), bool))
+    border = border_rows(_without(values, bad), MOST_AT_ONCE)
     if border is not None:
-        level = float(values[border][0])
+        level, where = border
         remarks.append(f"Its border of {level:g} is taken as pixels that saw nothing.")
-        bad = _either(bad, border)
-    known = values if bad is None else np.where(bad, np.float32(np.nan), values)
-    if image.cell is None and image.layers == 1 and looks_mosaic(known):
+        bad = _either(bad, where)
+    if image.cell is None and image.layers == 1 and looks_mosaic(_without(values, bad)):
         remarks.append(
             "Even and odd pixels have unlike levels of the sky: if it is a mosaic of colours that "
             'its header does not state, write colour = "RGGB" or what the camera has.'
@@ -152,16 +165,64 @@ def _unseen(
     return bad, tuple(remarks)
 
 
-def _either(bad: NDArray[np.bool_] | None, more: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return more if bad is None else bad | more
+def _without(values: Rows, bad: Rows | None) -> Rows:
+    """Return values with NaN where they are bad."""
+    if bad is None:
+        return values
+
+    def read(start: int, stop: int) -> NDArray[np.float32]:
+        return np.where(bad[start:stop], np.float32(np.nan), values[start:stop])
+
+    return Rows(values.shape, np.float32, read)
 
 
-def _plane(stated: Mapping[str, Any], image: Image) -> tuple[NDArray[np.float32], Raw]:
+def _plane(stated: Mapping[str, Any], image: Image) -> Rows:
+    """Return a plane that belongs to a frame, float32, NaN where it says nothing."""
     (plane,) = find_images(Path(stated["path"]), stated["hdu"])
+    scaling = plane.scaling
     if plane.layers == image.layers:
         plane = replace(plane, layer=image.layer)
-    raw = thinned(read_raw(plane), image.cell)
-    return physical(raw, plane.scaling), raw
+    if image.cell is not None:
+        cell_x, cell_y = image.cell
+        plane = replace(
+            plane,
+            cell=image.cell,
+            nx=len(range(cell_x, plane.nx, 2)),
+            ny=len(range(cell_y, plane.ny, 2)),
+        )
+    return _rows_of(plane).map(lambda rows: physical(rows, scaling), np.float32)
+
+
+def _is_masked(rows: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell where a mask is not 0; what is not known is masked, too."""
+    return np.asarray(rows != 0)
+
+
+def _variances(name: str) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    """Return what makes variances of a kind of plane, NaN where it says nothing."""
+
+    def convert(rows: NDArray[Any]) -> NDArray[np.float32]:
+        known = np.where(np.isfinite(rows) & (rows > 0), rows, np.float32(np.nan))
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            variance = _VARIANCE_OF[name](known)
+        return np.where(np.isfinite(variance), variance, np.float32(np.nan)).astype(np.float32)
+
+    return convert
+
+
+def _either(a: Rows | None, b: Rows) -> Rows:
+    if a is None:
+        return b
+    return Rows(b.shape, bool, lambda start, stop: a[start:stop] | b[start:stop])
+
+
+def _whole(frame: Frame) -> Frame:
+    """Return a frame that is in memory."""
+    raw, bad, variance = (
+        None if rows is None else np.asarray(rows)
+        for rows in (frame.raw, frame.bad, frame.variance)
+    )
+    return replace(frame, raw=cast(Raw, raw), bad=bad, variance=variance)
 
 
 def write_frame(path: Path, frame: Frame, made: PixelMap, *, solved: bool = False) -> None:
@@ -185,9 +246,14 @@ def write_frame(path: Path, frame: Frame, made: PixelMap, *, solved: bool = Fals
         file.primary()
         _write_pixels(file, frame.raw, cards)
         if frame.bad is not None and frame.bad.any():
-            file.compressed("MASK", frame.bad.astype(np.uint8), method=GZIP, tile=_TILE)
+            mask = frame.bad
+            if isinstance(mask, Rows):
+                flags: Any = mask.map(lambda rows: rows.astype(np.uint8), np.uint8)
+            else:
+                flags = mask.astype(np.uint8)
+            file.compressed("MASK", flags, method=GZIP, tile=_TILE)
         if frame.variance is not None:
-            file.compressed("VARIANCE", frame.variance, method=GZIP, tile=_TILE)
+            file.compressed("VARIANCE", cast(Any, frame.variance), method=GZIP, tile=_TILE)
         _write_map(file, made)
 
 
@@ -199,9 +265,10 @@ def write_plain_frame(path: Path, raw: Raw, made: PixelMap) -> None:
         _write_map(file, made)
 
 
-def _write_pixels(file: FitsWriter, raw: Raw, cards: list[Card]) -> None:
+def _write_pixels(file: FitsWriter, raw: Raw | Rows, cards: list[Card]) -> None:
     method = GZIP if raw.dtype.kind == "f" else RICE
-    file.compressed("PIXELS", raw, method=method, tile=_TILE, cards=cards)
+    # Rows can be cut into tiles as an array can, which is all that is asked of them.
+    file.compressed("PIXELS", cast(Raw, raw), method=method, tile=_TILE, cards=cards)
 
 
 def _write_map(file: FitsWriter, made: PixelMap) -> None:
@@ -239,7 +306,7 @@ def write_calibration(path: Path, masters: Masters) -> None:
             file.compressed(name.upper(), values, method=GZIP, tile=_TILE)
 
 
-def _scale_cards(raw: Raw, scaling: Scaling) -> list[Card]:
+def _scale_cards(raw: Raw | Rows, scaling: Scaling) -> list[Card]:
     if raw.dtype.kind == "f":
         return []
     cards = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore, StoredInput
+from boinc_project.reprojection_limits import most_frames
 from work_generator.remarks import Remarks
 from work_generator.reprojection_calibration import Masters
+from work_generator.reprojection_method import choose_method, why_averaged
 from work_generator.reprojection_pack import (
     CALIBRATION_FILE,
     KERNEL_FILE,
@@ -34,10 +36,11 @@ from work_generator.sky.observation import electrons_per_count, observation
 from work_generator.sky.pixel_map import make_map
 from work_generator.sky.quality import seeing
 from work_generator.sky.reference import cards_of, check_size, choose, grid_of, plain_grid
+from work_generator.sky.rows import Rows, Sample
 from work_generator.sky.solution import Solution, read_solution
 from work_generator.sky.union import UNION, union_grid
 from work_generator.sky.variance import SkyVariance, sky_variance
-from work_generator.sky.window import coverage, find_window, mean_area, transform
+from work_generator.sky.window import coverage, find_window, mean_scale, transform
 
 _SURVEYED = 50
 """Frames that are looked at to choose a reference; of more, so many at equal distances."""
@@ -114,13 +117,14 @@ def look_and_pack(
     if not frames:
         raise InputError("None of the images overlaps with the reference: name another one.")
     settings["frames"] = frames
+    settings["frames_per_unit"] = _frames_per_unit(settings)
     settings["remarks"] = remarks.lines()
     settings["shared"] = _shared(settings["method"], reader.shipped, store, files)
     settings["calibrate"] = reader.shipped.settings()
     del settings["images"], settings["calibration"], settings["skip_outside"], settings["blank"]
     n_unit = math.ceil(len(frames) / settings["frames_per_unit"])
     if len(images) < len(campaign.settings["images"]):
-        n_unit = campaign.stop.max_units
+        n_unit = math.ceil(len(campaign.settings["images"]) / settings["frames_per_unit"])
     return replace(
         campaign,
         settings=settings,
@@ -128,6 +132,13 @@ def look_and_pack(
         units_per_generation=n_unit,
         stop=replace(campaign.stop, max_units=n_unit),
     )
+
+
+def _frames_per_unit(settings: Mapping[str, Any]) -> int:
+    """Return how many frames a unit has: no more than its output can hold."""
+    largest = max(frame["nx"] * frame["ny"] for frame in settings["frames"])
+    most = most_frames(largest, settings["output"]["kind"], settings["tile"])
+    return min(int(settings["frames_per_unit"]), most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,14 +227,16 @@ def _choose(
 
 def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
     solution = read_solution(frame.image)
-    values = masters.apply(frame.values(), frame.image)
+    masters.check(frame.image)
+    sample = frame.sample()
+    values = masters.sampled(sample).apply(sample.take(frame.rows()), frame.image)
     if not np.isfinite(values).any():
         raise InputError(
             f"{frame.image.label} has no finite pixel after calibration: correct the master "
             "frames, or leave it out.",
             path=frame.image.path,
         )
-    variance = _sky_variance(settings, frame, values, masters)
+    variance = _sky_variance(settings, frame, values, masters, sample)
     if variance is None:
         raise InputError(
             f"The noise of {frame.image.label} cannot be measured: write noise = ... in [images].",
@@ -237,13 +250,28 @@ def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
 
 
 def _sky_variance(
-    settings: Mapping[str, Any], frame: Frame, values: NDArray[np.float32], masters: Masters
+    settings: Mapping[str, Any],
+    frame: Frame,
+    values: NDArray[np.float32],
+    masters: Masters,
+    sample: Sample,
 ) -> SkyVariance | None:
-    """Return how noisy a frame's sky is: as it is stated, or as it is measured."""
-    stated = settings["ccd"].get("noise")
-    if stated is not None:
-        return SkyVariance(float(stated), frame.variance)
-    return sky_variance(values, stated=frame.variance, flat=masters.planes.get("flat"))
+    """Return how noisy a frame's sky is: as it is stated, or as it is measured in a sample."""
+    noise = settings["ccd"].get("noise")
+    if noise is not None:
+        return SkyVariance(float(noise), cast(Any, frame.variance))
+    given = None if frame.variance is None else sample.take(frame.variance)
+    flat = masters.sampled(sample).planes.get("flat")
+    found = sky_variance(values, stated=given, flat=flat)
+    if found is None or found.plane is None or not sample.rows:
+        return found
+    scale = np.float32(found.scale)
+    if isinstance(frame.variance, Rows):
+        plane = frame.variance.map(lambda rows: rows * scale, np.float32)
+    else:
+        plane = sample.spread(found.plane, (frame.image.ny, frame.image.nx))
+    # Rows are written as an array is.
+    return replace(found, plane=cast(Any, plane))
 
 
 def _pack(
@@ -273,7 +301,10 @@ def _pack(
         )
     noisy = replace(frame, variance=seen.variance.plane)
     stored = store.add(lambda path: write_frame(path, noisy, made, solved=solved))
-    area = mean_area(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
+    area, stretch = mean_scale(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
+    method = choose_method(settings["method"], stretch, frame.image.label)
+    if method != settings["method"]:
+        remarks.add(why_averaged(settings["method"], stretch), stated["name"])
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
     factor = area if settings["flux"] == "conserve" else 1.0
     exposure = observation(frame.image).exposure_s
@@ -297,6 +328,8 @@ def _pack(
         "map_error": made.error,
         "seeing": seen.seeing,
         "area": area,
+        "stretch": stretch,
+        "method": method,
         "exposed": exposed,
     }
     return entry, stored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from work_generator.sky.reference import cards_of
 _SIDE = 1536
 """Pixels: long enough for a tenth of a second, small enough for a plan to wait for it."""
 _TURN = 0.2
+_MOST_AREA = 100.0
 _NOISE = 5.0
 
 
@@ -29,57 +31,62 @@ def seconds_per_pixel(
     output: Mapping[str, Any],
     flux: str,
     *,
+    area: float = 1.0,
+    pixfrac: float = 1.0,
     clock: Callable[[], float] = time.process_time,
 ) -> float:
     """Return CPU seconds of a pixel of the grid: reading, interpolating, compressing, digests.
 
     Parameters
     ----------
-    method, output, flux
+    method, output, flux, pixfrac
         Of a unit's settings.
+    area : float
+        Pixels of the frame that one of the grid covers; up to `_MOST_AREA` it is tried, from there
+        on the time grows with it.
     clock : Callable
         CPU clock, seconds.
     """
     app = import_module("apps.reprojection")
+    tried = min(area, _MOST_AREA)
+    side = max(1, round(_SIDE / math.sqrt(tried)))
     with tempfile.TemporaryDirectory(prefix="openastro-speed-") as name:
         slot = Path(name) / "slot"
-        unit = _example(Path(name), slot, method, output, flux)
+        settings = {"method": method, "output": dict(output), "flux": flux, "pixfrac": pixfrac}
+        unit = _example(Path(name), slot, settings, side)
         inputs = {one: slot / one for one in (UNIT_FILE, *unit.inputs)}
         with open_runtime(slot) as runtime:
             start = clock()
             app.run(unit, inputs, slot / "output", runtime)
-            return (clock() - start) / _SIDE**2
+            return (clock() - start) / side**2 * (area / tried)
 
 
-def _example(
-    directory: Path, slot: Path, method: str, output: Mapping[str, Any], flux: str
-) -> Unit:
-    """Seal a unit of one frame of noise, turned by 11 degrees about its middle."""
+def _example(directory: Path, slot: Path, asked: Mapping[str, Any], side: int) -> Unit:
+    """Seal a unit of one frame of noise, turned by 11 degrees about its middle, on a grid."""
     rng = np.random.default_rng(1)
     pixels = rng.normal(1000.0, _NOISE, (_SIDE, _SIDE)).round().astype(np.int16)
-    cos, sin, middle = np.cos(_TURN), np.sin(_TURN), (_SIDE - 1) / 2
+    scale, middle = _SIDE / side, (_SIDE - 1) / 2
+    cos, sin = scale * np.cos(_TURN), scale * np.sin(_TURN)
 
     def turned(x: Any, y: Any) -> tuple[Any, Any]:
-        u, v = x - middle, y - middle
+        u, v = x - (side - 1) / 2, y - (side - 1) / 2
         return middle + cos * u - sin * v, middle + sin * u + cos * v
 
-    made = make_map(turned, (_SIDE, _SIDE), (_SIDE, _SIDE))
+    made = make_map(turned, (side, side), (_SIDE, _SIDE))
     store = InputStore(directory / "inputs")
     frame = store.add(lambda path: write_plain_frame(path, pixels, made))
     files = {"frame_00.fits": frame.sha256}
-    if method == "lanczos3":
+    if asked["method"] == "lanczos3":
         files[KERNEL_FILE] = store.add(write_kernel).sha256
     variance = {"kind": "constant", "value": _NOISE**2}
     settings = {
-        "grid": {"nx": _SIDE, "ny": _SIDE, "cards": cards_of(_header())},
-        "method": method,
-        "flux": flux,
+        **asked,
+        "grid": {"nx": side, "ny": side, "cards": cards_of(_header())},
         "tile": 256,
-        "output": dict(output),
         "frames": [
             {
-                "name": "noise", "input": "frame_00.fits", "x0": 0, "y0": 0, "nx": _SIDE,
-                "ny": _SIDE, "noise": _NOISE, "sky": 1000.0, "variance": variance,
+                "name": "noise", "input": "frame_00.fits", "x0": 0, "y0": 0, "nx": side,
+                "ny": side, "noise": _NOISE, "sky": 1000.0, "variance": variance,
                 "exposure_s": 1.0, "filter": "", "saturation": None,
             }
         ],

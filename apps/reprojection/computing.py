@@ -10,7 +10,7 @@ from pathlib import Path
 
 from apps.reprojection.checkpoint import Finished
 from apps.reprojection.engine import Interpolation, Steps, lanczos_table, need_kernel
-from apps.reprojection.frame import LIMITS, open_frame
+from apps.reprojection.frame import open_frame
 from apps.reprojection.settings import FrameSettings, ReprojectionSettings
 from apps.reprojection.tiles import Tile, Work, compute_tile, compute_tiles
 from apps.runtime.errors import QuitRequested
@@ -20,6 +20,7 @@ from boinc_project.fits.cards import Card, card
 from boinc_project.fits.files import open_fits
 from boinc_project.fits.images import Image, image_cards
 from boinc_project.reprojection_frame import FrameHead, FramePixels, FrameRecord, Tiling
+from boinc_project.reprojection_limits import INPUT_LIMITS
 from boinc_project.reprojection_output import write_reprojection_output
 from boinc_project.unit import Unit
 
@@ -35,7 +36,7 @@ def run(
 ) -> None:
     """Compute a unit and write its output; see `apps.reprojection.run`."""
     settings = ReprojectionSettings.from_mapping(unit.settings)
-    interpolation = _interpolation(settings, inputs)
+    interpolations = [_interpolation(settings, frame, inputs) for frame in settings.frames]
     tilings = [tiling_of(settings, frame) for frame in settings.frames]
     finished = Finished(runtime.slot, unit.digest, [one.n_tile for one in tilings])
     with contextlib.closing(finished):
@@ -46,7 +47,7 @@ def run(
         saved_at = runtime.cpu_time()
         try:
             for number, _ in enumerate(settings.frames):
-                for tile in _tiles(settings, number, interpolation, inputs, finished):
+                for tile in _tiles(settings, number, interpolations[number], inputs, finished):
                     finished.add(number, tile, keep_pixels=keep_pixels)
                     runtime.set_fraction_done(len(finished) / n_tile)
                     is_late = runtime.cpu_time() - saved_at >= CHECKPOINT_PERIOD
@@ -83,7 +84,7 @@ def recompute(unit: Unit, inputs: Mapping[str, Path], frame: int, tile: int) -> 
         If the unit or its inputs are not usable.
     """
     settings = ReprojectionSettings.from_mapping(unit.settings)
-    how = _interpolation(settings, inputs)
+    how = _interpolation(settings, settings.frames[frame], inputs)
     if how is None:
         from apps.reprojection.reference import reference_tiles
 
@@ -94,8 +95,10 @@ def recompute(unit: Unit, inputs: Mapping[str, Path], frame: int, tile: int) -> 
         return compute_tile(opened, work, tile)
 
 
-def interpolation_of(settings: ReprojectionSettings, inputs: Mapping[str, Path]) -> Interpolation:
-    """Return the kernel's part of the settings.
+def interpolation_of(
+    settings: ReprojectionSettings, frame: FrameSettings, inputs: Mapping[str, Path]
+) -> Interpolation:
+    """Return the kernel's part of the settings, for a frame.
 
     Raises
     ------
@@ -103,13 +106,14 @@ def interpolation_of(settings: ReprojectionSettings, inputs: Mapping[str, Path])
         If the tables are missing or damaged.
     """
     table = None
-    if settings.method == "lanczos3":
+    if frame.method == "lanczos3":
         if KERNEL_FILE not in inputs:
             raise UnitError(f"The input file {KERNEL_FILE} is missing.", name=KERNEL_FILE)
-        with open_fits(inputs[KERNEL_FILE], LIMITS) as file:
+        with open_fits(inputs[KERNEL_FILE], INPUT_LIMITS) as file:
             image = Image(file, file["LANCZOS3"])
             table = lanczos_table(image.all().astype("f8"))
-    return Interpolation(settings.method, settings.conserve_flux, table)
+    drop = settings.pixfrac if frame.method == "drizzle" else 1.0
+    return Interpolation(frame.method, settings.conserve_flux, table, drop)
 
 
 def tiling_of(settings: ReprojectionSettings, frame: FrameSettings) -> Tiling:
@@ -121,7 +125,7 @@ def steps_of(settings: ReprojectionSettings, frame: FrameSettings) -> Steps | No
     """Return how a frame's values become integers; None if they do not."""
     if settings.step_sigma is None:
         return None
-    return Steps.of(settings.step_sigma * frame.noise, frame.sky)
+    return Steps.of(settings.step_sigma * frame.pixel_noise, frame.sky)
 
 
 def work_of(
@@ -151,13 +155,13 @@ def window_cards(settings: ReprojectionSettings, frame: FrameSettings) -> list[C
 
 
 def _interpolation(
-    settings: ReprojectionSettings, inputs: Mapping[str, Path]
+    settings: ReprojectionSettings, frame: FrameSettings, inputs: Mapping[str, Path]
 ) -> Interpolation | None:
     """Return the kernel's part, or None where reproject does the work."""
-    if settings.method == "reproject":
+    if frame.method == "reproject":
         return None
     need_kernel()
-    return interpolation_of(settings, inputs)
+    return interpolation_of(settings, frame, inputs)
 
 
 def _tiles(

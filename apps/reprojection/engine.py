@@ -23,14 +23,21 @@ _kernel = load_kernel()
 MARGIN_BEFORE, MARGIN_AFTER = 4, 8
 """Columns around a frame in memory, as in ``kernel/interface.h``."""
 MARGIN_ROWS = 4
-TAPS = {"bilinear": 2, "cubic": 4, "lanczos3": 6}
-"""Pixels each way that make an output pixel."""
-MOST_LOST = {"bilinear": 0.0, "cubic": 1 / 32, "lanczos3": 1 / 32}
+TAPS = {"bilinear": 2, "cubic": 4, "lanczos3": 6, "area": 1, "drizzle": 1}
+"""Pixels each way that make an output pixel; ``area`` and ``drizzle`` take as many as there are."""
+MOST_CELLS = 1024
+"""Columns, and rows, of a frame that an output pixel of ``area`` may cover, as in
+``kernel/interface.h``: what covers more is nothing."""
+MOST_LOST = {"bilinear": 0.0, "cubic": 1 / 32, "lanczos3": 1 / 32, "area": 1 / 8, "drizzle": 1 / 8}
 """Share of a kernel's absolute weights that may be masked; what is left is scaled up to 1. A masked
 pixel is in effect replaced by the weighted mean of the others, so that a contrast of c between
 them costs up to c / 32: at the noise of the sky nothing, on a star's flank 3 %. Without it, each
 masked pixel would blank 36 pixels of Lanczos3, with it about 12. Bilinear loses a pixel to any
-masked neighbour, as reproject's does."""
+masked neighbour, as reproject's does. An average over an area may lose an eighth, a bad column of
+a frame eight times finer than the grid, because the kernel looks at what is left: if it scatters so
+that the mean in place of what is lost could be wrong by more than the noise, the pixel is lost."""
+AREA_METHODS = ("area", "drizzle")
+"""Methods that average over the area of output pixels."""
 MOST_STEPS = 2**30
 """Largest number of steps stored; what is brighter is cut there."""
 
@@ -89,11 +96,18 @@ class Interpolation:
     """How to interpolate.
 
     `table` is float32 (n_phase + 1, 2, 8) for Lanczos3: weights, and differences to the next phase.
+    `drop` is the side of the square, in pixels of the frame, that ``drizzle`` takes a pixel for.
     """
 
     method: str
     conserve_flux: bool
     table: NDArray[np.float32] | None = None
+    drop: float = 1.0
+
+    @property
+    def is_area(self) -> bool:
+        """Whether output pixels are averages over their area, not values at their centres."""
+        return self.method in AREA_METHODS
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +221,7 @@ def resample(
                 *(planes.constant_variance, planes.values.shape[1]),
                 *(planes.first, planes.n_row, planes.width, planes.height),
             ),
-            (taps, table, MOST_LOST[how.method], int(how.conserve_flux)),
+            (taps, table, MOST_LOST[how.method], int(how.conserve_flux), how.drop),
             box,
             values,
             variance,

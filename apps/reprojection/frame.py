@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from apps.reprojection.engine import Loading, Map, Sources
 from apps.reprojection.settings import FrameSettings, ReprojectionSettings
 from boinc_project.errors import FitsError, UnitError
-from boinc_project.fits.files import FitsFile, Limits, open_fits
+from boinc_project.fits.files import FitsFile, open_fits
 from boinc_project.fits.images import Image, Scale
+from boinc_project.reprojection_limits import INPUT_LIMITS
 
 CALIBRATION_FILE = "calibration.fits"
-LIMITS = Limits(max_pixels=2**29, max_tile_pixels=2**24)
 MAX_PLACE = 1e12
 """Largest pixel coordinate in a map: beyond any frame, and far from overflow."""
 
@@ -136,7 +136,7 @@ def open_frame(
     """
     frame, calibration = settings.frames[number], settings.calibration
     with ExitStack() as stack:
-        file = stack.enter_context(open_fits(_input(inputs, frame.input), LIMITS))
+        file = stack.enter_context(open_fits(_input(inputs, frame.input), INPUT_LIMITS))
         pixels = Image(file, file["PIXELS"])
         if len(pixels.shape) != 2:
             raise FitsError("PIXELS is not an image of two axes.")
@@ -146,7 +146,7 @@ def open_frame(
         if frame.variance.kind == "map":
             others["variance"] = Image(file, file["VARIANCE"])
         if calibration.needs_file:
-            masters = stack.enter_context(open_fits(_input(inputs, CALIBRATION_FILE), LIMITS))
+            masters = stack.enter_context(open_fits(_input(inputs, CALIBRATION_FILE), INPUT_LIMITS))
             for name in ("bias", "dark", "flat"):
                 if getattr(calibration, name):
                     others[name] = Image(masters, masters[name.upper()])
@@ -187,7 +187,7 @@ def _loading(settings: ReprojectionSettings, frame: FrameSettings, pixels: Image
         dark_scale=settings.calibration.dark_scale(frame.exposure_s),
         inverse_gain=1.0 / variance.gain if is_ccd else None,
         read_variance=(variance.read_noise / variance.gain) ** 2 if is_ccd else None,
-        repeat_edge=settings.method == "bilinear",
+        repeat_edge=frame.method == "bilinear",
     )
 
 

@@ -3,16 +3,24 @@
 ::
 
     {"grid": {"nx": 4000, "ny": 4000, "cards": ["CTYPE1  = 'RA---TAN'", ...]},
-     "method": "bilinear" | "cubic" | "lanczos3" | "reproject",
+     "method": "bilinear" | "cubic" | "lanczos3" | "area" | "drizzle" | "reproject",
+     "pixfrac": 1.0,
      "flux": "conserve" | "surface_brightness",
      "tile": 256,
      "output": {"kind": "steps", "step_sigma": 0.25} | {"kind": "float"},
      "frames": [{"name": "night1.fits", "input": "frame_00.fits", "x0": 0, "y0": 0, "nx": 4000,
                  "ny": 4000, "noise": 12.5, "sky": 310.0, "variance": {...}, "exposure_s": 60.0,
-                 "filter": "V", "saturation": 60000.0}],
+                 "filter": "V", "saturation": 60000.0, "method": "lanczos3", "area": 1.0}],
      "calibrate": null | {"bias": true, "dark": true, "dark_exposure_s": 300.0, "flat": true},
      "digest_only": false}
 
+``pixfrac``
+    Optional, of ``drizzle``: the side of the drop that a pixel of the frame is taken for, in such
+    pixels, above 0 and at most 1.
+``frames[].method``
+    Optional: another method than the unit's, for a frame that is finer than the grid.
+``frames[].area``
+    Optional: pixels of the frame that a pixel of the grid covers on average; 1 if not given.
 ``frames[].variance``
     ``{"kind": "map"}``: the extension VARIANCE of the frame, in units of calibrated pixels squared.
     ``{"kind": "ccd", "gain": g, "read_noise": r}``: (r / g)^2 + counts / g, where counts are the
@@ -38,13 +46,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apps.reprojection.engine import AREA_METHODS
 from boinc_project.errors import FitsError, UnitError
 from boinc_project.fits.cards import Header
-from boinc_project.reprojection_frame import MAX_FRAMES, MAX_TILE, VARIANCE_BLOCK
+from boinc_project.reprojection_frame import VARIANCE_BLOCK
+from boinc_project.reprojection_limits import MAX_FRAMES, MAX_PIXELS, MAX_SIDE, MAX_TILE
 
-METHODS = ("bilinear", "cubic", "lanczos3", "reproject")
+METHODS = ("bilinear", "cubic", "lanczos3", "area", "drizzle", "reproject")
 FLUXES = ("conserve", "surface_brightness")
-MAX_GRID = 2**17
 MAX_CARDS = 1000
 
 
@@ -73,6 +82,18 @@ class FrameSettings:
     exposure_s: float | None
     saturation: float
     sky: float | None
+    method: str
+    area: float
+
+    @property
+    def pixel_noise(self) -> float:
+        """Sky noise of an output pixel in its unit, as if it shared no pixel with its neighbours.
+
+        An average over `area` pixels has their noise over its root; an interpolated value about the
+        noise of one.
+        """
+        is_average = self.method in AREA_METHODS and self.area > 1.0
+        return self.noise / math.sqrt(self.area) if is_average else self.noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +128,7 @@ class ReprojectionSettings:
     ny: int
     wcs: Header
     method: str
+    pixfrac: float
     conserve_flux: bool
     tile: int
     step_sigma: float | None
@@ -124,7 +146,9 @@ class ReprojectionSettings:
             If something is missing, of the wrong type, or out of bounds; the message names it.
         """
         grid = _mapping(raw, "grid")
-        nx, ny = (_count(grid, key, 1, MAX_GRID) for key in ("nx", "ny"))
+        nx, ny = (_count(grid, key, 1, MAX_SIDE) for key in ("nx", "ny"))
+        if nx * ny > MAX_PIXELS:
+            raise UnitError(f"The unit's grid has {nx} x {ny} pixels, more than {MAX_PIXELS:,}.")
         cards = grid.get("cards")
         if not isinstance(cards, list) or len(cards) > MAX_CARDS:
             raise UnitError("The unit's grid has no cards.")
@@ -138,21 +162,23 @@ class ReprojectionSettings:
         frames = raw.get("frames")
         if not isinstance(frames, list) or not 1 <= len(frames) <= MAX_FRAMES:
             raise UnitError(f"A unit has from 1 to {MAX_FRAMES} frames.")
+        method = _choice(raw, "method", METHODS)
         return cls(
             nx=nx,
             ny=ny,
             wcs=wcs,
-            method=_choice(raw, "method", METHODS),
+            method=method,
+            pixfrac=_pixfrac(raw),
             conserve_flux=_choice(raw, "flux", FLUXES) == "conserve",
             tile=tile,
             step_sigma=_step_sigma(_mapping(raw, "output")),
-            frames=tuple(_frame(frame, nx, ny) for frame in frames),
+            frames=tuple(_frame(frame, nx, ny, method) for frame in frames),
             calibration=_calibration(raw.get("calibrate")),
             digest_only=_flag(raw, "digest_only"),
         )
 
 
-def _frame(raw: Any, grid_nx: int, grid_ny: int) -> FrameSettings:
+def _frame(raw: Any, grid_nx: int, grid_ny: int, method: str) -> FrameSettings:
     if not isinstance(raw, Mapping):
         raise UnitError("The unit has a frame that is not a table.")
     frame = FrameSettings(
@@ -167,10 +193,21 @@ def _frame(raw: Any, grid_nx: int, grid_ny: int) -> FrameSettings:
         exposure_s=_optional(raw, "exposure_s"),
         saturation=_number(raw, "saturation", default=math.inf),
         sky=_optional(raw, "sky"),
+        method=_choice(raw, "method", METHODS) if "method" in raw else method,
+        area=_number(raw, "area", above=0.0, default=1.0),
     )
+    if (frame.method == "reproject") != (method == "reproject"):
+        raise UnitError(f"{frame.name} has a method that the unit's cannot stand beside.")
     if frame.x0 + frame.nx > grid_nx or frame.y0 + frame.ny > grid_ny:
         raise UnitError(f"The window of {frame.name} is not inside of the unit's grid.")
     return frame
+
+
+def _pixfrac(raw: Mapping[str, Any]) -> float:
+    pixfrac = _number(raw, "pixfrac", above=0.0, default=1.0)
+    if pixfrac > 1.0:
+        raise UnitError(f"The unit's pixfrac is {pixfrac:g}, which is more than 1.")
+    return pixfrac
 
 
 def _variance(raw: Mapping[str, Any]) -> VarianceSettings:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,14 @@ from apps.reprojection.engine import (
     resample,
 )
 from apps.reprojection.frame import Frame
-from apps.reprojection.order import band_of, bands, capacity
+from apps.reprojection.order import Band, band_of, bands, capacity, cut
 from apps.reprojection.rows import FrameRows
 from boinc_project.fits.writing import GZIP, RICE, encode_tile
 from boinc_project.reprojection_frame import CANONICAL_NAN, Tiling, tile_digest
 
 Floats = NDArray[np.float32]
+
+_MORE_ROWS = (256, 2**30)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,25 +94,22 @@ def compute_tiles(
     skip : Callable[[int], bool]
         Tells which tiles are not wanted.
     """
-    order = bands(frame, work.tiling)
-    rows = FrameRows(frame, work.how.method, capacity(frame, order))
-    for band in order:
-        wanted = [number for number in band.tiles if skip is None or not skip(number)]
-        if not wanted:
-            continue
-        planes = rows.need(band.first, band.end)
-        pixel_map, start = frame.map_rows(band.first_row, band.last_row)
-        for number in wanted:
-            yield _tile(work, rows, planes, pixel_map, start, number)
+    parts = _Parts(work, cut(frame, work.tiling))
+    order = bands(frame, parts.tiling)
+    wanted = [
+        replace(band, tiles=tuple(
+            piece for piece in band.tiles if skip is None or not skip(parts.tile_of(piece))
+        ))
+        for band in order
+    ]  # fmt: skip
+    yield from parts.compute(frame, [band for band in wanted if band.tiles])
 
 
 def compute_tile(frame: Frame, work: Work, number: int) -> Tile:
     """Return one tile of a frame."""
-    band = band_of(frame, work.tiling, number)
-    rows = FrameRows(frame, work.how.method)
-    planes = rows.need(band.first, band.end)
-    pixel_map, start = frame.map_rows(band.first_row, band.last_row)
-    return _tile(work, rows, planes, pixel_map, start, number)
+    parts = _Parts(work, cut(frame, work.tiling, number))
+    order = [band_of(frame, parts.tiling, piece) for piece in parts.pieces_of(number)]
+    return next(parts.compute(frame, sorted(order, key=lambda band: band.first)))
 
 
 def finish_tile(
@@ -127,14 +126,89 @@ def finish_tile(
     return Tile(number, values, variance, count)
 
 
-def _tile(
-    work: Work, rows: FrameRows, planes: Planes, pixel_map: Map, start: int, number: int
-) -> Tile:
-    x, y, nx, ny = work.tiling.box(number)
+class _Parts:
+    """Tiles that are put together from pieces; mostly each tile is one piece.
+
+    Parameters
+    ----------
+    work : Work
+        What is done.
+    tiling : Tiling
+        Of the pieces.
+    """
+
+    def __init__(self, work: Work, tiling: Tiling) -> None:
+        self.work, self.tiling = work, tiling
+        self._ratio = work.tiling.tile // tiling.tile
+        self._begun: dict[int, tuple[Floats, Floats]] = {}
+        self._left: dict[int, int] = {}
+
+    def tile_of(self, piece: int) -> int:
+        """Return the tile that a piece is in."""
+        down, across = divmod(piece, self.tiling.across)
+        return down // self._ratio * self.work.tiling.across + across // self._ratio
+
+    def pieces_of(self, tile: int) -> list[int]:
+        """Return the pieces of a tile."""
+        x, y, nx, ny = self.work.tiling.box(tile)
+        side, across = self.tiling.tile, self.tiling.across
+        return [
+            row * across + column
+            for row in range(y // side, -(-(y + ny) // side))
+            for column in range(x // side, -(-(x + nx) // side))
+        ]
+
+    def compute(self, frame: Frame, order: Sequence[Band]) -> Iterator[Tile]:
+        """Yield tiles as their last piece is done."""
+        if not order:
+            return
+        how = self.work.how
+        rows = FrameRows(frame, how.method, capacity(frame, order))
+        for band in order:
+            planes = rows.need(band.first, band.end)
+            # The lower corners of a row of pixels may lie in the cells before it.
+            first = max(band.first_row - how.is_area, 0)
+            pixel_map, start = frame.map_rows(first, band.last_row)
+            for piece in band.tiles:
+                x, y, nx, ny = self.tiling.box(piece)
+                box = (x, y - start, nx, ny)
+                values, variance = _resampled(self.work, rows, planes, band, pixel_map, box)
+                whole = self._add(piece, values, variance)
+                if whole is not None:
+                    steps, level = self.work.steps, self.work.level
+                    yield finish_tile(steps, level, self.tile_of(piece), *whole)
+
+    def _add(self, piece: int, values: Floats, variance: Floats) -> tuple[Floats, Floats] | None:
+        """Put a piece into its tile, and return the tile if that is complete."""
+        if self._ratio == 1:
+            return values, variance
+        tile = self.tile_of(piece)
+        left, lower, nx, ny = self.work.tiling.box(tile)
+        if tile not in self._begun:
+            self._begun[tile] = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.float32)
+            self._left[tile] = len(self.pieces_of(tile))
+        x, y, width, height = self.tiling.box(piece)
+        place = np.s_[y - lower : y - lower + height, x - left : x - left + width]
+        for whole, part in zip(self._begun[tile], (values, variance), strict=True):
+            whole[place] = part
+        self._left[tile] -= 1
+        return None if self._left[tile] else self._begun.pop(tile)
+
+
+def _resampled(
+    work: Work,
+    rows: FrameRows,
+    planes: Planes,
+    band: Band,
+    pixel_map: Map,
+    box: tuple[int, int, int, int],
+) -> tuple[Floats, Floats]:
+    _, _, nx, ny = box
     values, variance = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.float32)
-    box = (x, y - start, nx, ny)
-    if resample(work.level, pixel_map, planes, work.how, box, values, variance):
-        # The nodes did not tell that these rows are needed: take them all.
-        everything = FrameRows(rows.frame, work.how.method).need(-(2**30), 2**30)
-        resample(work.level, pixel_map, everything, work.how, box, values, variance)
-    return finish_tile(work.steps, work.level, number, values, variance)
+    missing = resample(work.level, pixel_map, planes, work.how, box, values, variance)
+    for more in _MORE_ROWS if missing else ():
+        # The nodes did not tell that these rows are needed: take more, and at last all of them.
+        planes = FrameRows(rows.frame, work.how.method).need(band.first - more, band.end + more)
+        if not resample(work.level, pixel_map, planes, work.how, box, values, variance):
+            break
+    return values, variance

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from boinc_project.errors import InputError
 from work_generator.sky.frame import Image
 from work_generator.sky.header import number_of
+from work_generator.sky.rows import Rows
 
 PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
 _KEYS = ("BAYERPAT", "COLORTYP", "CFATYPE", "CFAPAT", "BAYPAT")
@@ -106,7 +107,7 @@ def mosaic_pattern(image: Image) -> str:
     return ""
 
 
-def looks_mosaic(values: NDArray[np.float32]) -> bool:
+def looks_mosaic(values: NDArray[np.float32] | Rows) -> bool:
     """Whether the sky has unlike levels in the four sites of every two by two pixels.
 
     The sky is hardly ever grey behind the filters of a mosaic, and levels of a grey camera differ
@@ -114,7 +115,7 @@ def looks_mosaic(values: NDArray[np.float32]) -> bool:
 
     Parameters
     ----------
-    values : ndarray
+    values : ndarray or Rows
         float32 (ny, nx); NaN where masked.
     """
     ny, nx = (max(0, (length - _MIDDLE) // 2) for length in values.shape)

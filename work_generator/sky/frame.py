@@ -20,14 +20,14 @@ from astropy.io.fits.card import Undefined
 from numpy.typing import NDArray
 
 from boinc_project.errors import InputError, NoImageError
+from boinc_project.reprojection_limits import MAX_PIXELS, MAX_SIDE
 from work_generator.sky.failure import reason_of
 from work_generator.sky.header import mend_header, number_of
+from work_generator.sky.rows import BAND, Rows
 
 Raw = NDArray[np.generic]
 """Pixels as stored: uint8, int16, int32 or float32, native byte order."""
 
-MAX_SIDE = 100_000
-"""Pixels along a side; more is a broken header, not a camera."""
 _FLOATS = ("f4", "f8")
 _TABLES = ("WCSDVARR", "D2IMARR")
 """Lookup tables of distortions lie in image extensions of these names."""
@@ -188,17 +188,49 @@ def read_raw(image: Image) -> Raw:
     with opened(image.path) as hdus:
         data = np.asarray(hdus[image.hdu].data)
         data = np.reshape(data, (image.layers, *data.shape[-2:]))[image.layer]
-        data = thinned(data, image.cell)
-        kind = data.dtype.str[1:]
-        if kind in _FLOATS:
-            return _scaled_floats(image, data)
-        if kind not in ("u1", "i2", "i4"):
-            raise InputError(
-                f"{image.label} has pixels of {8 * data.dtype.itemsize}-bit integers: convert it "
-                "to 8, 16 or 32 bits, or to floats.",
-                path=image.path,
-            )
-        return cast(Raw, np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")))
+        return _stored(image, thinned(data, image.cell))
+
+
+def read_rows(image: Image) -> Rows:
+    """Return an image's pixels as `read_raw` does, but read when they are asked for.
+
+    Of a file that is compressed as a whole they are read at once.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read, now or later.
+    """
+    with opened(image.path) as hdus:
+        is_packed = hdus[image.hdu].fileinfo()["file"].compression is not None
+    if is_packed:
+        return Rows.held(read_raw(image))
+    left, lower, step = (0, 0, 1) if image.cell is None else (*image.cell, 2)
+
+    def read(start: int, stop: int) -> Raw:
+        with opened(image.path) as hdus:
+            hdu = hdus[image.hdu]
+            axes = hdu.shape[:-2]
+            layer = np.unravel_index(image.layer, axes) if axes else ()
+            rows = slice(lower + step * start, lower + step * (stop - 1) + 1)
+            data = np.asarray(hdu.section[(*map(int, layer), rows)])
+            return _stored(image, np.reshape(data, (-1, hdu.shape[-1]))[::step, left::step])
+
+    return Rows((image.ny, image.nx), read(0, 1).dtype, read)
+
+
+def _stored(image: Image, data: NDArray[Any]) -> Raw:
+    """Return rows of an image as they are kept: integers, or float32, in native byte order."""
+    kind = data.dtype.str[1:]
+    if kind in _FLOATS:
+        return _scaled_floats(image, data)
+    if kind not in ("u1", "i2", "i4"):
+        raise InputError(
+            f"{image.label} has pixels of {8 * data.dtype.itemsize}-bit integers: convert it "
+            "to 8, 16 or 32 bits, or to floats.",
+            path=image.path,
+        )
+    return cast(Raw, np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")))
 
 
 def thinned(data: NDArray[Any], cell: tuple[int, int] | None) -> NDArray[Any]:
@@ -216,27 +248,39 @@ def physical(raw: Raw, scaling: Scaling) -> NDArray[np.float32]:
     return values
 
 
-def check_pixels(image: Image, values: NDArray[np.float32]) -> None:
+def check_pixels(image: Image, values: NDArray[np.float32] | Rows) -> None:
     """Refuse an image that says nothing.
+
+    Parameters
+    ----------
+    image : Image
+        For messages.
+    values : ndarray or Rows
+        float32 (ny, nx): NaN where nothing is known.
 
     Raises
     ------
     InputError
         If no pixel is finite, or all have the same value.
     """
-    finite = np.isfinite(values)
-    if not finite.any():
+    known: set[float] = set()
+    for start in range(0, image.ny, BAND):
+        band = values[start : start + BAND]
+        band = band[np.isfinite(band)]
+        if band.size:
+            known |= {float(band.min()), float(band.max())}
+        if len(known) > 1:
+            return
+    if not known:
         raise InputError(
             f"{image.label} has no finite pixel: leave it out, or name the right extension.",
             path=image.path,
         )
-    known = values[finite]
-    if known.min() == known.max():
-        raise InputError(
-            f"{image.label} has the same value, {float(known[0]):g}, in every pixel: leave it "
-            "out, or name the right extension.",
-            path=image.path,
-        )
+    raise InputError(
+        f"{image.label} has the same value, {known.pop():g}, in every pixel: leave it out, or name "
+        "the right extension.",
+        path=image.path,
+    )
 
 
 def _scaled_floats(image: Image, data: NDArray[Any]) -> Raw:
@@ -336,9 +380,10 @@ def _image(path: Path, hdus: fits.HDUList, index: int) -> Image:
     header, remarks = mend_header(hdu.header)
     primary = header if index == 0 else mend_header(hdus[0].header)[0]
     image = Image(path, index, header, primary, nx, ny, Scaling(), remarks, _layers(hdu))
-    if max(nx, ny) > MAX_SIDE:
+    if max(nx, ny) > MAX_SIDE or nx * ny > MAX_PIXELS:
         raise InputError(
-            f"{image.label} claims {nx} x {ny} pixels; at most {MAX_SIDE} a side are taken.",
+            f"{image.label} claims {nx} x {ny} pixels; at most {MAX_PIXELS:,} and {MAX_SIDE:,} a "
+            "side are taken.",
             path=path,
         )
     return replace(image, scaling=_scaling(image))

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from boinc_project.errors import InputError
+from boinc_project.reprojection_limits import MAX_DENSE_PIXELS
+
 Floats = NDArray[np.float64]
 Transform = Callable[[Floats, Floats], tuple[Floats, Floats]]
 """From pixel coordinates of the output window to those of the frame, both from 0; NaN: nowhere."""
@@ -75,6 +78,11 @@ def make_map(
         Pixels.
     first : int
         Step to begin with; a power of two.
+
+    Raises
+    ------
+    InputError
+        If no step is right, and the window is too large for a dense map.
     """
     step = first
     while step > 1:
@@ -83,6 +91,12 @@ def make_map(
         if error < tolerance:
             return PixelMap(step, nodes, *window, error)
         step //= 2
+    if window[0] * window[1] > MAX_DENSE_PIXELS:
+        raise InputError(
+            f"Each of {window[0]} x {window[1]} pixels needs its place in the map, as no coarser "
+            f"one is right to {tolerance:g} pixels; at most {MAX_DENSE_PIXELS:,} can have it: "
+            "choose a smaller grid, or correct the distortion in the header."
+        )
     nodes = _evaluate(transform, window, 1)
     nodes[:, ~np.isfinite(nodes).all(axis=0)] = OUTSIDE
     return PixelMap(1, nodes, *window, 0.0)

@@ -14,13 +14,11 @@ from astropy.io.fits.verify import VerifyError
 from astropy.wcs import WCS
 
 from boinc_project.errors import InputError
+from boinc_project.reprojection_limits import MAX_PIXELS, MAX_SIDE
 from work_generator.sky.frame import find_images
 from work_generator.sky.header import mend_header
 from work_generator.sky.solution import Solution, make_solution, read_solution
 
-MAX_GRID_PIXELS = 400_000_000
-"""20,000 pixels a side: a float32 image of 1.6 GB, and as much for each of its maps."""
-MAX_GRID_SIDE = 65_535
 _ENOUGH = 0.95
 """Frames that cover nearly as much as the best are as good: of them the sharpest is taken."""
 _WCS_CARDS = (
@@ -132,10 +130,10 @@ def check_size(nx: int, ny: int, label: str) -> None:
     """
     if nx < 1 or ny < 1:
         raise InputError(f"The grid of {label} has {nx} x {ny} pixels: correct its size.")
-    if max(nx, ny) > MAX_GRID_SIDE or nx * ny > MAX_GRID_PIXELS:
+    if max(nx, ny) > MAX_SIDE or nx * ny > MAX_PIXELS:
         raise InputError(
-            f"The grid of {label} has {nx} x {ny} pixels; at most {MAX_GRID_PIXELS:,} and "
-            f"{MAX_GRID_SIDE:,} a side are taken: choose a coarser scale or a smaller field."
+            f"The grid of {label} has {nx} x {ny} pixels; at most {MAX_PIXELS:,} and "
+            f"{MAX_SIDE:,} a side are taken: choose a coarser scale or a smaller field."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from work_generator.sky.frame import Image
+from work_generator.sky.rows import Rows
 
 Mask = NDArray[np.bool_]
 
@@ -39,6 +41,16 @@ class Section:
         mask = np.ones(shape, dtype=bool)
         mask[self.y0 : self.y1, self.x0 : self.x1] = False
         return mask
+
+    def outside_rows(self, shape: tuple[int, int]) -> Rows:
+        """Return the same a band of rows at a time."""
+
+        def read(start: int, stop: int) -> Mask:
+            mask = np.ones((stop - start, shape[1]), dtype=bool)
+            mask[max(self.y0 - start, 0) : max(self.y1 - start, 0), self.x0 : self.x1] = False
+            return mask
+
+        return Rows(shape, bool, read)
 
     def thinned(self, cell: tuple[int, int]) -> Section:
         """Return it in pixels of an image of every second pixel each way; see `thinned`."""
@@ -113,6 +125,36 @@ def empty_border(values: NDArray[np.float32]) -> Mask | None:
     if others < (1 - _MOST_BORDER) * border.size or inside > _MOST_INSIDE * others:
         return None
     return border if np.count_nonzero(border) >= _LEAST_BORDER else None
+
+
+def border_rows(values: Rows, most: int) -> tuple[float, Rows] | None:
+    """Return the value of an image's border, and where that is; None if there is none.
+
+    Of an image of more than `most` pixels every second pixel or fewer are looked at, and the border
+    is what has its value within one of these from it.
+    """
+    step = math.ceil(math.sqrt(values.size / most))
+    bands = [band[-start % step :: step, ::step].copy() for start, band in values.bands()]
+    thin = np.concatenate(bands)
+    border = empty_border(thin)
+    if border is None:
+        return None
+    level = thin[border][0]
+    near = border if step == 1 else _widened(border)
+
+    def read(start: int, stop: int) -> Mask:
+        rows, columns = np.arange(start, stop) // step, np.arange(values.shape[1]) // step
+        return np.asarray(near[rows][:, columns] & (values[start:stop] == level))
+
+    return float(level), Rows(values.shape, bool, read)
+
+
+def _widened(mask: Mask) -> Mask:
+    """Return a mask and the pixels next to it."""
+    padded = np.pad(mask, 1)
+    ny, nx = mask.shape
+    shifts = [(y, x) for y in range(3) for x in range(3)]
+    return np.asarray(np.any([padded[y : y + ny, x : x + nx] for y, x in shifts], axis=0))
 
 
 def _at_the_edge(same: Mask) -> Mask:

@@ -74,10 +74,10 @@ def coverage(grid: Solution, frame: Solution) -> float:
     return float(_within(*grid.pixel(*frame.sky(x, y)), grid.nx, grid.ny).mean())
 
 
-def mean_area(
+def mean_scale(
     exact: Transform, window: tuple[int, int], frame: tuple[int, int], *, places: int = 33
-) -> float:
-    """Return how many pixels of the frame a pixel of the grid covers, on average where both are.
+) -> tuple[float, float]:
+    """Return how large a pixel of the grid is in the frame.
 
     Parameters
     ----------
@@ -87,6 +87,14 @@ def mean_area(
         Their sizes, (nx, ny).
     places : int
         Along a side, at which the transform is differentiated.
+
+    Returns
+    -------
+    area : float
+        How many pixels of the frame it covers, on average where both are.
+    stretch : float
+        How many of them lie along it, where and in which direction these are most: the largest
+        singular value of the transform's derivative.
     """
     x, y = np.meshgrid(*(np.linspace(0, length - 1, places) for length in window))
     right, left = exact(x + 0.5, y), exact(x - 0.5, y)
@@ -94,7 +102,12 @@ def mean_area(
     along, across = np.subtract(right, left), np.subtract(upper, lower)
     areas = np.abs(along[0] * across[1] - along[1] * across[0])
     here = _within(*exact(x, y), *frame) & np.isfinite(areas)
-    return float(areas[here].mean()) if here.any() else 1.0
+    if not here.any():
+        return 1.0, 1.0
+    # Of a matrix with squares summing to s and determinant d: ((s + 2 d)^.5 + (s - 2 d)^.5) / 2.
+    squares = (along**2 + across**2).sum(axis=0)
+    stretches = (np.sqrt(squares + 2 * areas) + np.sqrt(np.maximum(squares - 2 * areas, 0))) / 2
+    return float(areas[here].mean()), float(stretches[here].max())
 
 
 def _places(nx: int, ny: int, edge: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

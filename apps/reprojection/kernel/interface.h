@@ -10,7 +10,11 @@
 #define MARGIN_BEFORE 4
 #define MARGIN_AFTER 8
 
-enum method { BILINEAR = 2, CUBIC = 4, LANCZOS3 = 6 }; /* the number of taps each way */
+/* The number of taps each way; AREA has as many as an output pixel covers. */
+enum method { AREA = 1, BILINEAR = 2, CUBIC = 4, LANCZOS3 = 6 };
+
+/* Columns, and rows, of a frame that an output pixel may cover: a thousand, for an area kernel. */
+#define MOST_CELLS 1024
 
 /* Where output pixels lie in the frame: nodes on a coarse grid, one of margin on each side.
  * Node (i, j) stands at column (j - 1) * step and row (i - 1) * step of the output window. */
@@ -41,6 +45,7 @@ struct interpolation {
     const float *table;
     int n_phase;
     float most_lost; /* share of the absolute weights that may be masked */
+    double drop; /* AREA: side of the square that a pixel of the frame is taken for, 0 to 1 */
     int conserve_flux;
 };
 

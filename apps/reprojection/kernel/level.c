@@ -75,6 +75,8 @@ INLINE void locate(
 #define TAPS 6
 #include "taps.h"
 
+#include "area.h"
+
 /* At most SPAN pixels of one row. */
 static long resample_span(
     const struct map *map, const struct planes *planes, const struct interpolation *how, long x,
@@ -112,7 +114,11 @@ long NAME(resample)(
     const struct box *box, float *values, float *variance)
 {
     long missing = 0;
-    for (int i = 0; i < box->nx; i += SPAN)
+    for (int i = 0; how->method == AREA && i < box->nx; i += SPAN) {
+        int n = box->nx - i < SPAN ? box->nx - i : SPAN;
+        missing += average_span(map, planes, how, box, box->x + i, n, values + i, variance + i);
+    }
+    for (int i = 0; how->method != AREA && i < box->nx; i += SPAN)
         for (int j = 0; j < box->ny; j++) {
             size_t at = (size_t)j * (size_t)box->nx + (size_t)i;
             int n = box->nx - i < SPAN ? box->nx - i : SPAN;

@@ -84,16 +84,16 @@ static PyObject *resample(PyObject *module, PyObject *args)
     Py_ssize_t stride;
     int method, n_phase, failed = 0;
     if (!PyArg_ParseTuple(
-            args, "O&(Ollii)(OOOifnllll)(iOfi)(llii)OO", find_level, &level, &nodes, &map.n_row,
+            args, "O&(Ollii)(OOOifnllll)(iOfid)(llii)OO", find_level, &level, &nodes, &map.n_row,
             &map.n_column, &map.step, &n_phase, &plane[0], &plane[1], &plane[2], &planes.depth,
             &planes.constant_variance, &stride, &planes.first, &planes.n_row, &planes.width,
-            &planes.height, &method, &table, &how.most_lost, &how.conserve_flux, &box.x, &box.y,
-            &box.nx, &box.ny, &out[0], &out[1]))
+            &planes.height, &method, &table, &how.most_lost, &how.conserve_flux, &how.drop, &box.x,
+            &box.y, &box.nx, &box.ny, &out[0], &out[1]))
         return NULL;
     how.method = (enum method)method;
     how.n_phase = n_phase;
     planes.stride = (size_t)stride;
-    if (method != BILINEAR && method != CUBIC && method != LANCZOS3)
+    if (method != AREA && method != BILINEAR && method != CUBIC && method != LANCZOS3)
         failed = refuse("there is no such method");
     else if (
         box.nx < 1 || box.ny < 1 || box.nx > 1 << 20 || box.ny > 1 << 20 || box.x < 0 ||
@@ -110,6 +110,8 @@ static PyObject *resample(PyObject *module, PyObject *args)
         stride < planes.width + MARGIN_BEFORE + MARGIN_AFTER || stride > 1 << 24 ||
         (planes.n_row + 1) * stride > INT32_MAX || planes.n_row < 1)
         failed = refuse("the rows do not fit the frame");
+    else if (method == AREA && !(how.drop > 0.0 && how.drop <= 1.0))
+        failed = refuse("the drop is no part of a pixel");
     else if (method == LANCZOS3 && (n_phase < 1 || n_phase > 1 << 20))
         failed = refuse("the table has no phases");
     size_t n_node = failed ? 0 : (size_t)map.n_row * (size_t)map.n_column;
@@ -295,7 +297,8 @@ PyMODINIT_FUNC PyInit__kernel(void)
 {
     PyObject *module = PyModule_Create(&definition);
     if (module && (PyModule_AddIntConstant(module, "MARGIN_BEFORE", MARGIN_BEFORE) ||
-                   PyModule_AddIntConstant(module, "MARGIN_AFTER", MARGIN_AFTER)))
+                   PyModule_AddIntConstant(module, "MARGIN_AFTER", MARGIN_AFTER) ||
+                   PyModule_AddIntConstant(module, "MOST_CELLS", MOST_CELLS)))
         Py_CLEAR(module);
     return module;
 }

@@ -28,10 +28,10 @@ _INFORMED, _WELL_INFORMED = 0.03, 1e-5
 _RIGHT = 0.9
 # Draws around a peak, the share of them that must have a model, and the scatter that may be left
 # beside what a polynomial of second degree straightens (`apps.ttv.population.straightening`), in
-# standard errors: 0.5 makes the posterior wider by a tenth. On simulated pairs near resonances one
-# correction left 1 to 5, two 0.03 to 1, three at most 0.2; from one to three, importance draws
-# were worth 3 % and 40 %, at equal cost of the population.
-_AROUND, _POSSIBLE, _SCATTER = 400, 0.25, 0.5
+# standard errors. On simulated pairs near resonances one correction left 1 to 5, two 0.03 to 1,
+# three at most 0.2. A scatter of 0.37 has long tails: importance draws were worth 0.1 %, and 40 %
+# with one correction more.
+_AROUND, _POSSIBLE, _SCATTER = 400, 0.25, 0.1
 
 Array = NDArray[np.float64]
 
@@ -68,7 +68,10 @@ def choose_corrections(
         number = None if peaks is None else _around(posterior, best, peaks, random)
         if number is not None:
             return number
-        return 1 if power >= _WELL_INFORMED else 0
+        if power < _WELL_INFORMED:
+            return 0
+        # A peak without a good normal approximation is bent, or cut by an edge of the priors.
+        return 1 if peaks is None else MOST
     weights = np.exp(power * (gains - gains.max()))
     points = best.to_points(y)
     possible = np.isfinite(points).all(axis=1) & np.isfinite(gains)

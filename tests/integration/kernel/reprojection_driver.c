@@ -1,6 +1,6 @@
 /* The reprojection kernel without Python: a frame in, the bytes of its output out.
  *
- *   driver METHOD WIDTH HEIGHT NX NY STEP N_PHASE VARIANCE_PLANE CONSERVE
+ *   driver METHOD WIDTH HEIGHT NX NY STEP N_PHASE VARIANCE_PLANE CONSERVE MOST_LOST DROP
  *
  * Standard input has stored pixels (int16), mask (uint8), variance (float32, if there is a plane),
  * the map's nodes (float64, x then y) and the table (float32). Standard output
@@ -33,7 +33,7 @@ static void *empty(size_t n, size_t size)
 
 int main(int argc, char **argv)
 {
-    if (argc != 10)
+    if (argc != 12)
         return 2;
     enum method method = (enum method)atoi(argv[1]);
     long width = atol(argv[2]), height = atol(argv[3]);
@@ -79,7 +79,8 @@ int main(int argc, char **argv)
         .method = method,
         .table = table,
         .n_phase = n_phase,
-        .most_lost = method == BILINEAR ? 0.0f : 0.03125f,
+        .most_lost = (float)atof(argv[10]),
+        .drop = atof(argv[11]),
         .conserve_flux = atoi(argv[9]),
     };
     struct box box = {.nx = nx, .ny = ny};

@@ -13,6 +13,8 @@ import pytest
 
 from apps.reprojection.built import load_kernel
 from apps.reprojection.engine import (
+    AREA_METHODS,
+    MOST_LOST,
     TAPS,
     Interpolation,
     Loading,
@@ -51,12 +53,15 @@ class Case:
         self.mask = (rng.random(shape) < 0.01).astype(np.uint8)
         plane = rng.uniform(100, 200, shape).astype(np.float32)
         self.variance = plane if has_plane else None
-        self.nodes = nodes(bent(shape), (NX, NY), STEP)
+        scale = 1.4 if method == "area" else 1.05
+        self.nodes = nodes(bent(shape, scale=scale), (NX, NY), STEP)
+        self.drop = 0.6 if method == "drizzle" else 1.0
         self.table = lanczos_table(lanczos3(N_PHASE)) if method == "lanczos3" else None
 
     def arguments(self) -> list[str]:
         numbers = (TAPS[self.method], WIDTH, HEIGHT, NX, NY, STEP, N_PHASE)
-        return [*map(str, numbers), str(int(self.variance is not None)), str(int(self.conserve))]
+        flags = (int(self.variance is not None), int(self.conserve))
+        return [*map(str, (*numbers, *flags, MOST_LOST[self.method], self.drop))]
 
     def input(self) -> bytes:
         parts = (self.stored, self.mask, self.variance, self.nodes, self.table)
@@ -76,12 +81,17 @@ class Case:
         load(how, sources, planes, 0, level="baseline")
         find_windows(planes, self.method, level="baseline")
         values, variance = np.empty((2, NY, NX), np.float32)
-        interpolation = Interpolation(self.method, self.conserve, self.table)
+        interpolation = Interpolation(self.method, self.conserve, self.table, self.drop)
         box = (0, 0, NX, NY)
         resample("baseline", Map(self.nodes, STEP), planes, interpolation, box, values, variance)
         steps = quantise("baseline", Steps(3.0, 300.0, NEAR_BLANK), values)
         codes = coarsen("baseline", variance)
         assert 0.02 < np.isnan(values).mean() < 0.6
+        if self.method in AREA_METHODS:  # levels agree here, too
+            for level in levels():
+                others = np.empty((2, NY, NX), np.float32)
+                resample(level, Map(self.nodes, STEP), planes, interpolation, box, *others)
+                assert others.tobytes() == values.tobytes() + variance.tobytes()
         for array in (values, variance):
             array.view(np.uint32)[np.isnan(array)] = CANONICAL_NAN
         return b"".join(one.tobytes() for one in (values, variance, steps, codes))

@@ -101,7 +101,7 @@ def computed(
     """Return a frame's stored pixels and variance, put together from its tiles."""
     settings = ReprojectionSettings.from_mapping(unit.settings)
     one = settings.frames[frame]
-    how = interpolation_of(settings, inputs)
+    how = interpolation_of(settings, one, inputs)
     is_steps = settings.step_sigma is not None
     block = 8 if is_steps else 1
     pixels = np.empty((one.ny, one.nx), np.int32 if is_steps else np.float32)
@@ -203,7 +203,7 @@ def test_a_tile_alone_is_the_same_whatever_the_rotation(tmp_path: Path, angle: f
     unit, inputs = make_unit(tmp_path, angle=angle, tile=32, variance="map", dtype="i2")
     settings = ReprojectionSettings.from_mapping(unit.settings)
     one = settings.frames[0]
-    work = work_of(settings, one, interpolation_of(settings, inputs))
+    work = work_of(settings, one, interpolation_of(settings, one, inputs))
     with open_frame(settings, 0, inputs) as opened:
         tiles = {tile.number: tile for tile in compute_tiles(opened, work)}
         assert sorted(tiles) == list(range(work.tiling.n_tile))

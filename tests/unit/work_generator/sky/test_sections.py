@@ -10,7 +10,8 @@ import pytest
 
 from tests.unit.work_generator.sky.headers import sky, tan, write
 from work_generator.sky.frame import find_images
-from work_generator.sky.sections import Section, empty_border, sky_section
+from work_generator.sky.rows import Rows
+from work_generator.sky.sections import Section, border_rows, empty_border, sky_section
 
 DATA = sky()
 
@@ -96,3 +97,26 @@ def test_what_is_no_border(kind: str) -> None:
     elif kind == "dead":
         values[40:60, 40:60] = 0
     assert empty_border(values) is None
+
+
+@pytest.mark.parametrize("most", [10**6, 10_000])
+def test_borders_of_large_images_are_found_in_a_part_of_their_pixels(most: int) -> None:
+    """The same pixels, whether each is looked at or every third each way."""
+    image = np.random.default_rng(4).normal(100, 5, (300, 310)).astype(np.float32)
+    image[:, :41] = 0.0
+    image[:23] = 0.0
+    image[150, 200] = 0.0  # a dead pixel is no border
+    border = border_rows(Rows.held(image), most)
+    assert border is not None
+    level, where = border
+    assert level == 0.0
+    expected = np.zeros(image.shape, bool)
+    expected[:, :41] = expected[:23] = True
+    assert np.array_equal(np.asarray(where), expected)
+    assert border_rows(Rows.held(image[30:, 50:]), most) is None
+
+
+def test_what_is_outside_of_a_section_is_told_by_rows() -> None:
+    section = Section(3, 40, 100, 290)
+    rows = section.outside_rows((700, 50))
+    assert np.array_equal(np.asarray(rows), section.outside((700, 50)))

@@ -104,18 +104,18 @@ def test_the_number_follows_from_the_generator(seed: int) -> None:
 
 
 def test_around_a_peak_of_heavy_planets_more_corrections_are_needed() -> None:
-    """Scatter that no polynomial straightens decides: 1 standard error for one correction."""
+    """Scatter that no polynomial straightens decides."""
     heavy = pair("pair.csv")
     peaks = peaks_of(heavy)
     assert chosen(heavy) == 1
     number = choose_corrections(heavy, np.random.default_rng(1), peaks)
-    assert 2 <= number <= 3
+    assert 2 <= number <= MOST
     light = pair("pair.csv", mass=uniform(0.0, 0.3))
     assert choose_corrections(light, np.random.default_rng(1), peaks_of(light)) <= number
 
 
-def test_a_peak_whose_approximation_has_no_model_says_nothing() -> None:
+def test_around_a_peak_without_a_normal_approximation_as_many_as_pay_are_made() -> None:
     posterior = pair("pair.csv")
     peaks = peaks_of(posterior)
     wrong = Peaks(peaks.points, peaks.covariances * 1e6)
-    assert choose_corrections(posterior, np.random.default_rng(1), wrong) == chosen(posterior)
+    assert choose_corrections(posterior, np.random.default_rng(1), wrong) == MOST
