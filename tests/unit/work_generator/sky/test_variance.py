@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from scipy.ndimage import gaussian_filter
 
 from tests.unit.work_generator.sky.headers import tan, write
 from work_generator.sky.exposure import read_exposure
@@ -109,6 +110,33 @@ def test_a_map_of_a_resampled_image_stays_as_it_is() -> None:
     result = measured(smooth.astype(np.float32), stated=np.full((NY, NX), 100.0))
     assert result.scale == 1.0
     assert result.noise == 10.0
+
+
+def crowd(fwhm: float, n_star: int, seed: int) -> np.ndarray:
+    """Stars of 200 to 20,000 counts, most of them faint, that leave no empty sky between them."""
+    rng = np.random.default_rng(seed)
+    light, sigma = np.zeros((NY, NX)), fwhm / 2.3548
+    places = rng.uniform((0, 0), (NY - 1, NX - 1), (n_star, 2)).astype(int)
+    np.add.at(light, tuple(places.T), 200 * rng.power(1, n_star) ** -0.8)
+    return np.asarray(gaussian_filter(np.minimum(light, 20_000), sigma))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("fwhm", "n_star"), [(3.0, 3000), (4.0, 3000), (6.0, 2000)])
+def test_crowded_stars_do_not_make_a_right_map_wrong(fwhm: float, n_star: int, seed: int) -> None:
+    light = crowd(fwhm, n_star, seed)
+    noise = np.random.default_rng(seed).normal(0, 5.0, (NY, NX))
+    image = (300 + light + noise).astype(np.float32)
+    alone = measured(image)
+    assert alone.noise > 1.1 * 5.0  # the crowd is taken for noise where nothing says otherwise
+    assert measured(image, stated=np.full((NY, NX), 25.0)).scale == 1.0
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.5])
+def test_a_wrong_map_of_a_crowded_field_is_not_believed(factor: float) -> None:
+    image = (300 + crowd(4.0, 3000, 1)).astype(np.float32)
+    image += np.random.default_rng(1).normal(0, 5.0, (NY, NX)).astype(np.float32)
+    assert measured(image, stated=np.full((NY, NX), 25.0 * factor)).scale != 1.0
 
 
 @pytest.mark.parametrize("power", [1, 2])
