@@ -31,6 +31,7 @@ from rich.progress import track
 from scipy import stats
 
 from apps.ttv.engine import make_engine
+from apps.ttv.population.settings import is_population
 from apps.ttv.priors import Prior
 from apps.ttv.settings import Problem
 from apps.ttv.table import TABLE_FILE, parse_table
@@ -123,6 +124,8 @@ def posterior_draws(campaign: Campaign) -> tuple[np.ndarray, float]:
     table = parse_table(campaign.inputs[TABLE_FILE])
     chains, acceptance = [], []
     for unit in planner.plan(prepared, Progress()):
+        if is_population(unit.settings):
+            continue
         chain = compute(unit, table)
         acceptance.append(chain.accepted.mean() / chain.step)
         name = (unit.generation, unit.index, unit.digest)

@@ -43,8 +43,8 @@ _COMPARED = 8_000
 # Draws that proposals for chains are fitted to.
 _FITTED = 8_000
 
-# Power of importance weights that gives draws between a proposal and the posterior.
-_BETWEEN = 0.5
+# Largest factor that a draw far out is chosen more often by.
+_FARTHEST_OUT = 20.0
 
 Array = NDArray[np.float64]
 
@@ -218,7 +218,7 @@ def _for_chains(
     """Return the corrections of the chains' coordinates, and a proposal in these.
 
     It is fitted to the posterior, and with a small part to where chains begin: from there a walker
-    must get away. Each correction costs two integrations a step more, so that the numbers of
+    must get away. Each correction costs an integration a step more, so that the numbers of
     effective draws for each integration are compared; but where hardly any plain draw is worth
     something, its number means little.
     """
@@ -235,7 +235,7 @@ def _for_chains(
         fits.append((corrections, fit))
     if len(fits) == 1:
         return fits[0]
-    plain_is_better = worth[0] * (1.0 + 2.0 * fits[1][0]) > worth[1]
+    plain_is_better = worth[0] * (1.0 + fits[1][0]) > worth[1]
     return fits[0] if plain_is_better and worth[0] > _USEFUL else fits[1]
 
 
@@ -259,8 +259,8 @@ def _wide(
     One half is of the posterior to the power 1/2, which the population passed on its way, if its
     evidence says that it has found the posterior; else importance draws are weighed by it, or by a
     larger one. At that power the prior may draw parameters to one side, so that they are narrower
-    than the posterior. The other half therefore lies between posterior and proposal, whose tails
-    are heavier, if enough draws are effective there.
+    than the posterior. The other half are therefore importance draws of the posterior, chosen the
+    more often the farther out one of their parameters lies, if enough of them are effective.
     """
     possible = np.isfinite(draws.logs)
     y, points, logs = draws.y[possible], draws.points[possible], draws.logs[possible]
@@ -273,12 +273,30 @@ def _wide(
                 half = points[picked(y, tempered, MOST_WIDE, random)]
                 break
     assert half is not None
-    between = _BETWEEN * logs
-    if kish(between) < TRUSTED_EFFECTIVE:
+    if kish(logs) < TRUSTED_EFFECTIVE:
         return half
-    others = points[picked(y, between, MOST_WIDE // 2, random)]
+    outer = _outer(draws.coordinates.whitening.whiten(points), logs)
+    others = points[picked(y, outer, MOST_WIDE // 2, random)]
     joined = np.concatenate([half[: MOST_WIDE - len(others)], others])
     return np.asarray(joined[random.permutation(len(joined))])
+
+
+def _outer(w: Array, logs: Array) -> Array:
+    """Return log weights of draws, (n,), that are larger the farther out a parameter lies.
+
+    The factor is 1 + z^2 with the largest z of a draw, the distance from the median of a
+    coordinate of `w`, (n, n_dim), in half-widths between 16 and 84 %. Draws far out along a bent
+    ridge are on the ridge, where a larger covariance would lead away from it.
+    """
+    weights = np.exp(logs - logs.max())
+    farthest = np.zeros(len(w))
+    for column in w.T:
+        order = np.argsort(column, kind="stable")
+        below = np.cumsum(weights[order])
+        shares = np.array([0.158655, 0.5, 0.841345]) * below[-1]
+        low, middle, high = column[order][np.searchsorted(below, shares)]
+        farthest = np.maximum(farthest, np.abs(column - middle) / (0.5 * (high - low)))
+    return np.asarray(logs + np.log(np.minimum(1.0 + farthest**2, _FARTHEST_OUT)))
 
 
 def _of_half_power(

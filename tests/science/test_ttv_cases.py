@@ -105,11 +105,6 @@ def test_chains_on_a_long_ridge_begin_with_wider_eccentricities(
         assert width_ratios[name] > 1.0, name
 
 
-@pytest.mark.xfail(
-    reason="At half the power the prior draws masses down, and with them the periods: both begin "
-    "at two thirds to nine tenths of the posterior's width.",
-    strict=True,
-)
 def test_chains_on_a_long_ridge_begin_wider_in_every_parameter(
     width_ratios: dict[str, float],
 ) -> None:

@@ -221,7 +221,18 @@ class Computer:
         random = np.random.RandomState(step_bits(self._key, 0))
         target = _Looking(self.target, state, noted)
         first = self._first_proposal(state.islands, random)
-        proposal = refine(target, first, self._labels, self._order, random, self.settings.n_point)
+        wide = self.coordinates.from_points(
+            np.concatenate([island.wide for island in state.islands])
+        )
+        proposal = refine(
+            target,
+            first,
+            self._labels,
+            self._order,
+            random,
+            self.settings.n_point,
+            wide[np.isfinite(wide).all(axis=1)],
+        )
         looks = self._looks(target, proposal, random)
         return Conclusion(proposal, looks, tuple(state.islands), state.n_call)
 

@@ -27,6 +27,9 @@ MOST_LOOKS = 6
 """Such looks at most, of `ENOUGH` effective draws in all."""
 ENOUGH = 1
 """Effective draws that are enough, for each point: with 2000 points widths are known to 2 %."""
+DEFENSIVE = 0.1
+"""Part of a proposal that covers wider draws: the weights of draws there are at most 10 times too
+large, and a tenth of all draws is lost."""
 # Draws that a fit is made of, for each point.
 _RESAMPLED = 5
 # Effective draws per parameter that a fit needs, and to which weights are tempered.
@@ -97,8 +100,29 @@ def refine(
     order: Sequence[int],
     random: np.random.RandomState,
     n_point: int,
+    wide: Array | None = None,
 ) -> Proposal:
-    """Make a proposal again from its own weighted draws while that helps; return the best one."""
+    """Make a proposal again from its own weighted draws while that helps; return the best one.
+
+    Parameters
+    ----------
+    target : Target
+        What is looked at.
+    proposal : Proposal
+        The first one.
+    labels : Callable
+        See `Labels`.
+    order : sequence of int
+        See `fit_proposal`.
+    random : RandomState
+        Decides the draws.
+    n_point : int
+        Points of the population.
+    wide : ndarray, optional
+        float64 (n, n_dim), coordinates that every proposal covers in its tails, because a part of
+        the posterior that no draw of a round has reached gets a huge weight in the next one
+        (Hesterberg 1995, Technometrics 37, 185).
+    """
     best, best_size, idle = proposal, 0.0, 0
     for _ in range(_MOST_ROUNDS):
         look = look_at(target, proposal, ROUND * n_point, random)
@@ -109,20 +133,24 @@ def refine(
         draws = _tempered(look, _RESAMPLED * n_point, random)
         if size >= _GOOD * ROUND * n_point or idle == _PATIENCE or draws is None:
             break
-        proposal = fit_groups(draws, labels, order)
+        proposal = fit_groups(draws, labels, order, wide)
     return best
 
 
-def fit_groups(draws: Array, labels: Labels, order: Sequence[int]) -> Proposal:
+def fit_groups(
+    draws: Array, labels: Labels, order: Sequence[int], wide: Array | None = None
+) -> Proposal:
     """Fit a proposal to draws, each group of them by itself if it is large enough."""
     of_group = labels(draws)
     groups = [draws[of_group == group] for group in np.unique(of_group)]
     # A group of few draws would have a singular covariance; it goes to the largest one.
     large = [group for group in groups if len(np.unique(group, axis=0)) > 2 * draws.shape[1]]
-    if not large:
-        return fit_proposal([draws], [1.0], order)
-    sizes = np.array([len(group) for group in large], dtype=np.float64)
-    return fit_proposal(large, sizes / sizes.sum(), order)
+    groups = large or [draws]
+    sizes = np.array([len(group) for group in groups], dtype=np.float64)
+    shares = sizes / sizes.sum()
+    if wide is None or not len(wide):
+        return fit_proposal(groups, shares, order)
+    return fit_proposal([*groups, wide], [*((1.0 - DEFENSIVE) * shares), DEFENSIVE], order)
 
 
 def picked(y: Array, logs: Array, n: int, random: np.random.RandomState) -> NDArray[np.intp]:
