@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assimilator import summary as entries
 from assimilator.clipping_remarks import clipping_remarks
 from assimilator.coadd.flags import Flag
+from assimilator.coadd.measure import Matched
 from assimilator.coadd.options import Options
 from assimilator.coadd.stack import Coadded
 from assimilator.directory import write_product
@@ -27,10 +29,14 @@ from assimilator.image_header import (
     observation_cards,
     product_cards,
 )
+from assimilator.image_noise import correlation
 from assimilator.image_planes import Planes
 from assimilator.outputs import Rejected
 from assimilator.provenance import provenance
 from boinc_project.campaign import Campaign
+from boinc_project.fits.cards import Card, card
+
+Doubles = NDArray[np.float64]
 
 KIND = "image"
 """What ``kind`` of a summary says of an image; a posterior's summary has no such key."""
@@ -55,6 +61,8 @@ class Statistics:
         Pixels in which two frames overlap, no more.
     n_flagged : Mapping[str, int]
         Pixels of each flag, by its name.
+    correlation : float or None
+        Noise in areas over that of single pixels, see `assimilator.image_noise.correlation`.
     """
 
     n_pixel: int
@@ -64,6 +72,7 @@ class Statistics:
     depth: float | None
     n_pair: int = 0
     n_flagged: Mapping[str, int] = field(default_factory=dict)
+    correlation: float | None = None
 
     @classmethod
     def of(cls, planes: Planes) -> Statistics:
@@ -89,7 +98,9 @@ class Statistics:
         for flags in planes.rows("flags"):
             for flag in Flag:
                 n_flagged[str(flag.name)] += int(np.count_nonzero(flags & flag.value))
-        return cls(n_pixel, n_kept, n_rejected, deepest, depth, n_pair, n_flagged)
+        return cls(
+            n_pixel, n_kept, n_rejected, deepest, depth, n_pair, n_flagged, correlation(planes)
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,6 +223,7 @@ class ImageProduct:
             **self.described.summary(),
             "frames_deepest": found.deepest,
             "depth": found.depth,
+            "noise_correlation": found.correlation,
             "rejected_fraction": found.n_rejected / values if values else 0.0,
             "n_rejected": found.n_rejected,
             "n_flagged": dict(found.n_flagged),
@@ -271,7 +283,10 @@ class ImageProduct:
         assert seen is not None  # there are frames
         return ImageHeaders(
             product=product_cards(self.campaign.name, self.digest, self.n_frame, self.created_at),
-            observation=observation_cards(seen, self.described.zero_point),
+            observation=[
+                *observation_cards(seen, self.described.zero_point),
+                *self._noise(),
+            ],
             history=list(history_cards(self._stacked())),
             grid=grid_cards(self.campaign.settings["grid"].get("cards", ())),
             seen=seen,
@@ -288,6 +303,13 @@ class ImageProduct:
                 self.coadded.sources, matched.scales, matched.weight, strict=True
             )
         ]
+
+    def _noise(self) -> list[Card]:
+        """Return what programs that estimate errors need to know beside the gain."""
+        correlated = self.statistics.correlation
+        if correlated is None:
+            return []
+        return [card("OANOICOR", correlated, "noise in areas over noise of a pixel")]
 
     def _sources(self) -> Sequence[Any]:
         return () if self.coadded is None else self.coadded.sources
@@ -316,6 +338,8 @@ class ImageProduct:
                 "n_star": scale.n_star,
                 "weight": float(weight),
                 "weight_share": float(weight) / total,
+                "gain": source.gain,
+                "limit": float(limit) if math.isfinite(limit) else None,
                 "background": [float(one) for one in coefficients],
                 "n_block": int(n_block),
                 "core": float(core),
@@ -323,8 +347,8 @@ class ImageProduct:
                 "n_trail": n_trail,
                 "remark": scale.remark,
             }
-            for source, scale, weight, coefficients, n_block, core, (n_cut, n_trail) in zip(
-                self.coadded.sources, matched.scales, matched.weight,
+            for source, scale, weight, limit, coefficients, n_block, core, (n_cut, n_trail) in zip(
+                self.coadded.sources, matched.scales, matched.weight, _relative(matched),
                 matched.surfaces.coefficients, matched.surfaces.n_block, matched.core,
                 matched.blanks.counts(len(matched.core)), strict=True,
             )
@@ -364,3 +388,8 @@ class ImageProduct:
             if n_trail
         ]
         return [*found, *clipping_remarks(self.options, self.statistics, trailed)]
+
+
+def _relative(matched: Matched) -> Doubles:
+    """Return the limits of frames over that of the reference."""
+    return matched.limit / matched.limit[matched.reference]

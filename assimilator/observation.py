@@ -50,10 +50,11 @@ class Observation:
     def of_frame(cls, asked: Mapping[str, Any], known: Mapping[str, Any]) -> Observation:
         """Return it from a frame's entries in its unit, and in the campaign's list of frames.
 
-        What the campaign states of gain and saturation comes before the header's.
+        What the campaign states of gain and saturation comes before the header's; it knows the
+        gain of a map of variances, too.
         """
         told = known.get("exposed") or {}
-        camera = (asked.get("variance") or {}).get("gain")
+        camera = known.get("gain")
         saturation = asked.get("saturation")
         return cls(
             begin=told.get("begin"),

@@ -91,11 +91,14 @@ def sources_of(
     if len(output.frames) != len(stated):
         raise OutputError(f"The output {name} has other frames than its unit.")
     entries = {entry.get("sha256"): entry for entry in campaign.settings.get("frames", ())}
+    is_flux = canonical.unit.settings["flux"] == "conserve"
     found = []
     for number, (frame, asked) in enumerate(zip(output.frames, stated, strict=True)):
         _check(frame, asked, grid, name)
         known = entries.get(canonical.unit.inputs.get(asked["input"]), {})
-        area = float(known.get("area", 1.0))
+        seen = Observation.of_frame(asked, known)
+        # The sum over n pixels of a brightness is the flux over their area, so are its electrons.
+        factor = 1.0 if is_flux else seen.area
         saturation = asked.get("saturation")
         found.append(
             Source(
@@ -111,11 +114,12 @@ def sources_of(
                     number=number,
                     outputs=outputs,
                 ),
-                variance_ratio=area if canonical.unit.settings["flux"] == "conserve" else 1 / area,
+                gain=None if seen.gain is None else seen.gain * factor,
+                seeing=known.get("seeing"),
                 exposure=float(asked.get("exposure_s") or 0.0),
                 saturation=math.inf if saturation is None else float(saturation),
                 tile_rows=output.tile,
-                observation=Observation.of_frame(asked, known),
+                observation=seen,
             )
         )
     return found

@@ -8,8 +8,8 @@ Behind a primary header with the unit's digest, for each frame NN:
     there is nothing.
 ``VARNN``
     Its variance. Of steps: the mean over blocks of 8 x 8 pixels as a code of int16 (RICE_1), the
-    upper 14 bits of the IEEE 754 float32 after rounding: value = bits of (code << 18), in steps of
-    1.6 to 3.1 %; 0 where there is nothing. Of float32: float32 of each pixel (GZIP_2).
+    upper 16 bits of the IEEE 754 float32 after rounding: value = bits of (code << 16), in steps of
+    0.4 to 0.8 %; 0 where there is nothing. Of float32: float32 of each pixel (GZIP_2).
 ``DIGNN``
     One row a tile: SHA-256 of the tile's canonical bytes (stored pixels, then stored variance, both
     little-endian, rows first) and the number of its pixels that hold something.
@@ -48,7 +48,7 @@ from boinc_project.reprojection_frame import (
 )
 from boinc_project.reprojection_limits import MAX_FRAMES, MAX_TILE, OUTPUT_LIMITS
 
-OUTPUT_FORMAT = 1
+OUTPUT_FORMAT = 2
 
 _DIGEST_ROW = np.dtype([("SHA256", "u1", (32,)), ("NPIX", ">i4")])
 

@@ -1,4 +1,4 @@
-"""Which images a campaign has, and the masks, weights and variances that belong to them."""
+"""Which images a campaign has, and the masks, weights, variances and errors that belong to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from work_generator.sky.frame import Image, find_images
 from work_generator.sky.observation import Observation, observation
 from work_generator.toml_source import TomlTable
 
-PLANES = ("mask", "weight", "variance")
+PLANES = ("mask", "weight", "variance", "error")
 COLOURS = ("split", "grey")
 MOST_IMAGES = 100_000
 _MOST_NAME = 60
@@ -157,8 +157,13 @@ def read_planes(
     InputError
         If one is missing, or has another size than its image.
     """
-    if "weight" in table and "variance" in table:
-        table.fail("weight", "a weight is one over a variance: write weight or variance, not both")
+    spreads = [plane for plane in ("weight", "variance", "error") if plane in table]
+    if len(spreads) > 1:
+        table.fail(
+            spreads[0],
+            "a weight is one over a variance, and that is the square of an error: write one of "
+            "weight, variance and error",
+        )
     found = {}
     for plane in PLANES:
         if plane in table:

@@ -37,10 +37,8 @@ __all__ = [
 
 PREPARING = "Looking at the images"
 CALLS = "Pixels of the grid"
-MIN_APP_VERSION = 100
-"""The first version of ``reprojection``."""
-MIN_AREA_VERSION = 110
-"""The first one that averages over the area of output pixels."""
+MIN_APP_VERSION = 110
+"""The first version whose variances are those of areas; see `docs/developer/image-noise.md`."""
 REFERENCE_SECONDS = {"steps": 5.5e-8, "float": 1.4e-7}
 """CPU seconds of a pixel of the grid on the reference host, by the kind of output.
 
@@ -299,10 +297,9 @@ def _unit(campaign: Campaign, index: int, group: Sequence[Mapping[str, Any]]) ->
     ]
     inputs = {name: frame["sha256"] for name, frame in zip(names, group, strict=True)}
     keys = ("grid", "method", "flux", "tile", "output", "digest_only")
-    is_new = any(frame["method"] in AREA_METHODS for frame in frames)
     return Unit(
         app=campaign.app,
-        min_app_version=MIN_AREA_VERSION if is_new else MIN_APP_VERSION,
+        min_app_version=MIN_APP_VERSION,
         campaign=campaign.name,
         campaign_seed=campaign.seed,
         generation=0,

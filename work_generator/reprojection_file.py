@@ -59,7 +59,7 @@ MOST_BY_DEFAULT = 16
 _PACKED = 0.55
 """Part of a camera's bytes that is left after lossless compression; KERNELS: 15.6 of 33.6 MB."""
 IMAGE_KEYS = (
-    "files", "extension", "mask", "weight", "variance", "gain", "read_noise", "saturation",
+    "files", "extension", "mask", "weight", "variance", "error", "gain", "read_noise", "saturation",
     "noise", "skip_outside", "colour", "filter", "blank",
 )  # fmt: skip
 
@@ -374,10 +374,10 @@ def _coadd(root: TomlTable, names: Collection[str]) -> dict[str, Any]:
         "background": one_of(table, "background", BACKGROUNDS),
         "flux": one_of(table, "flux", COADD_FLUX),
     }
-    if one_of(table, "filters", FILTERS) != FILTERS[0]:  # campaigns of before do not have it
-        found["filters"] = table.values["filters"]
     if "sigma" in table:
         found["sigma"] = table.positive("sigma", default=4.0)
+    if one_of(table, "filters", FILTERS) != FILTERS[0]:  # campaigns of before do not have it
+        found["filters"] = table.values["filters"]
     if "reference" in table:
         found["reference"] = name = table.text("reference", example="frame.fits")
         if name not in names:

@@ -5,7 +5,7 @@ Pixels keep the bits that the camera wrote; what is compressed is compressed wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -37,6 +37,12 @@ CALIBRATION_FILE = "calibration.fits"
 LANCZOS_PHASES = 1024
 """Fractions of a pixel in the table of Lanczos weights, which the app interpolates or rounds to."""
 _TILE = (256, 256)
+_VARIANCE_OF: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "weight": lambda values: np.float32(1) / values,
+    "variance": lambda values: values,
+    "error": lambda values: values * values,
+}
+"""How planes that come with a frame state its variance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +56,8 @@ class Frame:
     raw : ndarray or Rows
         Pixels as stored, (ny, nx).
     bad : ndarray, Rows or None
-        bool (ny, nx): where the mask, or a weight or variance that says nothing, forbids pixels.
+        bool (ny, nx): where the mask, or a weight, variance or error that says nothing, forbids
+        pixels.
     variance : ndarray, Rows or None
         float32 (ny, nx), in the image's unit squared; 1 where `bad`.
     remarks : tuple[str, ...]
@@ -117,10 +124,9 @@ def read_frame(stated: Mapping[str, Any], blank: float | None = None) -> Frame:
     variance = None
     if "mask" in stated:
         bad = _either(bad, _plane(stated["mask"], image).map(_is_masked, bool))
-    for name in ("weight", "variance"):
+    for name in ("weight", "variance", "error"):
         if name in stated:
-            plane = _plane(stated[name], image)
-            variance = plane.map(_variances if name == "variance" else _inverted, np.float32)
+            variance = _plane(stated[name], image).map(_variances(name), np.float32)
             unknown = variance.map(np.isnan, bool)
             variance = variance.map(lambda rows: np.where(np.isnan(rows), 1, rows), np.float32)
             bad = _either(bad, unknown)
@@ -192,13 +198,16 @@ def _is_masked(rows: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(rows != 0)
 
 
-def _variances(rows: NDArray[Any]) -> NDArray[np.float32]:
-    return np.where(np.isfinite(rows) & (rows > 0), rows, np.float32(np.nan))
+def _variances(name: str) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    """Return what makes variances of a kind of plane, NaN where it says nothing."""
 
+    def convert(rows: NDArray[Any]) -> NDArray[np.float32]:
+        known = np.where(np.isfinite(rows) & (rows > 0), rows, np.float32(np.nan))
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            variance = _VARIANCE_OF[name](known)
+        return np.where(np.isfinite(variance), variance, np.float32(np.nan)).astype(np.float32)
 
-def _inverted(rows: NDArray[Any]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        return _variances(1 / _variances(rows))
+    return convert
 
 
 def _either(a: Rows | None, b: Rows) -> Rows:

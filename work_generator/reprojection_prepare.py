@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
@@ -33,10 +34,12 @@ from work_generator.sky.exposure import read_exposure
 from work_generator.sky.frame import Scaling
 from work_generator.sky.observation import electrons_per_count, observation
 from work_generator.sky.pixel_map import make_map
-from work_generator.sky.quality import seeing, sky_noise
+from work_generator.sky.quality import seeing
 from work_generator.sky.reference import cards_of, check_size, choose, grid_of, plain_grid
+from work_generator.sky.rows import Rows, Sample
 from work_generator.sky.solution import Solution, read_solution
 from work_generator.sky.union import UNION, union_grid
+from work_generator.sky.variance import SkyVariance, sky_variance
 from work_generator.sky.window import coverage, find_window, mean_scale, transform
 
 _SURVEYED = 50
@@ -144,7 +147,7 @@ class _Seen:
 
     solution: Solution
     sky: float
-    noise: float
+    variance: SkyVariance
     seeing: float | None
 
 
@@ -233,16 +236,42 @@ def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
             "frames, or leave it out.",
             path=frame.image.path,
         )
-    noise = settings["ccd"].get("noise") or sky_noise(values)
-    if noise is None:
+    variance = _sky_variance(settings, frame, values, masters, sample)
+    if variance is None:
         raise InputError(
             f"The noise of {frame.image.label} cannot be measured: write noise = ... in [images].",
             path=frame.image.path,
         )
     saturation = _camera(settings, frame, "saturation")
-    width = seeing(values, noise, saturation=math.inf if saturation is None else saturation)
+    limit = math.inf if saturation is None else saturation
+    width = seeing(values, variance.noise, saturation=limit)
     sky = float(np.median(values[np.isfinite(values)]))
-    return _Seen(solution, sky, float(noise), None if width is None else width * solution.scale)
+    return _Seen(solution, sky, variance, None if width is None else width * solution.scale)
+
+
+def _sky_variance(
+    settings: Mapping[str, Any],
+    frame: Frame,
+    values: NDArray[np.float32],
+    masters: Masters,
+    sample: Sample,
+) -> SkyVariance | None:
+    """Return how noisy a frame's sky is: as it is stated, or as it is measured in a sample."""
+    noise = settings["ccd"].get("noise")
+    if noise is not None:
+        return SkyVariance(float(noise), cast(Any, frame.variance))
+    given = None if frame.variance is None else sample.take(frame.variance)
+    flat = masters.sampled(sample).planes.get("flat")
+    found = sky_variance(values, stated=given, flat=flat)
+    if found is None or found.plane is None or not sample.rows:
+        return found
+    scale = np.float32(found.scale)
+    if isinstance(frame.variance, Rows):
+        plane = frame.variance.map(lambda rows: rows * scale, np.float32)
+    else:
+        plane = sample.spread(found.plane, (frame.image.ny, frame.image.nx))
+    # Rows are written as an array is.
+    return replace(found, plane=cast(Any, plane))
 
 
 def _pack(
@@ -270,7 +299,8 @@ def _pack(
             "given: choose another method.",
             path=frame.image.path,
         )
-    stored = store.add(lambda path: write_frame(path, frame, made, solved=solved))
+    noisy = replace(frame, variance=seen.variance.plane)
+    stored = store.add(lambda path: write_frame(path, noisy, made, solved=solved))
     area, stretch = mean_scale(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
     method = choose_method(settings["method"], stretch, frame.image.label)
     if method != settings["method"]:
@@ -278,15 +308,18 @@ def _pack(
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
     factor = area if settings["flux"] == "conserve" else 1.0
     exposure = observation(frame.image).exposure_s
+    exposed = read_exposure(frame.image, exposure)
     entry = {
         "name": stated["name"],
         "x0": window.x0,
         "y0": window.y0,
         "nx": window.nx,
         "ny": window.ny,
-        "noise": seen.noise * factor,
+        "noise": seen.variance.noise * factor,
         "sky": seen.sky * factor,
-        "variance": _variance(settings, frame, seen.noise),
+        "variance": _variance(seen.variance),
+        "gain": _gain(settings, frame, exposed["gain"], seen.variance),
+        "variance_scale": seen.variance.scale,
         "exposure_s": exposure,
         "filter": stated["filter"],
         "saturation": _camera(settings, frame, "saturation"),
@@ -297,20 +330,26 @@ def _pack(
         "area": area,
         "stretch": stretch,
         "method": method,
-        "exposed": read_exposure(frame.image, exposure),
+        "exposed": exposed,
     }
     return entry, stored
 
 
-def _variance(settings: Mapping[str, Any], frame: Frame, noise: float) -> dict[str, Any]:
-    """Return how the variance of a pixel is known: by a map, the camera's numbers, or the sky."""
-    if frame.variance is not None:
+def _variance(sky: SkyVariance) -> dict[str, Any]:
+    """Return how the variance of the sky in a pixel is known: by a map, or the same everywhere."""
+    if sky.plane is not None:
         return {"kind": "map"}
-    gain = _camera(settings, frame, "gain")
-    if gain is not None:
-        read_noise = _camera(settings, frame, "read_noise")
-        return {"kind": "ccd", "gain": gain, "read_noise": read_noise or 0.0}
-    return {"kind": "constant", "value": noise * noise}
+    return {"kind": "constant", "value": sky.noise**2}
+
+
+def _gain(
+    settings: Mapping[str, Any], frame: Frame, header: float | None, sky: SkyVariance
+) -> float | None:
+    """Return electrons a count: as stated, as the header or a map of variances tells, or None."""
+    stated = _camera(settings, frame, "gain")
+    if stated is not None:
+        return stated
+    return sky.gain if header is None else header
 
 
 def _camera(settings: Mapping[str, Any], frame: Frame, key: str) -> float | None:

@@ -3,7 +3,7 @@
 For units with ``method = "reproject"``, where astropy and reproject are installed; frozen apps have
 neither. It reads the WCS of the frame from the cards of PIXELS and makes no use of the pixel map
 but for the area of pixels. It takes far more time and memory, and interpolates bilinearly.
-reproject knows no variances: those of the input are interpolated, which is an upper bound.
+reproject knows no variances: those of the input are interpolated.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def reference_tiles(
                 (window_cards(settings, frame), "The unit's grid"),
             )
         ]
-        area = _area(opened, frame) if settings.conserve_flux else None
+        area = _area(opened, frame)
     height, width = planes.height, planes.width
     inner = np.s_[MARGIN_ROWS : MARGIN_ROWS + height, MARGIN_BEFORE : MARGIN_BEFORE + width]
     bad = planes.flags[inner] != 0
@@ -60,8 +60,10 @@ def reference_tiles(
     images = [inside[..., i].astype(np.float64) for i in range(inside.shape[2])]
     if len(images) == 1:
         images.append(np.full((height, width), planes.constant_variance))
+    # Fluxes hold their area once, and so do variances of sums; see ``kernel/level.c``.
+    factors = (area, area) if settings.conserve_flux else (np.ones_like(area), 1 / area)
     found = []
-    for power, image in enumerate(images, 1):
+    for factor, image in zip(factors, images, strict=True):
         image[bad] = np.nan
         warped = reproject_interp(
             (image, solutions[0]),
@@ -70,7 +72,7 @@ def reference_tiles(
             order="bilinear",
             return_footprint=False,
         )
-        found.append((warped if area is None else warped * area**power).astype(np.float32))
+        found.append((warped * factor).astype(np.float32))
     found[1][np.isnan(found[0])] = np.nan
     tiling, steps, level = tiling_of(settings, frame), steps_of(settings, frame), need_kernel()
     for tile in range(tiling.n_tile):

@@ -10,7 +10,7 @@ same bits: only + - * / and square roots of doubles in one fixed order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -61,13 +61,23 @@ class Matching:
     scale : ndarray
         float64 (n_frame): flux of the reference over flux of the frame.
     weight : ndarray
-        float64 (n_frame): inverse variance after scaling.
+        float64 (n_frame): inverse variance of the sky after scaling, where a pixel has none of its
+        own.
+    photon : ndarray or None
+        float64 (n_frame): variance after scaling that each unit of a pixel's light over the sky
+        adds, by its photons; None where it is not known of any frame.
     """
 
     x: Doubles
     surface: Doubles
     scale: Doubles
     weight: Doubles
+    photon: Doubles | None = None
+
+    @property
+    def photons(self) -> Doubles:
+        """`photon`, 0 where it is not known."""
+        return np.zeros(len(self.scale)) if self.photon is None else self.photon
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,9 +89,10 @@ class Stacked:
     image : ndarray
         float32; NaN where no frame has anything.
     weight : ndarray
-        float32: sum of the weights of what is in `image`.
+        float32: sum of the weights of what is in `image`: one over the variance of its sky.
     variance : ndarray or None
-        float32: variance of `image`, from the frames' own; None if they were not given.
+        float32: from the kernel, the variance that each unit of light over the sky adds to `image`;
+        from `with_photons`, the variance of `image`. None if no variances were given.
     count, rejected : ndarray
         uint16: values in `image`, and values clipped away.
     doubtful : ndarray or None
@@ -97,6 +108,27 @@ class Stacked:
     rejected: Counts
     doubtful: NDArray[np.uint8] | None = None
     flags: NDArray[np.uint16] | None = None
+
+    def with_photons(self, sky: Doubles) -> Stacked:
+        """Return the band with the variance of `image`: that of the sky, and that of photons.
+
+        Light counts from two standard deviations over the sky, because the noise itself, of which
+        only the upper half would count, would add to the variance of an empty sky.
+
+        Parameters
+        ----------
+        sky : ndarray
+            (n_row, n_x): level that light is counted from.
+        """
+        if self.variance is None:
+            return self
+        with np.errstate(invalid="ignore", divide="ignore"):
+            empty = 1.0 / self.weight.astype(np.float64)
+            light = self.image - sky
+            light[~(light > 2.0 * np.sqrt(empty))] = 0.0
+            variance = (empty + self.variance * light).astype(np.float32)
+        variance[self.count == 0] = np.nan
+        return replace(self, variance=variance)
 
     @classmethod
     def empty(cls, shape: tuple[int, int], *, with_variance: bool) -> Stacked:
@@ -128,7 +160,9 @@ def stack_band(
     Parameters
     ----------
     values, variance : ndarray
-        float32 (n_frame, n_row, n_x), C-contiguous; not finite where a frame has nothing.
+        float32 (n_frame, n_row, n_x), C-contiguous; not finite where a frame has nothing. The
+        variances are those of the sky, without the photons of what is brighter, because a weight
+        that depends on a pixel's own light biases the mean.
     matching : Matching
         Frame by frame, in the same order. The order of the frames decides the order of additions.
     clip : Clip
@@ -143,7 +177,7 @@ def stack_band(
     if level == PLAIN:
         image, weight, spread, count, rejected = plain.stack(
             values, variance, matching.x, matching.surface, matching.scale, matching.weight,
-            clip.sigma, clip.iterations,
+            matching.photons, clip.sigma, clip.iterations,
         )  # fmt: skip
         return Stacked(image, weight, spread, count, rejected)
     shape = (n_row, n_x)
@@ -152,7 +186,7 @@ def stack_band(
     _kernel.stack(
         level, (n_frame, n_row, n_x), flat(values, np.float32),
         nothing if variance is None else flat(variance, np.float32),
-        *flat_matching(matching), sorting_network(n_frame), *5 * (nothing,),
+        *flat_matching(matching), flat(matching.photons), sorting_network(n_frame), *6 * (nothing,),
         clip.sigma, clip.sigma, clip.iterations, found.image, found.weight,
         nothing if found.variance is None else found.variance, found.count, found.rejected,
         nothing,

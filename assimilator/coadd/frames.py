@@ -55,7 +55,10 @@ class Frame(Protocol):
         """SHA-256 of each tile's canonical bytes, uint8 (n_tile, 32)."""
 
     def rows(self, start: int, stop: int) -> tuple[Floats, Floats]:
-        """Return pixels and variances of some rows of the window, float32 (n, nx); NaN: nothing."""
+        """Return pixels and variances of some rows of the window, float32 (n, nx); NaN: nothing.
+
+        A variance is that of the sky in areas: of n pixels, n times it is the variance of the sum.
+        """
         ...
 
 
@@ -67,9 +70,10 @@ class Source:
     ----------
     frame : Frame
         Its pixels.
-    variance_ratio : float
-        Variance that the sky's noise adds to a pixel of the grid, over ``noise**2``: for fluxes the
-        area of a pixel of the grid in pixels of the input, for surface brightness its inverse.
+    gain : float or None
+        Electrons for each unit of a pixel of the output; None if it is not known.
+    seeing : float or None
+        Full width of its stars at half maximum, arcseconds; None if it is not known.
     exposure : float
         Seconds; 0 if it is not known.
     saturation : float
@@ -81,7 +85,8 @@ class Source:
     """
 
     frame: Frame
-    variance_ratio: float = 1.0
+    gain: float | None = None
+    seeing: float | None = None
     exposure: float = 0.0
     saturation: float = float("inf")
     tile_rows: int = 1
@@ -89,21 +94,10 @@ class Source:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of window, noise and tiles: equal frames have equal digests."""
+        """SHA-256 of window, noise, gain and tiles: equal frames have equal digests."""
         one = self.frame
-        head = struct.pack("<4qdd", one.x0, one.y0, one.nx, one.ny, one.noise, self.variance_ratio)
+        head = struct.pack("<4qdd", one.x0, one.y0, one.nx, one.ny, one.noise, self.gain or 0.0)
         return hashlib.sha256(head + one.tile_digests.tobytes()).hexdigest()
-
-    @property
-    def sky_variance(self) -> float:
-        """Variance that the sky adds to a pixel of the grid, from the noise of the input.
-
-        A flux in an aperture of n pixels of the grid is one in n a pixels of the input, a being the
-        area of the first in the second, whose noises are independent: each pixel of the grid brings
-        ``a noise**2``. The scatter of output pixels is less, as interpolation has smoothed it, but
-        what it took from the scatter it has put into the covariances.
-        """
-        return self.variance_ratio * self.frame.noise**2
 
 
 def in_order(sources: Sequence[Source]) -> list[Source]:

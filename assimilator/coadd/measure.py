@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from assimilator.coadd import photometry, sky
+from assimilator.coadd import depth, photometry, sky
 from assimilator.coadd.bins import BinFile, Bins
 from assimilator.coadd.blanks import Blanks, CutStar, Trail
 from assimilator.coadd.cores import core_parts, core_squares
 from assimilator.coadd.cut_stars import CutStars
 from assimilator.coadd.frames import Source
+from assimilator.coadd.light import stack_levels
 from assimilator.coadd.options import SURFACES, Options
 from assimilator.coadd.photometry import HALF, RADII, Cutouts, FluxScale
 from assimilator.coadd.sky import BLOCK
@@ -55,11 +56,17 @@ class Matched:
     surfaces : Surfaces
         Backgrounds relative to the reference, in its flux units.
     weight : ndarray
-        float64 (n_frame): inverse variance of the sky after scaling.
+        float64 (n_frame): inverse of the typical variance of the sky after scaling.
     radius : float or None
         Of the aperture that the scales were measured in, pixels.
     core : ndarray
         float64 (n_frame): see `assimilator.coadd.cores.core_parts`.
+    photon : ndarray
+        float64 (n_frame): variance after scaling that a unit of light adds; 0 without a gain.
+    light : ndarray
+        float64 (n_block_y, n_block_x): level of the stack's sky, see `light.stack_levels`.
+    limit : ndarray
+        float64 (n_frame): see `depth.limits`.
     blanks : Blanks
         What is left out of each frame.
     """
@@ -70,6 +77,9 @@ class Matched:
     weight: Doubles
     radius: float | None
     core: Doubles
+    photon: Doubles
+    light: Doubles
+    limit: Doubles
     blanks: Blanks = field(default_factory=Blanks)
 
     @property
@@ -80,21 +90,16 @@ class Matched:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """What was seen of a frame: levels of blocks, growth curves and cores of stars, cut stars."""
+    """What was seen of a frame.
+
+    Levels of blocks, the variance of the sky, growth curves and cores of stars, and cut stars.
+    """
 
     levels: Doubles
+    variance: float
     growth: Doubles
     cores: Floats
     cut: tuple[CutStar, ...]
-
-
-def choose_reference(sources: Sequence[Source], name: str) -> int:
-    """Return the place of the frame of that name; else of the one of most weight."""
-    for place, source in enumerate(sources):
-        if name and source.frame.name == name:
-            return place
-    sizes = [one.frame.nx * one.frame.ny / one.sky_variance for one in sources]
-    return int(np.argmax(sizes))
 
 
 def match(
@@ -114,11 +119,7 @@ def match(
         A directory for a file of the frames' bins: one byte for 16 pixels of the grid and a frame.
         Without it trails are not looked for.
     """
-    reference = choose_reference(sources, options.reference)
-    stars = np.empty((0, 2), np.int64)
-    if len(sources) > 1 and (options.flux == "stars" or options.clip == "noise"):
-        stars = _find_stars(sources[reference])
-    wanted = options.background != "none" or options.clip == "noise" or len(stars)
+    reference, stars = _stars(sources, options)
     with ExitStack() as stack:
         binned = None
         if scratch is not None and len(sources) > 1 and options.clip == "noise":
@@ -126,7 +127,7 @@ def match(
         seen = []
         for number, source in enumerate(sources):
             bins = None if binned is None else Bins(grid)
-            seen.append(_look(source, grid, stars, bins) if wanted else _nothing_seen(grid, stars))
+            seen.append(_look(source, grid, stars, bins))
             if binned is not None and bins is not None:
                 binned.planes[number] = bins.means()
         return _match(sources, seen, grid, options, reference, binned)
@@ -141,45 +142,80 @@ def _match(
     binned: BinFile | None,
 ) -> Matched:
     growths = [one.growth for one in seen]
+    variance = np.array([one.variance for one in seen])
     radius = photometry.choose_radius(growths)
-    scales = tuple(_scale(sources, growths, reference, place, radius, options)
-                   for place in range(len(sources)))  # fmt: skip
+    fluxes = _Fluxes(growths, variance, radius, options)
+    scales = fluxes.scales(reference)
+    if depth.named(sources, options.reference) is None:
+        reference = depth.deepest(sources, scales, variance)
+        scales = fluxes.scales(reference)
     scale = np.array([one.value for one in scales])
-    weight = 1.0 / (scale**2 * np.array([one.sky_variance for one in sources]))
+    weight = 1.0 / (scale**2 * variance)
     n_term = SURFACES[options.background]
     size = (grid.ny, grid.nx)
     levels = [one.levels for one in seen]
     surfaces = sky.match_backgrounds(levels, size, scale, weight, reference, n_term)
-    core = core_parts([one.cores for one in seen], scale, weight)
     measured = options.flux == "stars" and len(growths[0]) > 0
+    gains = [source.gain for source in sources]
     return Matched(
-        reference,
-        scales,
-        surfaces,
-        weight,
-        RADII[radius] if measured else None,
-        core,
-        Blanks(
+        reference=reference,
+        scales=scales,
+        surfaces=surfaces,
+        weight=weight,
+        radius=RADII[radius] if measured else None,
+        core=core_parts([one.cores for one in seen], scale, weight),
+        photon=np.array([0.0 if gain is None else 1.0 / gain for gain in gains]) * scale,
+        light=stack_levels(levels, size, scale, surfaces),
+        limit=depth.limits(sources, scales, variance),
+        blanks=Blanks(
             stars=tuple(one.cut for one in seen), trails=_trails(binned, surfaces, scale, weight)
         ),
     )
 
 
-def _scale(
-    sources: Sequence[Source],
-    growths: Sequence[Doubles],
-    reference: int,
-    place: int,
-    radius: int,
-    options: Options,
-) -> FluxScale:
-    if place == reference:
-        n_star = int(np.isfinite(growths[reference][:, radius]).sum())
-        return FluxScale(1.0, 0.0, n_star, "The reference.")
-    if options.flux == "none":
-        return FluxScale(1.0, None, 0, "Fluxes were to be left as they are.")
-    noises = tuple(math.sqrt(sources[one].sky_variance) for one in (reference, place))
-    return photometry.flux_scale(growths[reference], growths[place], radius, (noises[0], noises[1]))
+@dataclass(frozen=True, slots=True)
+class _Fluxes:
+    """Growth curves of the stars in each frame, and the variance of its sky."""
+
+    growths: Sequence[Doubles]
+    variance: Doubles
+    radius: int
+    options: Options
+
+    def scales(self, reference: int) -> tuple[FluxScale, ...]:
+        """Return the flux scale of each frame relative to one of them."""
+        return tuple(self._scale(reference, place) for place in range(len(self.growths)))
+
+    def _scale(self, reference: int, place: int) -> FluxScale:
+        if place == reference:
+            count = int(np.isfinite(self.growths[place][:, self.radius]).sum())
+            return FluxScale(1.0, 0.0, count, "The reference.")
+        if self.options.flux == "none":
+            return FluxScale(1.0, None, 0, "Fluxes were to be left as they are.")
+        noises = np.sqrt(self.variance[[reference, place]])
+        return photometry.flux_scale(
+            self.growths[reference],
+            self.growths[place],
+            self.radius,
+            (float(noises[0]), float(noises[1])),
+        )
+
+
+def _stars(sources: Sequence[Source], options: Options) -> tuple[int, NDArray[np.int64]]:
+    """Return a frame to begin with, and the stars in it: the named one, or one of many stars."""
+    stars = np.empty((0, 2), np.int64)
+    stated = depth.named(sources, options.reference)
+    tried = depth.candidates(sources) if stated is None else [stated]
+    first = tried[0]
+    if len(sources) == 1 or (options.flux != "stars" and options.clip != "noise"):
+        return first, stars
+    for place in tried:
+        seen = _find_stars(sources[place])
+        if len(seen) > len(stars):
+            first, stars = place, seen
+        if len(stars) >= depth.ENOUGH_STARS:
+            break
+    return first, stars
 
 
 def _find_stars(source: Source) -> NDArray[np.int64]:
@@ -198,13 +234,6 @@ def _find_stars(source: Source) -> NDArray[np.int64]:
     return photometry.choose_stars(peaks)
 
 
-def _nothing_seen(grid: Grid, stars: NDArray[np.int64]) -> _Seen:
-    """Return what `_look` says of a frame that has nothing."""
-    cutouts = Cutouts(stars)
-    growth = cutouts.growth(math.inf)
-    return _Seen(np.full(grid.blocks, np.nan), growth, core_squares(cutouts, growth), ())
-
-
 def _trails(
     binned: BinFile | None, surfaces: sky.Surfaces, scale: Doubles, weight: Doubles
 ) -> tuple[tuple[Trail, ...], ...]:
@@ -220,12 +249,18 @@ def _look(source: Source, grid: Grid, stars: NDArray[np.int64], bins: Bins | Non
     frame = source.frame
     levels = np.full(grid.blocks, np.nan)
     cutouts = Cutouts(stars)
-    cut = CutStars(math.sqrt(source.sky_variance), frame.x0)
+    cut: CutStars | None = None
+    variances = []
     # Whole blocks of the grid, so that a block's level does not depend on how the frame is read.
     for start in range(frame.y0 // STEP * STEP, frame.y0 + frame.ny, STEP):
         first, last = max(start, frame.y0), min(start + STEP, frame.y0 + frame.ny)
-        rows = frame.rows(first - frame.y0, last - frame.y0)[0]
+        rows, spread = frame.rows(first - frame.y0, last - frame.y0)
+        # Variances come in blocks of 8 x 8, or change slowly: one of each says it.
+        sample = spread[::8, ::8]
+        variances.append(sample[(sample > 0) & (sample < np.inf)])
         cutouts.add(rows, first, frame.x0)
+        if cut is None:
+            cut = CutStars(math.sqrt(_typical(variances, frame.noise)), frame.x0)
         cut.add(rows, first)
         if bins is not None:
             bins.add(rows, first, frame.x0)
@@ -235,4 +270,23 @@ def _look(source: Source, grid: Grid, stars: NDArray[np.int64], bins: Bins | Non
                 rows[begin - first : end - first], frame.x0, grid.blocks[1]
             )
     growth = cutouts.growth(source.saturation)
-    return _Seen(levels, growth, core_squares(cutouts, growth), cut.finish())
+    return _Seen(
+        levels=levels,
+        variance=_typical(variances, frame.noise),
+        growth=growth,
+        cores=core_squares(cutouts, growth),
+        cut=() if cut is None else cut.finish(),
+    )
+
+
+def _typical(samples: Sequence[NDArray[np.float32]], noise: float) -> float:
+    """Return the variance whose inverse is the mean of all inverses: what a frame weighs by.
+
+    Variances below a tenth of the median count as such, because a few pixels of a map that claim
+    to be perfect say nothing of the frame. If none is known, the noise of the frame stands in.
+    """
+    variances = np.concatenate(samples).astype(np.float64)
+    if not len(variances):
+        return noise * noise
+    least = 0.1 * float(np.median(variances))
+    return float(1.0 / np.mean(1.0 / np.maximum(variances, least)))

@@ -18,16 +18,16 @@ a star, differ by a part b of it; that part is measured from stars for each fram
 because b is measured against the middle. The Hubble pipeline's ``driz_cr`` allows for a part of the
 gradient, for the same reason (Fruchter & Hook 2002, PASP 114, 144, section 4).
 
-s is the larger of two: the frame's own variance of the pixel, photon noise included where the gain
-is known; and the variance of its sky times that by which the values scatter more than their skies,
-around here. The second holds where no gain is stated. The scatter is the shortest interval that
-holds more than half of the values (Rousseeuw & Leroy 1987), which spoilt values do not widen,
-its median over 9 x 9 pixels.
+s is the larger of two: the variance of the frame's sky in the pixel and, where the gain is known,
+of the photons of the middle of all values; and the variance of its sky times that by which the
+values scatter more than their skies, around here. The second holds where no gain is stated. The
+scatter is the shortest interval that holds more than half of the values (Rousseeuw & Leroy 1987),
+which spoilt values do not widen, its median over 9 x 9 pixels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -81,18 +81,35 @@ class Surroundings:
         Least part of the range that a frame may differ by, if it is more than its own.
     inflation : ndarray
         Variance of the values around over that of their skies.
+    light : ndarray or None
+        The middle over the level of the sky, whose photons add to the variances of the values.
     """
 
     middle: Floats
     span: Floats
     part: Floats
     inflation: Floats
+    light: Floats | None = None
+
+    @property
+    def lights(self) -> Floats:
+        """`light`, 0 if it is not known."""
+        return np.zeros_like(self.middle) if self.light is None else self.light
+
+    def over(self, sky: Doubles) -> Surroundings:
+        """Return the surroundings with the light over the level of the sky, (n_row, n_x)."""
+        light = np.nan_to_num(np.maximum(self.middle - sky, 0.0), nan=0.0)
+        return replace(self, light=light.astype(np.float32))
 
     def rows(self, start: int, stop: int) -> Surroundings:
         """Return some of the rows."""
         part = slice(start, stop)
         return Surroundings(
-            self.middle[part], self.span[part], self.part[part], self.inflation[part]
+            self.middle[part],
+            self.span[part],
+            self.part[part],
+            self.inflation[part],
+            None if self.light is None else self.light[part],
         )
 
 
@@ -222,8 +239,8 @@ def stack_band(
         return Stacked(
             *plain_noise.stack(
                 values, variance, matching.x, matching.surface, matching.scale, matching.weight,
-                core, around.middle, around.span, around.part, around.inflation,
-                clip.sigma, clip.iterations,
+                matching.photons, core, around.middle, around.span, around.part, around.inflation,
+                around.lights, clip.sigma, clip.iterations,
             )
         )  # fmt: skip
     made = Stacked.empty((n_row, n_x), with_variance=variance is not None)
@@ -231,8 +248,9 @@ def stack_band(
     _kernel.stack(
         level, (n_frame, n_row, n_x), flat(values, np.float32),
         nothing if variance is None else flat(variance, np.float32), *flat_matching(matching),
-        sorting_network(n_frame), flat(core), around.middle, around.span, around.part,
-        around.inflation, clip.sigma, clip.sigma, clip.iterations, made.image, made.weight,
+        flat(matching.photons), sorting_network(n_frame), flat(core), around.middle, around.span,
+        around.part, around.inflation, around.lights, clip.sigma, clip.sigma, clip.iterations,
+        made.image, made.weight,
         nothing if made.variance is None else made.variance, made.count, made.rejected,
         made.doubtful,
     )  # fmt: skip

@@ -21,6 +21,7 @@ def stack(
     surface: Doubles,
     scale: Doubles,
     weight: Doubles,
+    photon: Doubles,
     sigma: float,
     iterations: int,
 ) -> tuple[Floats, Floats, Floats | None, Counts, Counts]:
@@ -28,7 +29,11 @@ def stack(
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         matched = match(values, x, surface, scale)
         lower, upper = _bounds(matched, sigma, iterations)
-        return _average(matched, variance, scale, weight, lower, upper)
+        kept = (matched >= lower) & (matched <= upper)
+        weights = pixel_weights(matched.shape, variance, scale, weight)
+        image, total, light, count = mean_of_kept(matched, weights, photon, kept)
+    there = np.isfinite(matched).sum(axis=0).astype(np.uint16)
+    return image, total, None if variance is None else light, count, there - count
 
 
 def match(values: Floats, x: Doubles, surface: Doubles, scale: Doubles) -> Floats:
@@ -83,42 +88,48 @@ def _at(in_order: Floats, place: Integers) -> Doubles:
     return np.take_along_axis(in_order, inside[np.newaxis], axis=0)[0].astype(np.float64)
 
 
-def _average(
-    matched: Floats,
-    variance: Floats | None,
-    scale: Doubles,
-    weight: Doubles,
-    lower: Doubles,
-    upper: Doubles,
-) -> tuple[Floats, Floats, Floats | None, Counts, Counts]:
-    kept = (matched >= lower) & (matched <= upper)
-    image, weights, spread, count = mean_of_kept(matched, variance, scale, weight, kept)
-    there = np.isfinite(matched).sum(axis=0).astype(np.uint16)
-    return image, weights, spread, count, there - count
+def pixel_weights(
+    shape: tuple[int, ...], variance: Floats | None, scale: Doubles, weight: Doubles
+) -> Doubles:
+    """Return each value's weight, float64 of `shape`: one over its variance after scaling.
+
+    A frame's own weight stands in where a pixel has no variance.
+    """
+    weights = np.broadcast_to(weight[:, np.newaxis, np.newaxis], shape)
+    if variance is None:
+        return weights
+    square = (scale * scale)[:, np.newaxis, np.newaxis]
+    inverse = 1.0 / (square * variance.astype(np.float64))
+    return np.where((inverse > 0.0) & (inverse < np.inf), inverse, weights)
 
 
 def mean_of_kept(
-    matched: Floats,
-    variance: Floats | None,
-    scale: Doubles,
-    weight: Doubles,
-    kept: NDArray[np.bool_],
-) -> tuple[Floats, Floats, Floats | None, Counts]:
-    """Return weighted mean, sum of weights, variance and number of the values that are kept.
+    matched: Floats, weight: Doubles, photon: Doubles, kept: NDArray[np.bool_]
+) -> tuple[Floats, Floats, Floats, Counts]:
+    """Return the weighted mean of the values that are kept, and what is known of it.
 
-    `matched` and `kept` are (n_frame, n_row, n_x); the results are (n_row, n_x).
+    Parameters
+    ----------
+    matched, weight, kept : ndarray
+        (n_frame, n_row, n_x): values, their weights, and which are kept.
+    photon : ndarray
+        (n_frame): variance that a unit of light adds to a value.
+
+    Returns
+    -------
+    image, weights, light : ndarray
+        float32 (n_row, n_x): mean, sum of weights, and variance that a unit of light adds.
+    count : ndarray
+        uint16 (n_row, n_x): values.
     """
     shape = matched.shape[1:]
     total, weights, square = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     count = np.zeros(shape, np.uint16)
     for k, frame in enumerate(matched):
-        value = frame.astype(np.float64)
-        total += np.where(kept[k], weight[k] * value, 0.0)
+        total += np.where(kept[k], weight[k] * frame.astype(np.float64), 0.0)
         weights += np.where(kept[k], weight[k], 0.0)
+        square += np.where(kept[k], weight[k] * weight[k] * photon[k], 0.0)
         count += kept[k].astype(np.uint16)
-        if variance is not None:
-            factor = weight[k] * scale[k]
-            square += np.where(kept[k], factor * factor * variance[k].astype(np.float64), 0.0)
     image = np.where(count > 0, total / weights, np.nan).astype(np.float32)
-    spread = np.where(count > 0, square / (weights * weights), np.nan).astype(np.float32)
-    return image, weights.astype(np.float32), None if variance is None else spread, count
+    light = np.where(count > 0, square / (weights * weights), np.nan).astype(np.float32)
+    return image, weights.astype(np.float32), light, count

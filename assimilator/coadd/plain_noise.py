@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from assimilator.coadd.plain import match, mean_of_kept
+from assimilator.coadd.plain import match, mean_of_kept, pixel_weights
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -65,11 +65,13 @@ def stack(
     surface: Doubles,
     scale: Doubles,
     weight: Doubles,
+    photon: Doubles,
     core: Doubles,
     middle: Floats,
     span: Floats,
     part: Floats,
     inflation: Floats,
+    light: Floats,
     sigma: float,
     iterations: int,
 ) -> tuple[Floats, Floats, Floats | None, Counts, Counts, NDArray[np.uint8]]:
@@ -77,17 +79,24 @@ def stack(
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         matched = match(values, x, surface, scale)
         there = np.isfinite(matched)
-        spread = _spread(there, variance, scale, weight, inflation)
+        spread = _spread(there, variance, scale, weight, photon, inflation, light)
         kept, doubtful = _kept(
             matched.astype(np.float64), there, spread, core, middle, span, part, sigma, iterations
         )
-        image, weights, square, count = mean_of_kept(matched, variance, scale, weight, kept)
+        own = pixel_weights(matched.shape, variance, scale, weight)
+        image, weights, light, count = mean_of_kept(matched, own, photon, kept)
     n = there.sum(axis=0).astype(np.uint16)
-    return image, weights, square, count, n - count, doubtful
+    return image, weights, None if variance is None else light, count, n - count, doubtful
 
 
 def _spread(
-    there: Masks, variance: Floats | None, scale: Doubles, weight: Doubles, inflation: Floats
+    there: Masks,
+    variance: Floats | None,
+    scale: Doubles,
+    weight: Doubles,
+    photon: Doubles,
+    inflation: Floats,
+    light: Floats,
 ) -> Doubles:
     """Return the variance that each value is tested with, after scaling."""
     spread = np.empty(there.shape)
@@ -97,6 +106,7 @@ def _spread(
         if variance is not None:
             stated = scale[k] * scale[k] * variance[k].astype(np.float64)
             known = np.where(stated - stated == 0.0, np.maximum(stated, FLOOR * sky), known)
+        known = known + photon[k] * light.astype(np.float64)
         spread[k] = np.maximum(known, inflation.astype(np.float64) * sky)
     return spread
 

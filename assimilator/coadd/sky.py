@@ -144,7 +144,7 @@ def match_backgrounds(
     coefficients = np.zeros((n_frame, 6))
     if n_term == 0:
         return Surfaces(coefficients, np.zeros(n_frame, np.int64))
-    terms = _terms(size)[:n_term]
+    terms = block_terms(size)[:n_term]
     y = np.stack([one.ravel() for one in levels]) * scale[:, np.newaxis]
     there = np.isfinite(y)
     shared = there.sum(axis=0) > 1
@@ -170,8 +170,8 @@ def block_middles(n: int) -> Doubles:
     return ((first + last) / 2.0 - half) / half
 
 
-def _terms(size: tuple[int, int]) -> Doubles:
-    """Powers at the blocks' middles, float64 (6, n_block)."""
+def block_terms(size: tuple[int, int]) -> Doubles:
+    """Return 1, x, y, x**2, x y, y**2 at the blocks' middles, float64 (6, n_block)."""
     axes = np.meshgrid(*(block_middles(n) for n in size), indexing="ij")
     y, x = (axis.ravel() for axis in axes)
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y])

@@ -17,6 +17,7 @@ from assimilator.coadd.clip import Matching, Stacked
 from assimilator.coadd.cores import UNKNOWN
 from assimilator.coadd.flags import Flag, edges, flagged, spans
 from assimilator.coadd.frames import Source, Spool, in_order
+from assimilator.coadd.light import sky_rows
 from assimilator.coadd.measure import Grid, Matched, match
 from assimilator.coadd.noise import REACH, Centre, Surroundings, centre_band, surroundings
 from assimilator.coadd.options import Options
@@ -93,7 +94,7 @@ def coadd(
     memory : int
         Bytes for the pixels of a band.
     with_variance : bool
-        Whether the frames' variances are propagated.
+        Whether pixels weigh by their own variances, and that of the mean is computed.
     level : str, optional
         See `assimilator.coadd.clip.levels`.
     """
@@ -186,10 +187,15 @@ class _Rows:
         if not band.places:
             return _nothing((band.stop - band.start, self.grid.nx), variance is not None)
         matching, limits = self._matching(band), self.options.limits
+        size = (self.grid.ny, self.grid.nx)
+        level = sky_rows(self.matched.light, size, band.start, band.stop)
         if self.options.clip == "scatter":
-            return clip.stack_band(values, variance, matching, limits, self.level)
-        core = self.matched.core[list(band.places)]
-        return noise.stack_band(values, variance, matching, core, around, limits, self.level)
+            made = clip.stack_band(values, variance, matching, limits, self.level)
+        else:
+            core = self.matched.core[list(band.places)]
+            lit = around.over(level)
+            made = noise.stack_band(values, variance, matching, core, lit, limits, self.level)
+        return made.with_photons(level)
 
     def _matching(self, band: _Band) -> Matching:
         places = list(band.places)
@@ -200,6 +206,7 @@ class _Rows:
             ),
             scale=self.matched.scale[places],
             weight=self.matched.weight[places],
+            photon=self.matched.photon[places],
         )
 
 

@@ -173,8 +173,10 @@ def test_halos_of_bright_stars_stay(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     hows = [seen(how, halo=0.1, fwhm=rng.uniform(2.6, 3.4)) for how in turned(6)]
     product = sky.product(tmp_path, hows)
+    # A star whose core is beyond the edge of a frame is left out of that as a whole.
+    whole = (product.flags & Flag.INEXACT_PSF) == 0
     covered = product.count + product.rejected
-    assert product.rejected.sum() / covered.sum() < 5e-4
+    assert product.rejected[whole].sum() / covered[whole].sum() < 5e-4
     ratio, _ = product.stars(1e5, 1e8, 11.0)
     inside = 0.9 + 0.1 * 0.0  # the halo is as bright in the ring beside the aperture
     assert np.median(ratio) == pytest.approx(inside, abs=0.05)

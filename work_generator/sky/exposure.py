@@ -125,15 +125,23 @@ def _utc(stated: str | float | None, scale: str) -> float | None:
 def _gain(image: Image, unit: str, exposure: float) -> float | None:
     """Return electrons of one of the pixels' unit, where the header leaves no doubt.
 
-    ``GAIN`` alone is not read, because many cameras write the number of a setting there; a campaign
-    that says ``gain = "GAIN"`` has it read.
+    ``GAIN`` is read if its comment speaks of electrons; alone it is not, because many cameras write
+    the number of a setting there. A campaign that says ``gain = "GAIN"`` has it read.
     """
     word = re.sub(r"[\s.]+", "", unit.lower())
     if word in ("electron", "electrons", "e-", "e"):
         return 1.0
     if re.fullmatch(r"(electrons?|e-)(/s|/sec|s-1|s\*\*-1|s\^-1)", word):
         return exposure or None
-    return _positive(image, "EGAIN")
+    gain = _positive(image, "EGAIN")
+    if gain is not None:
+        return gain
+    for header in (image.header, image.primary):
+        if "GAIN" in header:
+            comment = str(header.comments["GAIN"]).lower()
+            is_told = any(word in comment for word in ("e-", "electron", "e/"))
+            return _positive(image, "GAIN") if is_told else None
+    return None
 
 
 def _positive(image: Image, *names: str) -> float | None:

@@ -7,51 +7,19 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from work_generator.sky.noise import sky_noise
+
+__all__ = ["FWHM_OF_SIGMA", "seeing", "sky_noise"]
+
 Image = NDArray[np.float32]
 
-_TILE = 64
-"""Pixels; wider than a star, narrower than what the sky's level changes over."""
-_SIGMA_OF_MAD = 1.482602218505602
-"""Standard deviation over median absolute deviation of a normal distribution, 1 / Phi^-1(3/4)."""
 _BRIGHT = 12.0
 """Sigma above the sky: a star's width is then known to a tenth."""
 _REACH = 7
 """Pixels around a star that hold its light: six sigma of a star of 3 pixels FWHM."""
 _MOST_STARS = 200
 _LEAST_STARS = 5
-_MOST_TILES = 400
 FWHM_OF_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
-
-
-def sky_noise(image: Image) -> float | None:
-    """Return the standard deviation of a frame's sky, in its own unit.
-
-    The median over tiles of 64 x 64 pixels of each tile's median absolute deviation: stars are in
-    few pixels of a tile, and gradients hardly show inside one.
-
-    Parameters
-    ----------
-    image : ndarray
-        float32 (ny, nx); NaN where masked.
-
-    Returns
-    -------
-    float or None
-        None if nowhere enough pixels are known, or they do not differ.
-    """
-    ny, nx = image.shape
-    corners = [(y, x) for y in range(0, ny, _TILE) for x in range(0, nx, _TILE)]
-    stride = max(1, len(corners) // _MOST_TILES)
-    found = []
-    for y, x in corners[::stride]:
-        tile = image[y : y + _TILE, x : x + _TILE]
-        known = tile[np.isfinite(tile)].astype(np.float64)
-        if known.size < 100:
-            continue
-        mad = float(np.median(np.abs(known - np.median(known))))
-        found.append(_SIGMA_OF_MAD * mad)
-    noise = float(np.median(found)) if found else 0.0
-    return noise if noise > 0 else None
 
 
 def seeing(image: Image, noise: float, *, saturation: float = math.inf) -> float | None:

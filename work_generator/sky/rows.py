@@ -127,6 +127,13 @@ class Sample:
             starts.append(tuple(int(place) * _BLOCK for place in places))
         return cls(*starts)
 
+    def spread(self, taken: NDArray[Any], shape: tuple[int, int]) -> Rows:
+        """Return an image of `shape` that has what was taken of it, and elsewhere the nearest."""
+        rows, columns = (
+            _nearest(starts, n) for starts, n in zip((self.rows, self.columns), shape, strict=True)
+        )
+        return Rows(shape, taken.dtype, lambda start, stop: taken[rows[start:stop]][:, columns])
+
     def take(self, image: Rows | NDArray[Any]) -> NDArray[Any]:
         """Return the squares of an image, in their order each way."""
         if not self.rows:
@@ -137,3 +144,10 @@ class Sample:
             squares = [band[:, column : column + _BLOCK] for column in self.columns]
             bands.append(np.concatenate(squares, axis=1))
         return np.concatenate(bands)
+
+
+def _nearest(starts: tuple[int, ...], n: int) -> NDArray[np.int64]:
+    """Return for each of n places the place among squares that is nearest to it."""
+    places = np.concatenate([np.arange(one, min(one + _BLOCK, n)) for one in starts])
+    middles = (places[1:] + places[:-1]) / 2.0
+    return np.searchsorted(middles, np.arange(n))

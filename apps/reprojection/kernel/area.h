@@ -180,7 +180,9 @@ INLINE void average(
         return;
     double scale = how->conserve_flux ? area : 1.0;
     *value = (float)(mean * scale);
-    *variance = (float)(noise * (scale * scale));
+    /* With v the mean variance, noise is v / area over the part that is covered: the variance in
+     * areas, times area^2 for fluxes. Drops cover drop^2 on average, which is no less light. */
+    *variance = (float)(noise * (scale * scale) * (drop * drop));
 }
 
 /* One output pixel, its corners in order around it. Returns whether rows of it are not there. */

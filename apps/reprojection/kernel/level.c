@@ -99,15 +99,12 @@ static long resample_span(
                        ? interpolate4(planes, how, row.x + i, row.y + i, m, value + i, noise + i)
                        : interpolate2(planes, how, row.x + i, row.y + i, m, value + i, noise + i);
     }
-    if (!how->conserve_flux) {
-        memcpy(values, value, (size_t)n * sizeof *values);
-        memcpy(variance, noise, (size_t)n * sizeof *variance);
-        return missing;
-    }
+    /* Of n pixels, which hold n * area of the frame's, the noise of the summed flux is that of the
+     * latter: n * area * v. Where brightness is kept, the sum is the flux over area. */
     for (int i = 0; i < n; i++) {
         float area = (float)row.area[i];
-        values[i] = value[i] * area;
-        variance[i] = noise[i] * (area * area);
+        values[i] = how->conserve_flux ? value[i] * area : value[i];
+        variance[i] = how->conserve_flux ? noise[i] * area : noise[i] / area;
     }
     return missing;
 }
@@ -187,8 +184,8 @@ void NAME(coarsen)(const float *variance, int nx, int ny, int16_t *codes)
             float mean = sum / (count > 0.0f ? count : 1.0f);
             uint32_t bits;
             memcpy(&bits, &mean, sizeof bits);
-            bits = (bits + (1u << 17)) >> 18;
-            bits = bits < 1 ? 1 : bits > 8159 ? 8159 : bits;
+            bits = (bits + (1u << 15)) >> 16;
+            bits = bits < 1 ? 1 : bits > 32639 ? 32639 : bits;
             *codes++ = (int16_t)(count > 0.0f ? bits : 0);
         }
 }

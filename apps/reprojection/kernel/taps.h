@@ -1,6 +1,8 @@
 /* Interpolation with TAPS taps each way: included once for each number, with TAPS defined.
  *
- * Value: sum of wy[j] * wx[i] * p, variance: sum of (wy[j] * wx[i])^2 * v, lanes along a row. */
+ * Value: sum of wy[j] * wx[i] * p, variance: the mean of v with the weights (wy[j] * wx[i])^2, lanes
+ * along a row. The variance is that of the noise in areas of many pixels, because interpolation
+ * moves what it takes from a pixel's own variance into the covariances with its neighbours. */
 #define PASTE(name, taps) name##taps
 #define PASTE_AGAIN(name, taps) PASTE(name, taps)
 #define OF(name) PASTE_AGAIN(name, TAPS)
@@ -55,7 +57,7 @@ static __attribute__((noinline)) void OF(patch)(
     const struct planes *planes, const struct interpolation *how, size_t at,
     const float (*wx)[2], const float (*wy)[2], float *value, float *variance)
 {
-    float sum = 0.0f, spread = 0.0f, good = 0.0f, lost = 0.0f, all = 0.0f;
+    float sum = 0.0f, spread = 0.0f, squares = 0.0f, good = 0.0f, lost = 0.0f, all = 0.0f;
     for (int j = 0; j < TAPS; j++)
         for (int i = 0; i < TAPS; i++) {
             size_t here = at + (size_t)j * planes->stride + (size_t)i;
@@ -69,17 +71,19 @@ static __attribute__((noinline)) void OF(patch)(
             float v = planes->depth == 2 ? pixel[1] : planes->constant_variance;
             good += w;
             sum += w * pixel[0];
+            squares += w * w;
             spread += w * w * v;
         }
     int is_enough = lost <= how->most_lost * all && good > 0.0f;
     *value = is_enough ? sum / good : NOTHING;
-    *variance = is_enough ? spread / (good * good) : NOTHING;
+    *variance = is_enough ? spread / squares : NOTHING;
 }
 
 /* The weights of each pixel of a run, each followed by its square: in memory, from where a pair of
  * them fills a register in one instruction. */
 struct OF(run_weights) {
     float x[RUN][LINE][2], y[RUN][LINE][2];
+    float squares[RUN]; /* the sum of all squares of a pixel */
 };
 
 /* Four pixels, none of whose taps is masked: values and variances side by side. */
@@ -108,7 +112,7 @@ INLINE void OF(four_pairs)(
     vec4 low = SHUFFLE(sum[0], sum[1], 0, 1, 4, 5) + SHUFFLE(sum[0], sum[1], 2, 3, 6, 7);
     vec4 high = SHUFFLE(sum[2], sum[3], 0, 1, 4, 5) + SHUFFLE(sum[2], sum[3], 2, 3, 6, 7);
     store4(values + begin, SHUFFLE(low, high, 0, 2, 4, 6));
-    store4(variance + begin, SHUFFLE(low, high, 1, 3, 5, 7));
+    store4(variance + begin, SHUFFLE(low, high, 1, 3, 5, 7) / load4(weights->squares + begin));
 }
 
 /* The same where the variance is the same for all pixels. */
@@ -116,7 +120,7 @@ INLINE void OF(four)(
     const struct planes *planes, const struct places *at, const struct interpolation *how,
     int begin, float *values, float *variance)
 {
-    vec4 sum[4], along[4], across[4];
+    vec4 sum[4];
     for (int k = 0; k < 4; k++) {
         const float *p = planes->values + at->start[begin + k];
         OF(line) wx = OF(weights)(how, at->phase_x[begin + k], at->fraction_x[begin + k]);
@@ -125,13 +129,10 @@ INLINE void OF(four)(
         for (int j = 1; j < TAPS; j++)
             total += wy[j] * LOAD(p + (size_t)j * planes->stride);
         sum[k] = FOLD(total * wx);
-        along[k] = FOLD(wx * wx);
-        across[k] = FOLD(wy * wy);
     }
-    vec4 noise = sums4(along[0], along[1], along[2], along[3]) *
-                 sums4(across[0], across[1], across[2], across[3]) * planes->constant_variance;
     store4(values + begin, sums4(sum[0], sum[1], sum[2], sum[3]));
-    store4(variance + begin, noise);
+    for (int k = 0; k < 4; k++)
+        variance[begin + k] = planes->constant_variance;
 }
 
 /* Interpolate a run of n pixels, room for a multiple of 4. */
@@ -144,8 +145,13 @@ INLINE long OF(interpolate)(
     const int has_pairs = planes->depth == 2;
     locate(planes, x, y, n, TAPS, TAPS == 6 ? how->n_phase : 1, &at);
     for (int i = 0; has_pairs && i < ((n + 3) & ~3); i++) {
-        STORE_SQUARES(weights.x[i][0], OF(weights)(how, at.phase_x[i], at.fraction_x[i]));
-        STORE_SQUARES(weights.y[i][0], OF(weights)(how, at.phase_y[i], at.fraction_y[i]));
+        OF(line) wx = OF(weights)(how, at.phase_x[i], at.fraction_x[i]);
+        OF(line) wy = OF(weights)(how, at.phase_y[i], at.fraction_y[i]);
+        STORE_SQUARES(weights.x[i][0], wx);
+        STORE_SQUARES(weights.y[i][0], wy);
+        vec4 along = FOLD(wx * wx), across = FOLD(wy * wy);
+        weights.squares[i] = ((along[0] + along[2]) + (along[1] + along[3])) *
+                             ((across[0] + across[2]) + (across[1] + across[3]));
     }
     long missing = 0;
     for (int begin = 0; begin < n; begin += 4) {

@@ -147,6 +147,22 @@ static void clip(const struct stack *s, const floats *sorted, struct window *w, 
 
 #include "noise.h"
 
+/* Weights of one frame's pixels: one over the variances of their skies, after scaling. */
+static inline void weigh(const struct stack *s, int k, ptrdiff_t row, ptrdiff_t at, int n_lane,
+                         double *weight)
+{
+    for (int lane = 0; lane < N_LANE; lane++)
+        weight[lane] = s->weight[k];
+    if (!s->variance)
+        return;
+    const float *from = s->variance + ((ptrdiff_t)k * s->n_row + row) * s->n_x + at;
+    const double square = s->scale[k] * s->scale[k];
+    for (int lane = 0; lane < n_lane; lane++) {
+        const double inverse = 1.0 / (square * (double)from[lane]);
+        weight[lane] = ((inverse > 0.0) & (inverse < INFINITY)) ? inverse : weight[lane];
+    }
+}
+
 /* Weighted mean of what is within the bounds; frames in their given order. */
 static void average(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_lane,
                     const floats *column, const int32_t *n_there, const double *lower,
@@ -155,20 +171,17 @@ static void average(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_la
     doubles total = {0}, weight = {0}, square = {0};
     int32_t n_kept[N_LANE] = {0};
     for (int k = 0; k < s->n_frame; k++) {
-        const double w = s->weight[k];
+        const double photon = s->photon ? s->photon[k] : 0.0;
+        doubles w;
         int32_t kept[N_LANE];
+        weigh(s, k, row, at, n_lane, w);
         for (int lane = 0; lane < N_LANE; lane++) {
             const double value = column[k][lane];
             kept[lane] = (value >= lower[lane]) & (value <= upper[lane]);
-            total[lane] += kept[lane] ? w * value : 0.0;
-            weight[lane] += kept[lane] ? w : 0.0;
+            total[lane] += kept[lane] ? w[lane] * value : 0.0;
+            weight[lane] += kept[lane] ? w[lane] : 0.0;
+            square[lane] += kept[lane] ? w[lane] * w[lane] * photon : 0.0;
             n_kept[lane] += kept[lane];
-        }
-        if (s->variance) {
-            const float *from = s->variance + ((ptrdiff_t)k * s->n_row + row) * s->n_x + at;
-            const double factor = w * s->scale[k];
-            for (int lane = 0; lane < n_lane; lane++)
-                square[lane] += kept[lane] ? factor * factor * (double)from[lane] : 0.0;
         }
     }
     const ptrdiff_t to = row * s->n_x + at;

@@ -40,7 +40,10 @@ static int are_sizes_sane(const struct stack *s)
     return 1;
 }
 
-enum { VALUES, VARIANCE, X, SURFACE, SCALE, WEIGHT, NETWORK, CORE, MIDDLE, SPAN, PART, INFLATION, N_INPUT };
+enum {
+    VALUES, VARIANCE, X, SURFACE, SCALE, WEIGHT, PHOTON, NETWORK, CORE, MIDDLE, SPAN, PART,
+    INFLATION, LIGHT, N_INPUT
+};
 enum { IMAGE, WEIGHT_OUT, VARIANCE_OUT, COUNT, REJECTED, DOUBTFUL, N_OUTPUT };
 
 static int check(const struct stack *s, const Py_buffer *in, const Py_buffer *out)
@@ -52,12 +55,14 @@ static int check(const struct stack *s, const Py_buffer *in, const Py_buffer *ou
         && has_size(&in[X], (size_t)s->n_x * 8, "x")
         && has_size(&in[SURFACE], frames * (size_t)s->n_row * 24, "surface")
         && has_size(&in[SCALE], frames * 8, "scale") && has_size(&in[WEIGHT], frames * 8, "weight")
+        && has_size(&in[PHOTON], frames * 8, "photon")
         && (!by_noise
             || (has_size(&in[CORE], frames * 8, "core")
                 && has_size(&in[MIDDLE], pixels * 4, "middle")
                 && has_size(&in[SPAN], pixels * 4, "span")
                 && has_size(&in[PART], pixels * 4, "part")
                 && has_size(&in[INFLATION], pixels * 4, "inflation")
+                && has_size(&in[LIGHT], pixels * 4, "light")
                 && has_size(&out[DOUBTFUL], pixels, "doubtful")))
         && has_size(&out[IMAGE], pixels * 4, "image")
         && has_size(&out[WEIGHT_OUT], pixels * 4, "weight_out")
@@ -93,6 +98,7 @@ static void take_inputs(struct stack *s, const Py_buffer *in)
     s->surface = in[SURFACE].buf;
     s->scale = in[SCALE].buf;
     s->weight = in[WEIGHT].buf;
+    s->photon = in[PHOTON].buf;
     s->network = in[NETWORK].buf;
     s->n_pair = in[NETWORK].len / 8;
     s->core = in[CORE].len ? in[CORE].buf : NULL;
@@ -100,6 +106,7 @@ static void take_inputs(struct stack *s, const Py_buffer *in)
     s->span = in[SPAN].buf;
     s->part = in[PART].buf;
     s->inflation = in[INFLATION].buf;
+    s->light = in[LIGHT].buf;
 }
 
 static PyObject *stack(PyObject *self, PyObject *args)
@@ -108,10 +115,11 @@ static PyObject *stack(PyObject *self, PyObject *args)
     int level;
     struct stack s = {0};
     Py_buffer in[N_INPUT], out[N_OUTPUT];
-    if (!PyArg_ParseTuple(args, "O&(inn)y*y*y*y*y*y*y*y*y*y*y*y*ddiw*w*w*w*w*w*", find_level, &level,
+    if (!PyArg_ParseTuple(args, "O&(inn)y*y*y*y*y*y*y*y*y*y*y*y*y*y*ddiw*w*w*w*w*w*", find_level, &level,
                           &s.n_frame, &s.n_row, &s.n_x, &in[VALUES], &in[VARIANCE], &in[X],
-                          &in[SURFACE], &in[SCALE], &in[WEIGHT], &in[NETWORK], &in[CORE],
-                          &in[MIDDLE], &in[SPAN], &in[PART], &in[INFLATION], &s.sigma_lower, &s.sigma_upper,
+                          &in[SURFACE], &in[SCALE], &in[WEIGHT], &in[PHOTON], &in[NETWORK],
+                          &in[CORE], &in[MIDDLE], &in[SPAN], &in[PART], &in[INFLATION], &in[LIGHT],
+                          &s.sigma_lower, &s.sigma_upper,
                           &s.iterations, &out[IMAGE], &out[WEIGHT_OUT], &out[VARIANCE_OUT],
                           &out[COUNT], &out[REJECTED], &out[DOUBTFUL]))
         return NULL;
@@ -166,8 +174,9 @@ static PyObject *centre(PyObject *self, PyObject *args)
 
 static PyMethodDef METHODS[] = {
     {"stack", stack, METH_VARARGS,
-     "stack(level, (n_frame, n_row, n_x), values, variance, x, surface, scale, weight, network, "
-     "core, middle, span, part, inflation, sigma_lower, sigma_upper, iterations, image, weight, variance, "
+     "stack(level, (n_frame, n_row, n_x), values, variance, x, surface, scale, weight, photon, "
+     "network, core, middle, span, part, inflation, light, sigma_lower, sigma_upper, iterations, "
+     "image, weight, variance, "
      "count, rejected, doubtful)"},
     {"centre", centre, METH_VARARGS,
      "centre(level, (n_frame, n_row, n_x), values, x, surface, scale, weight, network, factor, "

@@ -58,9 +58,11 @@ static void load_spread(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int 
                         doubles *spread, doubles *inverse)
 {
     const ptrdiff_t to = row * s->n_x + at;
-    doubles inflation = {0};
-    for (int lane = 0; lane < n_lane; lane++)
+    doubles inflation = {0}, light = {0};
+    for (int lane = 0; lane < n_lane; lane++) {
         inflation[lane] = (double)s->inflation[to + lane];
+        light[lane] = (double)s->light[to + lane];
+    }
     for (int k = 0; k < s->n_frame; k++) {
         const double sky = 1.0 / s->weight[k], square = s->scale[k] * s->scale[k];
         doubles known;
@@ -74,7 +76,8 @@ static void load_spread(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int 
             }
         }
         for (int lane = 0; lane < N_LANE; lane++)
-            spread[k][lane] = larger(known[lane], inflation[lane] * sky);
+            spread[k][lane] =
+                larger(known[lane] + s->photon[k] * light[lane], inflation[lane] * sky);
         for (int lane = 0; lane < N_LANE; lane++)
             inverse[k][lane] = 1.0 / spread[k][lane];
     }

@@ -9,13 +9,14 @@ struct stack {
     int n_frame;
     ptrdiff_t n_row, n_x;
     const float *values;    /* (n_frame, n_row, n_x); not finite where a frame has nothing */
-    const float *variance;  /* the same shape, or NULL */
+    const float *variance;  /* of the sky, the same shape, or NULL */
     const double *x;        /* (n_x): what the surfaces' powers are of */
     const double *surface;  /* (n_frame, n_row, 3): background = s0 + x (s1 + x s2) */
     const double *scale;    /* (n_frame): flux of the reference over flux of the frame */
-    const double *weight;   /* (n_frame) */
+    const double *weight;   /* (n_frame): where a pixel has no variance */
+    const double *photon;   /* (n_frame): variance after scaling for each unit of a pixel's light */
     const double *core;     /* (n_frame): clip by noise with this part of `span` allowed; or NULL */
-    const float *middle, *span, *part, *inflation; /* (n_row, n_x), for clipping by noise */
+    const float *middle, *span, *part, *inflation, *light; /* (n_row, n_x), to clip by noise */
     double sigma_lower, sigma_upper;
     int iterations;
     const int32_t *network; /* (n_pair, 2): comparators that sort n_frame values */

@@ -20,6 +20,7 @@ from tests.integration.kernel.compilers import EXACT, WIDTHS, need
 KERNEL = Path(__file__).resolve().parents[3] / "assimilator" / "coadd" / "kernel"
 N_FRAME, N_ROW, N_X = 21, 3, 75
 N_LANE = 32
+NOT_OF_CENTRES = ("variance", "photon")
 
 
 class Stack(ctypes.Structure):
@@ -30,8 +31,8 @@ class Stack(ctypes.Structure):
         ("n_row", ctypes.c_ssize_t),
         ("n_x", ctypes.c_ssize_t),
         *((name, ctypes.c_void_p) for name in ("values", "variance", "x", "surface")),
-        *((name, ctypes.c_void_p) for name in ("scale", "weight", "core")),
-        *((name, ctypes.c_void_p) for name in ("middle", "span", "part", "inflation")),
+        *((name, ctypes.c_void_p) for name in ("scale", "weight", "photon", "core")),
+        *((name, ctypes.c_void_p) for name in ("middle", "span", "part", "inflation", "light")),
         ("sigma_lower", ctypes.c_double),
         ("sigma_upper", ctypes.c_double),
         ("iterations", ctypes.c_int),
@@ -59,6 +60,7 @@ def frames() -> dict[str, np.ndarray]:
         "surface": rng.normal(0, 4, (N_FRAME, N_ROW, 3)),
         "scale": rng.uniform(0.5, 2, N_FRAME),
         "weight": rng.uniform(0.1, 1, N_FRAME),
+        "photon": rng.uniform(0.1, 1, N_FRAME),
     }
 
 
@@ -72,6 +74,7 @@ def around() -> dict[str, np.ndarray]:
         "span": rng.uniform(0, 30, shape).astype(np.float32),
         "part": rng.choice([0, 0.5], shape).astype(np.float32),
         "inflation": rng.uniform(0, 3, shape).astype(np.float32),
+        "light": rng.uniform(0, 30, shape).astype(np.float32),
     }
 
 
@@ -100,7 +103,7 @@ def run(library: Path, iterations: int, *, by_noise: bool) -> list[bytes]:
 
 
 def centre(library: Path) -> list[bytes]:
-    given = {name: array for name, array in frames().items() if name != "variance"}
+    given = {name: array for name, array in frames().items() if name not in NOT_OF_CENTRES}
     network, factor = sorting_network(N_FRAME), factors(N_FRAME)
     planes = [np.zeros((N_ROW, N_X), np.float32) for _ in range(3)]
     names = ("middle_out", "excess_out", "error_out")
@@ -138,6 +141,6 @@ def test_compilers_give_the_same_bytes(
         assert run(library, iterations, by_noise=False) == [one.tobytes() for one in expected]
         expected = plain_noise.stack(*frames().values(), *around().values(), 2.5, iterations)
         assert run(library, iterations, by_noise=True) == [one.tobytes() for one in expected]
-    matched = [array for name, array in frames().items() if name != "variance"]
+    matched = [array for name, array in frames().items() if name not in NOT_OF_CENTRES]
     middles = plain_noise.centre(*matched, factors(N_FRAME))
     assert centre(library) == [one.tobytes() for one in middles]

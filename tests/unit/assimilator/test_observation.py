@@ -74,8 +74,8 @@ def test_the_effective_gain_gives_the_photon_noise_of_a_stack(conserves_flux: bo
 
 def test_what_a_campaign_states_comes_before_the_header() -> None:
     header = {"gain": 1.5, "saturation": 100.0, "unit": "adu"}
-    stated = {"variance": {"kind": "ccd", "gain": 2.0}, "saturation": 90.0, "filter": "g"}
-    found = Observation.of_frame(stated, {"exposed": header, "area": 2.0})
+    stated = {"variance": {"kind": "map"}, "saturation": 90.0, "filter": "g"}
+    found = Observation.of_frame(stated, {"exposed": header, "gain": 2.0, "area": 2.0})
     assert (found.gain, found.saturation, found.filter, found.area) == (2.0, 90.0, "g", 2.0)
     found = Observation.of_frame({"saturation": None}, {"exposed": header})
     assert (found.gain, found.saturation, found.unit) == (1.5, 100.0, "adu")

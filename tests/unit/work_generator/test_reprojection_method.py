@@ -93,15 +93,6 @@ def test_frames_of_one_campaign_have_methods_of_their_own(tmp_path: Path) -> Non
     assert "fine.fits: It is averaged over the pixels of the grid, because it is 4 times" in said
 
 
-def test_old_apps_may_compute_what_they_know(tmp_path: Path) -> None:
-    path = folder(tmp_path)
-    (path / "night" / "fine.fits").unlink()
-    campaign = prepared(path)
-    (unit,) = reprojection.plan(campaign, Progress())
-    assert unit.min_app_version == 100
-    assert "averaged" not in " ".join(campaign.settings["remarks"])
-
-
 def test_estimates_know_the_method(tmp_path: Path) -> None:
     path = folder(tmp_path)
     campaign = prepared(path, "frames_per_unit = 1")

@@ -93,7 +93,7 @@ def expected(
         if share > 1e-9 and share**2 * scatter > spread / good**2:
             continue
         scale = area if conserve else 1.0
-        values[at], variance[at] = mean * scale, spread / good**2 * scale**2
+        values[at], variance[at] = mean * scale, spread / good**2 * scale**2 * drop**2
     return values, variance
 
 

@@ -30,6 +30,7 @@ def matching(n_frame: int, n_row: int, n_x: int, seed: int | None = None) -> Mat
         surface=rng.normal(0, 3, (n_frame, n_row, 3)),
         scale=rng.uniform(0.5, 2, n_frame),
         weight=rng.uniform(0.01, 1, n_frame),
+        photon=rng.uniform(0, 2, n_frame),
     )
 
 
@@ -59,7 +60,10 @@ def bytes_of(band: Stacked) -> list[bytes]:
 @pytest.mark.parametrize("clip", [Clip(), Clip(1.2, 2), Clip(1.2, 3), Clip(1.0, 30), Clip(3, 0)])
 def test_all_levels_give_the_same_bits(level: str, n_frame: int, clip: Clip) -> None:
     values = pixels(n_frame, 3, 101, seed=n_frame)
-    variance = np.where(np.isfinite(values), np.float32(25), np.float32(np.nan))
+    rng = np.random.default_rng(n_frame)
+    variance = rng.uniform(10, 40, values.shape).astype(np.float32)
+    variance[rng.random(values.shape) < 0.05] = np.nan
+    variance[rng.random(values.shape) < 0.05] = 0
     how = matching(n_frame, 3, 101, seed=1)
     plain = stack_band(values, variance, how, clip, PLAIN)
     assert bytes_of(stack_band(values, variance, how, clip, level)) == bytes_of(plain)
@@ -98,20 +102,51 @@ def test_fewer_than_eight_frames_cannot_reject_at_three_sigma(n_frame: int, reje
     assert found.rejected[0, 0] == rejected
 
 
-def test_the_mean_is_weighted_and_its_variance_propagated() -> None:
+def two_pixels() -> tuple[Floats, Floats, Matching]:
+    """Two frames of a pixel whose skies have variances of 1 and, scaled, 16 * 0.25 = 4."""
     values = np.array([10.0, 20.0], np.float32).reshape(2, 1, 1)
-    variance = np.array([1.0, 4.0], np.float32).reshape(2, 1, 1)
+    variance = np.array([1.0, 16.0], np.float32).reshape(2, 1, 1)
     how = Matching(
         x=np.zeros(1),
         surface=np.array([2.0, 0, 0, 0, 0, 0]).reshape(2, 1, 3),
         scale=np.array([1.0, 0.5]),
-        weight=np.array([3.0, 1.0]),
+        weight=np.array([3.0, 7.0]),
+        photon=np.array([0.5, 2.0]),
     )
-    found = stack_band(values, variance, how, Clip())
-    assert found.image[0, 0] == pytest.approx((3 * 8 + 1 * 10) / 4)
-    assert found.weight[0, 0] == 4
-    assert found.variance is not None
-    assert found.variance[0, 0] == pytest.approx((9 * 1 + 1 * 0.25 * 4) / 16)
+    return values, variance, how
+
+
+@pytest.mark.parametrize("level", levels())
+def test_pixels_weigh_by_their_own_variances(level: str) -> None:
+    values, variance, how = two_pixels()
+    made = stack_band(values, variance, how, Clip(), level)
+    assert made.image[0, 0] == pytest.approx((1 * 8 + 0.25 * 10) / 1.25)
+    assert made.weight[0, 0] == 1.25
+    light = (1 * 0.5 + 0.25**2 * 2) / 1.25**2
+    assert made.variance is not None
+    assert made.variance[0, 0] == pytest.approx(light)
+    whole = made.with_photons(np.full((1, 1), 5.0)).variance
+    assert whole is not None
+    assert whole[0, 0] == pytest.approx(0.8 + light * (8.4 - 5.0))
+
+
+@pytest.mark.parametrize("level", levels())
+@pytest.mark.parametrize("unknown", [0.0, np.nan, np.inf])
+def test_frames_weigh_as_such_where_a_pixel_has_no_variance(level: str, unknown: float) -> None:
+    values, variance, how = two_pixels()
+    variance[0] = unknown
+    made = stack_band(values, variance, how, Clip(), level)
+    assert made.weight[0, 0] == 3.25
+    assert stack_band(values, None, how, Clip(), level).weight[0, 0] == 10
+
+
+def test_noise_alone_adds_no_variance() -> None:
+    values, variance, how = two_pixels()
+    made = stack_band(values, variance, how, Clip())
+    # 8.4 is 1.6 over a sky of 6.8, less than two deviations of 0.8^0.5.
+    whole = made.with_photons(np.full((1, 1), 6.8)).variance
+    assert whole is not None
+    assert whole[0, 0] == pytest.approx(0.8)
 
 
 def test_where_there_is_nothing_is_nothing() -> None:

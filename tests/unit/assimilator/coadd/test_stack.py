@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,17 +108,68 @@ def test_a_frame_without_overlap_is_said_to_be_unmatched(tmp_path: Path) -> None
     assert np.median(kept.image[:, 192:]) == pytest.approx(7.0, abs=1.0)
 
 
-def test_coarser_input_pixels_weigh_by_their_area(tmp_path: Path) -> None:
+def with_variance(source: Source, variance: np.ndarray, **changes: Any) -> Source:
+    frame = source.frame
+    assert isinstance(frame, ArrayFrame)
+    plane = np.broadcast_to(variance, frame.pixels.shape).astype(np.float32)
+    return replace(source, frame=replace(frame, variance=plane), **changes)
+
+
+def test_pixels_weigh_by_their_own_variance(tmp_path: Path) -> None:
+    """A frame that is four times noisier on its left weighs there a sixteenth of its right."""
     fine, coarse = (FIELD.expose(number, Exposure())[0] for number in range(2))
+    halves = np.where(np.arange(256) < 128, 400.0, 25.0)
     kept = Kept(FIELD.grid)
-    options = Options(flux="none", background="none")
-    found = coadd(
-        [fine, replace(coarse, variance_ratio=0.25)], FIELD.grid, options, kept, scratch=tmp_path
-    )
-    by_name = dict(
-        zip((one.frame.name for one in found.sources), found.matched.weight, strict=True)
-    )
-    assert by_name["frame 1"] == pytest.approx(4 * by_name["frame 0"])
+    options = Options(flux="none", background="none", iterations=0)
+    coadd([fine, with_variance(coarse, halves)], FIELD.grid, options, kept, scratch=tmp_path)
+    assert kept.weight[:, :128] == pytest.approx(np.full((256, 128), 1 / 25 + 1 / 400))
+    assert kept.weight[:, 128:] == pytest.approx(np.full((256, 128), 2 / 25))
+
+
+def test_photons_of_stars_are_in_the_variance_and_not_in_the_weights(tmp_path: Path) -> None:
+    """Gains of 2 and 4 of equal frames: a count of the mean has (1/2 + 1/4) / 4 of variance."""
+    frames = [FIELD.expose(number, Exposure())[0] for number in range(2)]
+    gains = [replace(frame, gain=gain) for frame, gain in zip(frames, (2.0, 4.0), strict=True)]
+    kept = Kept(FIELD.grid)
+    options = Options(flux="none", background="none", iterations=0)
+    coadd(gains, FIELD.grid, options, kept, scratch=tmp_path)
+    np.testing.assert_allclose(kept.weight, 2 / 25, rtol=1e-6)
+    light = FIELD.stars(2.8)
+    bright = light > 500
+    expected = 25 / 2 + 0.1875 * light[bright]
+    # The light is that of the image: its noise of 3.5 counts, and the level of its blocks.
+    np.testing.assert_allclose(kept.variance[bright], expected, rtol=0.03)
+    assert np.median(kept.variance[light < 0.01]) == pytest.approx(12.5, rel=0.02)
+
+
+def test_a_frame_through_clouds_is_no_reference(tmp_path: Path) -> None:
+    """It has the least noise of all in counts, and a tenth of the light."""
+    hows = [Exposure(noise=5.0), Exposure(noise=5.2), Exposure(scale=0.1, noise=2.0)]
+    frames = [FIELD.expose(number, how)[0] for number, how in enumerate(hows)]
+    kept = Kept(FIELD.grid)
+    merged = coadd(frames, FIELD.grid, Options(), kept, scratch=tmp_path)
+    assert merged.sources[merged.matched.reference].frame.name == "frame 0"
+    scale = {
+        source.frame.name: scale.value
+        for source, scale in zip(merged.sources, merged.matched.scales, strict=True)
+    }
+    assert scale["frame 2"] == pytest.approx(10.0, rel=0.02)
+
+
+def test_of_equal_noise_the_sharper_frame_is_the_reference(tmp_path: Path) -> None:
+    frames = [FIELD.expose(number, Exposure())[0] for number in range(3)]
+    widths = zip(frames, (3.0, 2.0, 4.0), strict=True)
+    sharp = [replace(frame, seeing=width) for frame, width in widths]
+    kept = Kept(FIELD.grid)
+    merged = coadd(sharp, FIELD.grid, Options(), kept, scratch=tmp_path)
+    reference = merged.matched.reference
+    assert merged.sources[reference].frame.name == "frame 1"
+    limits = merged.matched.limit / merged.matched.limit[reference]
+    by_name = {
+        source.frame.name: limit for source, limit in zip(merged.sources, limits, strict=True)
+    }
+    assert by_name["frame 0"] == pytest.approx(1.5, rel=0.01)
+    assert by_name["frame 2"] == pytest.approx(2.0, rel=0.01)
 
 
 @pytest.mark.parametrize(

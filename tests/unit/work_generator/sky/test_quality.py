@@ -7,7 +7,8 @@ import pytest
 
 from tests.real_images import real_image
 from work_generator.sky.frame import find_images, physical, read_raw
-from work_generator.sky.quality import FWHM_OF_SIGMA, seeing, sky_noise
+from work_generator.sky.noise import sky_noise
+from work_generator.sky.quality import FWHM_OF_SIGMA, seeing
 
 
 def field(fwhm: float, *, n_star: int = 40, nx: int = 400, gradient: float = 0.0) -> np.ndarray:

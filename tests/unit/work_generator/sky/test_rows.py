@@ -115,6 +115,10 @@ def test_a_sample_is_squares_of_the_whole_image(monkeypatch: pytest.MonkeyPatch)
     )
     assert np.array_equal(Sample.all().take(image), image)
     assert np.array_equal(Sample.of((300, 200)).take(image[:300, :200]), image[:300, :200])
+    spread = np.asarray(sample.spread(taken, image.shape))
+    assert np.array_equal(sample.take(spread), taken)
+    assert spread[0, 0] == taken[0, 0]
+    assert spread[-1, -1] == taken[-1, -1]
     # From the first to the last part of it.
     assert sample.rows[0] < 1024
     assert sample.rows[-1] >= 3072

@@ -1,0 +1,57 @@
+"""How the noise of a stack is correlated.
+
+Weights are one over the variance of areas: of n pixels, n / weight is the variance of their sum.
+Interpolation has smoothed single pixels, so that these scatter less. Who measures the noise in
+pixels must multiply by the correlation factor (Casertano et al. 2000, AJ 120, 2747, appendix A).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assimilator.image_planes import Planes
+
+_SIDE = 64
+"""Pixels along the squares in which the scatter is measured: the sky is level there."""
+_MOST = 1024
+"""Squares that are looked at."""
+_LEAST_SHARE = 0.5
+"""Share of a square that must be known."""
+_FAR, _BRIGHT = 4.0, 2.0
+"""Deviations from the level within which values count: of those below it, and for the level."""
+_ROUNDS = 6
+
+
+def correlation(planes: Planes) -> float | None:
+    """Return the noise in areas over that of single pixels of a stack; None if it has no sky.
+
+    The scatter is that of the values below the sky's level, which stars do not raise.
+    """
+    grid = planes.grid
+    n_square = max(1, (grid.nx // _SIDE) * (grid.ny // _SIDE))
+    every = -(-n_square // _MOST)
+    ratios, number = [], 0
+    for image, weight in zip(planes.rows("image"), planes.rows("weight"), strict=True):
+        normal = image * np.sqrt(weight)
+        for y in range(0, len(normal) - _SIDE + 1, _SIDE):
+            for x in range(0, grid.nx - _SIDE + 1, _SIDE):
+                number += 1
+                if number % every == 0:
+                    ratios.append(_scatter(normal[y : y + _SIDE, x : x + _SIDE]))
+    known = np.array([ratio for ratio in ratios if ratio is not None and ratio > 0])
+    return float(1.0 / np.median(known)) if len(known) else None
+
+
+def _scatter(square: NDArray[np.float32]) -> float | None:
+    """Return the standard deviation of a square's values below the level of its sky."""
+    values = square[np.isfinite(square)].astype(np.float64)
+    if len(values) < _LEAST_SHARE * square.size:
+        return None
+    level, scatter = float(np.median(values)), np.inf
+    for _ in range(_ROUNDS):
+        low, high = level - _FAR * scatter, level + _BRIGHT * scatter
+        below = values[(values <= level) & (values >= low)]
+        scatter = float(np.sqrt(np.mean((below - level) ** 2)))
+        level = float(np.median(values[(values >= level - _BRIGHT * scatter) & (values <= high)]))
+    return scatter

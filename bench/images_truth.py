@@ -1,0 +1,99 @@
+"""Truth tables of images: stars and noise of stacks whose frames are known.
+
+Each scene is written as FITS files and stacked by a whole ``openastro campaign run-local``, by
+SWarp (WEIGHTED and CLIPPED) if it is installed, and by ccdproc if it is importable. SWarp and
+ccdproc are told the frames' true transparencies, which the product measures.
+
+    python bench/images_truth.py [SCENE ...] [--markdown]
+
+The last line is JSON: the product's worst bias of fluxes and worst noise over the optimum, pixels
+of cosmic rays that are left, and the worst error of the variance that its weights say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.tables import show
+from bench.truth.measures import BINS, Measured, measure
+from bench.truth.scenes import SCENES, Scene
+from bench.truth.sky import Stars, take
+from bench.truth.stacks import run_ccdproc, run_product, run_swarp
+
+
+def run(scene: Scene, directory: Path) -> list[Measured]:
+    """Write a scene's frames, stack them with each program, and measure the stacks."""
+    rng = np.random.default_rng(scene.seed)
+    stars = Stars.of(scene.side, scene.n_star, rng)
+    (directory / "frames").mkdir(parents=True)
+    taken = [
+        take(directory / "frames" / f"f{number:02d}.fits", stars, how, scene.side, rng)
+        for number, how in enumerate(scene.exposures)
+    ]
+    stacks = [
+        run_product(directory, scene, taken),
+        run_swarp(directory, scene, taken, "WEIGHTED"),
+        run_swarp(directory, scene, taken, "CLIPPED"),
+        run_ccdproc(directory, scene, taken),
+    ]
+    return [measure(scene, stars, taken, stack) for stack in stacks if stack is not None]
+
+
+def main() -> None:
+    """Run the scenes that are asked for, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scenes", nargs="*", metavar="SCENE", help=", ".join(SCENES))
+    parser.add_argument("--markdown", action="store_true")
+    chosen = parser.parse_args()
+    products = []
+    for name in chosen.scenes or SCENES:
+        scene = SCENES[name]()
+        with tempfile.TemporaryDirectory(prefix="openastro-truth-") as directory:
+            results = run(scene, Path(directory) / "scene")
+        products.append(results[0])
+        _show(scene, results, markdown=chosen.markdown)
+    print(json.dumps(_verdict(products)))
+
+
+def _show(scene: Scene, results: list[Measured], *, markdown: bool) -> None:
+    bins = [f"{low:.0e} to {high:.0e}" for low, high in itertools.pairwise(BINS)]
+    columns = ["", *bins, "noise / optimum", "weight error", "cosmic rays left", "CPU s"]
+    rows = [
+        [
+            result.program,
+            *(f"{100 * bias:+.2f} % ± {100 * scatter:.2f}"
+              for bias, scatter in zip(result.bias, result.scatter, strict=True)),
+            f"{result.noise_ratio:.3f}",
+            "-" if result.weight_error is None else f"{100 * result.weight_error:+.1f} %",
+            str(result.survivors),
+            f"{result.seconds:.1f}",
+        ]
+        for result in results
+    ]  # fmt: skip
+    show(scene.name, columns, rows, markdown=markdown)
+
+
+def _verdict(products: list[Measured]) -> dict[str, float | int]:
+    """Return the worst of the product; the faintest stars tell more of noise than of bias."""
+    biases = [bias for one in products for bias in one.bias[1:] if math.isfinite(bias)]
+    errors = [one.weight_error for one in products if one.weight_error is not None]
+    return {
+        "worst_flux_bias": round(max(abs(bias) for bias in biases), 5),
+        "worst_noise_ratio": round(max(one.noise_ratio for one in products), 4),
+        "survivors": sum(one.survivors for one in products),
+        "weight_error": round(max(abs(error) for error in errors), 4),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Frames of known stars and noise, and what stacks of them are measured for."""

@@ -1,0 +1,211 @@
+"""What a stack is measured for: fluxes of stars, noise over the optimum, its own word on it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from bench.truth.scenes import Scene
+from bench.truth.sky import Doubles, Stars, Taken, header, paint
+from bench.truth.stacks import Stack, grid_side
+
+BINS = (3e3, 3e4, 2e5, 1e6)
+"""Edges of the bins of brightness."""
+WINDOW = 2.0
+"""Standard deviation, pixels, of the Gaussian that sums are weighted by: some 25 pixels, as a small
+aperture has. A square of 1000 pixels has 20,000 of them, which tell a variance to 1 %."""
+EDGE = 24
+_OVER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a stack was measured for.
+
+    Attributes
+    ----------
+    program : str
+        Which made it.
+    bias, scatter : tuple[float, ...]
+        Relative, of the fluxes of stars, in each bin of brightness.
+    noise_ratio : float
+        Noise of sums over that of an inverse-variance weighted mean of all frames.
+    weight_error : float or None
+        Variance that the weights say over the measured one, less 1: the worst of all parts.
+    survivors : int
+        Pixels of cosmic rays above 5 standard deviations.
+    seconds : float
+        CPU.
+    """
+
+    program: str
+    bias: tuple[float, ...]
+    scatter: tuple[float, ...]
+    noise_ratio: float
+    weight_error: float | None
+    survivors: int
+    seconds: float
+
+
+def measure(scene: Scene, stars: Stars, taken: Sequence[Taken], stack: Stack) -> Measured:
+    """Measure a stack against the truth."""
+    n = grid_side(scene)
+    grid = WCS(header(n, scene.scale))
+    at = np.array(grid.wcs_world2pix(stars.ra, stars.dec, 0))
+    widest = max(one.how.fwhm for one in taken) / scene.scale
+    light = paint(n, at, stars.flux * stack.transparency, widest)
+    optimum = optimum_variance(scene, taken, grid) * stack.transparency**2
+    usual = float(np.sqrt(np.nanmedian(optimum)))
+    hits = _hits(taken, grid, n)
+    lit = ndimage.binary_dilation(light > 0.05 * usual, iterations=2)
+    struck = ndimage.binary_dilation(hits, iterations=3)
+    image = stack.image - background(np.where(lit | struck, np.nan, stack.image))
+    quiet = np.isfinite(image) & ~lit & ~struck
+    quiet[:EDGE] = quiet[-EDGE:] = False
+    quiet[:, :EDGE] = quiet[:, -EDGE:] = False
+    bias, scatter = fluxes(image, at, stars.flux, stack.transparency, 2.5 * widest)
+    sums, of_optimum = normal_sums(image, quiet, optimum)
+    noise_ratio = clipped(sums / np.sqrt(of_optimum))
+    error = None if stack.weight is None else weight_error(scene, image, quiet, stack.weight)
+    seen = hits & ~lit & np.isfinite(image)
+    survivors = int((image[seen] > 5 * usual).sum())
+    return Measured(stack.program, bias, scatter, noise_ratio, error, survivors, stack.seconds)
+
+
+def optimum_variance(scene: Scene, taken: Sequence[Taken], grid: WCS) -> Doubles:
+    """Return the least variance of a pixel of the grid in areas, for a unit transparency.
+
+    A pixel of the grid is ``a`` of a frame's, whose flux has a variance of ``a sigma**2``.
+    """
+    n = grid_side(scene)
+    y, x = np.mgrid[0:n, 0:n]
+    sky = grid.wcs_pix2world(np.column_stack([x.ravel(), y.ravel()]), 0)
+    total = np.zeros(n * n)
+    for one in taken:
+        place = WCS(one.header).wcs_world2pix(sky, 0).round().astype(int)
+        inside = ((place >= 0) & (place < one.side)).all(axis=1)
+        sigma = one.how.sigma(one.side)[place[inside, 1], place[inside, 0]]
+        area = (scene.scale / one.how.scale) ** 2
+        total[inside] += one.how.transparency**2 / (area * sigma**2)
+    with np.errstate(divide="ignore"):
+        return (1.0 / total).reshape(n, n)
+
+
+def weight_error(scene: Scene, image: Doubles, quiet: NDArray[np.bool_], weight: Doubles) -> float:
+    """Return the error of the variance that weights say, in the part where it is worst."""
+    with np.errstate(divide="ignore"):
+        variance = np.where(weight > 0, 1.0 / weight, np.nan)
+    worst = 0.0
+    for _, (begin, end) in scene.parts:
+        part = np.zeros_like(quiet)
+        n = quiet.shape[1]
+        # Where two parts meet, pixels of both are in a frame that is turned.
+        part[
+            :, int(begin * n) + (EDGE if begin else 0) : int(end * n) - (EDGE if end < 1 else 0)
+        ] = 1
+        sums, said = normal_sums(image, quiet & part, variance)
+        error = 1.0 / clipped(sums / np.sqrt(said)) ** 2 - 1.0
+        worst = error if abs(error) > abs(worst) else worst
+    return worst
+
+
+def normal_sums(
+    image: Doubles, quiet: NDArray[np.bool_], variance: Doubles
+) -> tuple[Doubles, Doubles]:
+    """Return sums weighted by a Gaussian, and the variance that independent pixels would give."""
+    reach = int(4 * WINDOW)
+    line = np.exp(-0.5 * (np.arange(-reach, reach + 1) / WINDOW) ** 2)
+    known = quiet & np.isfinite(variance)
+
+    def summed(plane: Doubles, weights: Doubles) -> Doubles:
+        plane = np.where(known, plane, 0.0)
+        for axis in (0, 1):
+            plane = ndimage.convolve1d(plane, weights, axis=axis, mode="constant")
+        return plane
+
+    whole = summed(np.ones_like(image), line) > 0.9 * line.sum() ** 2
+    return summed(image, line)[whole], summed(variance, line**2)[whole]
+
+
+def fluxes(
+    image: Doubles, at: Doubles, flux: Doubles, transparency: float, radius: float
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return median and scatter of measured over true fluxes, less 1, in bins of true ones."""
+    ratios = np.array([aperture(image, x, y, radius) for x, y in at.T]) / (flux * transparency)
+    bias, scatter = [], []
+    for low, high in itertools.pairwise(BINS):
+        inside = np.isfinite(ratios) & (flux >= low) & (flux < high)
+        enough = inside.sum() > 4
+        bias.append(float(np.median(ratios[inside]) - 1) if enough else float("nan"))
+        scatter.append(robust(ratios[inside]) if enough else float("nan"))
+    return tuple(bias), tuple(scatter)
+
+
+def aperture(image: Doubles, x: float, y: float, radius: float) -> float:
+    """Return the flux in a circle above the level around; NaN if it is not whole."""
+    reach = int(radius + 8)
+    i, j = round(x), round(y)
+    if min(i, j) < reach + 4 or max(i, j) >= len(image) - reach - 4:
+        return float("nan")
+    stamp = image[j - reach : j + reach + 1, i - reach : i + reach + 1]
+    offset = np.arange(-reach, reach + 1)
+    distance = np.hypot(offset + i - x, (offset + j - y)[:, np.newaxis])
+    ring = stamp[(distance > radius + 2) & (distance < radius + 7)]
+    fine = np.arange(-reach - 0.5 + 0.5 / _OVER, reach + 0.5, 1 / _OVER)
+    inside = np.hypot(fine + i - x, (fine + j - y)[:, np.newaxis]) < radius
+    share = inside.reshape(2 * reach + 1, _OVER, 2 * reach + 1, _OVER).mean(axis=(1, 3))
+    light = (stamp - np.nanmedian(ring)) * share
+    return float(light[share > 0].sum())
+
+
+def background(image: Doubles, block: int = 64) -> Doubles:
+    """Return the level of the sky: medians of blocks, linear in between."""
+    n = len(image)
+    count = max(1, n // block)
+    edges = np.linspace(0, n, count + 1).astype(int)
+    medians = np.array(
+        [[_median(image[a:b, c:d]) for c, d in itertools.pairwise(edges)]
+         for a, b in itertools.pairwise(edges)]
+    )  # fmt: skip
+    medians[~np.isfinite(medians)] = np.nanmedian(medians)
+    at = np.interp(np.arange(n), (edges[:-1] + edges[1:] - 1) / 2, np.arange(count))
+    y, x = np.meshgrid(at, at, indexing="ij")
+    return np.asarray(ndimage.map_coordinates(medians, [y, x], order=1, mode="nearest"))
+
+
+def robust(values: Doubles) -> float:
+    """Return the standard deviation that the median absolute deviation tells."""
+    return float(1.482602 * np.median(np.abs(values - np.median(values))))
+
+
+def clipped(values: Doubles) -> float:
+    """Return the standard deviation of what is within four of them, three rounds."""
+    kept = values
+    for _ in range(3):
+        kept = kept[np.abs(kept - np.median(kept)) < 4 * kept.std()]
+    return float(kept.std())
+
+
+def _median(values: Doubles) -> float:
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) > 50 else float("nan")
+
+
+def _hits(taken: Sequence[Taken], grid: WCS, n: int) -> NDArray[np.bool_]:
+    """Return the pixels of the grid that a cosmic ray of any frame is in."""
+    hits = np.zeros((n, n), bool)
+    for one in taken:
+        y, x = np.nonzero(one.hits)
+        if not len(x):
+            continue
+        sky = WCS(one.header).wcs_pix2world(np.column_stack([x, y]), 0)
+        place = grid.wcs_world2pix(sky, 0).round().astype(int)
+        place = place[((place >= 0) & (place < n)).all(axis=1)]
+        hits[place[:, 1], place[:, 0]] = True
+    return hits

@@ -1,0 +1,153 @@
+"""Programs that stack the frames of a scene, each as its users run it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from bench.programs import measured
+from bench.truth.scenes import Scene
+from bench.truth.sky import Doubles, Taken, header
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """An image of a scene.
+
+    Attributes
+    ----------
+    program : str
+        Which made it.
+    image : ndarray
+        float64 (ny, nx); NaN for nothing.
+    weight : ndarray or None
+        What it says is one over the variance; None if it says nothing of that kind.
+    transparency : float
+        Counts of the image for each unit of a star's flux.
+    seconds : float
+        CPU, of the whole process.
+    """
+
+    program: str
+    image: Doubles
+    weight: Doubles | None
+    transparency: float
+    seconds: float
+
+
+def grid_side(scene: Scene) -> int:
+    """Return the pixels along the grid."""
+    return round(scene.side / scene.scale)
+
+
+def run_product(directory: Path, scene: Scene, taken: Sequence[Taken]) -> Stack:
+    """Stack by a whole ``openastro campaign run-local``."""
+    _write_grid(directory / "grid.hdr", scene)
+    (directory / "campaign.toml").write_text(
+        '[campaign]\nname = "truth"\ntitle = "Truth"\napp = "reprojection"\nseed = 1\n'
+        f'[images]\nfiles = ["frames/*.fits"]\nextension = "SCI"\n{scene.images}\n'
+        f'[reference]\nheader = "grid.hdr"\n[reproject]\n{scene.reproject}\n'
+        f"[coadd]\n{scene.coadd}\n"
+    )
+    program = shutil.which("openastro") or str(Path(sys.executable).parent / "openastro")
+    out = directory / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    command = [program, "campaign", "run-local", "--jobs", "1", "--out", str(out), "campaign.toml"]
+    seconds, _, _ = measured(command, directory)
+    product = out / "product"
+    reference = json.loads((product / "summary.json").read_text())["reference"]
+    how = next(one.how for one in taken if one.path.name == reference)
+    # Surface brightness is by the reference's pixel, a flux by the grid's.
+    factor = 1.0
+    if "surface_brightness" in scene.reproject:
+        factor = (how.scale / scene.scale) ** 2
+    image, weight = (_plane(product / f"{name}.fits") for name in ("image", "weight"))
+    return Stack("product", image, weight, how.transparency * factor, seconds)
+
+
+def run_swarp(directory: Path, scene: Scene, taken: Sequence[Taken], kind: str) -> Stack | None:
+    """Stack by SWarp with its background subtraction; None if it is not installed.
+
+    ``FLXSCALE`` is the truth, because SWarp measures no stars: it is favoured by that.
+    """
+    swarp = next((path for name in ("SWarp", "swarp") if (path := shutil.which(name))), None)
+    if swarp is None:
+        return None
+    work = directory / f"swarp-{kind.lower()}"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    has_maps = any(one.how.plane for one in taken)
+    for one in taken:
+        head = one.header.copy()
+        head["FLXSCALE"] = 1.0 / one.how.transparency
+        fits.PrimaryHDU(fits.getdata(one.path, "SCI"), head).writeto(work / one.path.name)
+        if has_maps:
+            weight = (1.0 / one.how.sigma(one.side) ** 2).astype(np.float32)
+            name = one.path.name.replace(".fits", ".weight.fits")
+            fits.PrimaryHDU(weight, one.header).writeto(work / name)
+    _write_grid(work / "coadd.head", scene)
+    n = grid_side(scene)
+    command = [
+        *(swarp, *(one.path.name for one in taken), "-c", "/dev/null", "-COMBINE_TYPE", kind),
+        *("-WEIGHT_TYPE", "MAP_WEIGHT" if has_maps else "NONE", "-IMAGE_SIZE", f"{n},{n}"),
+        *("-CENTER_TYPE", "MANUAL", "-PIXELSCALE_TYPE", "MANUAL", "-BACK_SIZE", "128"),
+        *("-PIXEL_SCALE", f"{scene.scale:g}", "-NTHREADS", "1", "-WRITE_XML", "N"),
+        *("-VERBOSE_TYPE", "QUIET"),
+    ]
+    seconds, _, _ = measured(command, work)
+    image = fits.getdata(work / "coadd.fits").astype(float)
+    weight = fits.getdata(work / "coadd.weight.fits").astype(float)
+    image[weight <= 0] = np.nan
+    return Stack(f"SWarp {kind}", image, weight, 1.0, seconds)
+
+
+def run_ccdproc(directory: Path, scene: Scene, taken: Sequence[Taken]) -> Stack | None:  # noqa: ARG001
+    """Stack by ccdproc, sigma-clipped and with true weights; None if it is not importable."""
+    if importlib.util.find_spec("ccdproc") is None:
+        return None
+    import time
+
+    import ccdproc
+    from astropy.nddata import CCDData
+
+    start = time.process_time()
+    n = grid_side(scene)
+    target = WCS(header(n, scene.scale))
+    frames, weights = [], []
+    for one in taken:
+        data = fits.getdata(one.path, "SCI").astype(float)
+        area = (scene.scale / one.how.scale) ** 2
+        data = (data - np.median(data)) * area / one.how.transparency
+        frame = CCDData(data, unit="adu", wcs=WCS(one.header))
+        frames.append(ccdproc.wcs_project(frame, target, target_shape=(n, n)))
+        sigma = float(np.median(one.how.sigma(one.side)))
+        weights.append(1.0 / (area * (sigma / one.how.transparency) ** 2))
+    combiner = ccdproc.Combiner(frames)
+    combiner.weights = np.array(weights)
+    combiner.sigma_clipping(low_thresh=3, high_thresh=3, func=np.ma.median)
+    image = combiner.average_combine()
+    made = np.where(image.mask, np.nan, image.data) if image.mask is not None else image.data
+    return Stack("ccdproc", np.asarray(made, float), None, 1.0, time.process_time() - start)
+
+
+def _write_grid(path: Path, scene: Scene) -> None:
+    n = grid_side(scene)
+    head = header(n, scene.scale)
+    for name in ("NAXIS2", "NAXIS1"):
+        head.insert(0, (name, n))
+    head.insert(0, ("NAXIS", 2))
+    path.write_text(head.tostring(sep="\n", endcard=True, padding=False) + "\n")
+
+
+def _plane(path: Path) -> Doubles:
+    with fits.open(path) as hdus:
+        return next(np.asarray(hdu.data, float) for hdu in hdus if hdu.data is not None)
