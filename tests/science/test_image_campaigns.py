@@ -121,7 +121,10 @@ def test_sharper_frames_do_not_matter_for_the_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_pair_of_two_projections_is_that_of_reproject(tmp_path: Path, turned: bool) -> None:
-    """2MASS on MSX's galactic grid, and MSX on 2MASS's: bilinear, value by value."""
+    """2MASS on MSX's galactic grid, and MSX on 2MASS's, value by value.
+
+    MSX's pixels are coarser: there the frame is averaged over areas, as reproject_exact does.
+    """
     reproject = pytest.importorskip("reproject")
     pair = [real_image("gc_2mass_k.fits"), real_image("gc_msx_e.fits")]
     onto, from_ = pair if not turned else pair[::-1]
@@ -139,7 +142,11 @@ output = "float"
     (frame,) = campaign.settings["frames"]
     x0, y0 = frame["x0"], frame["y0"]
     with fits.open(from_) as source, fits.open(onto) as target:
-        theirs, _ = reproject.reproject_interp(source[0], target[0].header, order="bilinear")
+        if frame["method"] == "area":
+            theirs, _ = reproject.reproject_exact(source[0], target[0].header)
+        else:
+            theirs, _ = reproject.reproject_interp(source[0], target[0].header, order="bilinear")
+    assert (frame["method"] == "area") is turned
     theirs = theirs[y0 : y0 + frame["ny"], x0 : x0 + frame["nx"]]
     both = np.isfinite(ours) & np.isfinite(theirs)
     assert both.sum() > 0.98 * max(np.isfinite(ours).sum(), np.isfinite(theirs).sum())
@@ -226,6 +233,8 @@ weight = {{ replace = ["_ooi_", "_oow_"] }}
 gain = "GAINA"
 [reference]
 choose = true
+[coadd]
+filters = "together"
 """
     campaign, product, stack = merged(write_campaign(tmp_path, text))
     frames = campaign.settings["frames"]
@@ -314,6 +323,7 @@ image = "m13-1.fits"
 [reproject]
 method = "bilinear"
 [coadd]
+clip = "scatter"
 background = "none"
 flux = "none"
 """
