@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import select
@@ -28,7 +28,10 @@ class TtvShop:
         number = self.shop.add_campaign(CAMPAIGN)
         with self.shop.project.database.write() as session:
             row = session.get_one(CampaignRow, number)
-            row.definition = to_definition(ttv_case.campaign())
+            campaign = ttv_case.campaign()
+            # Its chains are out, so it has been prepared.
+            prepared = replace(campaign, settings={**campaign.settings, "modes": []})
+            row.definition = to_definition(prepared)
 
     def add(self, index: int = 0, **limits: int) -> int:
         """Issue a unit as a workunit; its results are unsent."""
