@@ -23,7 +23,7 @@ from boinc_project.nested_weights import merge_points, weigh
 from tests import nested_targets
 from tests.nested_targets import Likely, gaussian, settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 N_RUN = 8
 FALSE_ALARM = 1e-4

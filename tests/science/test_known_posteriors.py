@@ -20,7 +20,7 @@ from apps.ttv.sampler_settings import Mixture, SamplerSettings
 from apps.ttv.shear import Shear
 from boinc_project.seeds import Stream, stream_key, unit_seed
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 N_CHAIN = 12
 FALSE_ALARM = 1e-4

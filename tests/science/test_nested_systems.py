@@ -30,7 +30,7 @@ from work_generator.ttv_file import posterior_of
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FALSE_ALARM = 1e-3
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def campaign_of(name: str) -> Campaign:

@@ -15,7 +15,7 @@ from work_generator.preparation import computed, read_output
 
 DATA = Path(__file__).parents[1] / "data" / "ttv"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 FIVE = """
 [campaign]

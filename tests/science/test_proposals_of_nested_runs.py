@@ -19,7 +19,7 @@ from tests import nested_targets
 from tests.nested_targets import Likely, Proposed, gaussian, round_proposal, settings
 from tests.science.test_known_evidence import FALSE_ALARM, N_RUN, assert_mean_is, log_evidences
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 SIGMA = 0.02
 N_DIM = 3

@@ -20,7 +20,7 @@ from work_generator.preparation import computed, read_output
 
 DATA = Path(__file__).parents[1] / "data" / "ttv"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 RIDGE = (
     FILE.partition("[[planets]]")[0].replace("value = 1.0", "value = 0.8")
