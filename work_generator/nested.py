@@ -137,7 +137,7 @@ def preparation(campaign: Campaign) -> list[str]:
 def is_prepared(campaign: Campaign) -> bool:
     """Whether the step and a best fit have been found."""
     model = campaign.settings["model"]
-    stated = model["dt"] is not None and model.get("modified_kick", False) is not None
+    stated = model["dt"] is not None and model["modified_kick"] is not None
     return stated and "best" in campaign.settings
 
 

@@ -26,17 +26,11 @@ from apps.ttv.settings import Problem
 from apps.ttv.whitening import Whitening
 from boinc_project.population_output import PopulationOutput
 from work_generator.weights import Look, Weight, by_laplace, together
+from work_generator.wide_points import APART, Draws, wide_points
 
-MOST_WIDE = 1000
-"""Points kept for chains to begin at: they take some tens of them."""
-
-# Nats by which the evidence of a population may differ from that of its importance draws: at
-# temperatures where half of a population dies, errors of one and a half were seen where all of the
-# posterior was there.
-_SETTLED = 3.0
 # Share of effective importance draws from which on a population that has lost a part of the
-# posterior on its way does no harm: the chains then begin at importance draws. Draws that miss a
-# half of the posterior are seldom worth more than a hundredth where they meet its edge.
+# posterior on its way does no harm. Such draws fit what they cover, and chains then begin at them;
+# what they do not cover is for the second opinion to find, whose search and population are others.
 _TELLING = 0.1
 KEPT = 0.1
 """Part of the proposals that is fitted to where chains begin."""
@@ -46,9 +40,6 @@ _USEFUL = 0.05
 _COMPARED = 8_000
 # Draws that proposals for chains are fitted to.
 _FITTED = 8_000
-
-# Largest factor that a draw far out is chosen more often by.
-_FARTHEST_OUT = 20.0
 
 Array = NDArray[np.float64]
 
@@ -92,49 +83,6 @@ class Pilot:
     island_log_z: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Draws:
-    """All importance draws of a unit, one after the other.
-
-    Attributes
-    ----------
-    coordinates : Coordinates
-        Of the unit's populations.
-    points, y : ndarray
-        float64 (n, n_dim), parameters, and the same in these coordinates.
-    logs : ndarray
-        float64 (n,), log weights.
-    gains : ndarray
-        float64 (n,), log densities of the posterior over those of the broad distribution.
-    peaks : Peaks
-        That the search has given.
-    """
-
-    coordinates: Coordinates
-    points: Array
-    y: Array
-    logs: Array
-    gains: Array
-    peaks: Peaks
-
-    @classmethod
-    def of(cls, posterior: Posterior, output: PopulationOutput) -> _Draws:
-        coordinates = Coordinates(
-            posterior.problem, posterior.engine, posterior.observations, output.corrections
-        )
-        points = output.points.reshape(-1, output.points.shape[2])
-        y = coordinates.from_points(points)
-        densities = output.log_density.ravel() - coordinates.log_jacobians(points, y)
-        return cls(
-            coordinates,
-            points,
-            y,
-            output.log_weight.ravel(),
-            densities - coordinates.log_broad(y),
-            Peaks(output.peaks, output.peak_covariances),
-        )
-
-
 def read_pilot(
     posterior: Posterior,
     modes: Sequence[Mode],
@@ -155,7 +103,7 @@ def read_pilot(
         Decides the result.
     """
     random = np.random.RandomState(np.random.PCG64(seed))
-    draws = _Draws.of(posterior, output)
+    draws = Draws.of(posterior, output)
     effective = kish(draws.logs)
     trusted = effective >= TRUSTED_EFFECTIVE
     weighed = (
@@ -165,7 +113,7 @@ def read_pilot(
     )
     log_z = weighed.log_z
     labelled = _nearest(modes, posterior)
-    wide = _wide(draws, output, log_z, random)
+    wide = wide_points(draws, output, log_z, random)
     if trusted:
         parts = np.array([weight.weight for weight in weighed.weights])
         wide = _as_many(wide, labelled(wide), parts, random)
@@ -201,12 +149,12 @@ def is_settled(islands: Sequence[float], log_z: float, share: float) -> bool:
     share : float
         Effective importance draws, as a part of all.
     """
-    if max(islands) > log_z + _SETTLED:
+    if max(islands) > log_z + APART:
         return False
-    return share >= _TELLING or min(islands) >= log_z - _SETTLED
+    return share >= _TELLING or min(islands) >= log_z - APART
 
 
-def _look(posterior: Posterior, draws: _Draws) -> Look:
+def _look(posterior: Posterior, draws: Draws) -> Look:
     """Return all draws with their likelihoods; those without weight have none."""
     possible = np.isfinite(draws.logs)
     likelihoods = np.full(len(draws.logs), -math.inf)
@@ -238,7 +186,7 @@ def _as_many(
 
 
 def _for_chains(
-    posterior: Posterior, draws: _Draws, wide: Array, random: np.random.RandomState
+    posterior: Posterior, draws: Draws, wide: Array, random: np.random.RandomState
 ) -> tuple[int, Proposal]:
     """Return the corrections of the chains' coordinates, and a proposal in these.
 
@@ -274,62 +222,3 @@ def _fit(
     sizes = [(1.0 - KEPT) * len(group) / len(y) for group in large]
     order = dependence_order(problem.parameter_names)
     return fit_proposal([*large, frame.from_points(wide)], [*sizes, KEPT], order)
-
-
-def _wide(
-    draws: _Draws, output: PopulationOutput, log_z: float, random: np.random.RandomState
-) -> Array:
-    """Return points to begin chains at: wider than the posterior in every parameter.
-
-    One half is of the posterior to the power 1/2, which the population passed on its way, if its
-    evidence says that it has found the posterior; else importance draws are weighed by it, or by a
-    larger one. At that power the prior may draw parameters to one side, so that they are narrower
-    than the posterior. The other half are therefore importance draws of the posterior, chosen the
-    more often the farther out one of their parameters lies, if enough of them are effective.
-    """
-    possible = np.isfinite(draws.logs)
-    y, points, logs = draws.y[possible], draws.points[possible], draws.logs[possible]
-    half = _of_half_power(output, log_z, random)
-    if half is None:
-        gains = draws.gains[possible]
-        for power in (0.5, 0.75, 1.0):
-            tempered = logs - (1.0 - power) * gains
-            if kish(tempered) >= TRUSTED_EFFECTIVE or power == 1.0:
-                half = points[picked(y, tempered, MOST_WIDE, random)]
-                break
-    assert half is not None
-    if kish(logs) < TRUSTED_EFFECTIVE:
-        return half
-    outer = _outer(draws.coordinates.whitening.whiten(points), logs)
-    others = points[picked(y, outer, MOST_WIDE // 2, random)]
-    joined = np.concatenate([half[: MOST_WIDE - len(others)], others])
-    return np.asarray(joined[random.permutation(len(joined))])
-
-
-def _outer(w: Array, logs: Array) -> Array:
-    """Return log weights of draws, (n,), that are larger the farther out a parameter lies.
-
-    The factor is 1 + z^2 with the largest z of a draw, the distance from the median of a
-    coordinate of `w`, (n, n_dim), in half-widths between 16 and 84 %. Draws far out along a bent
-    ridge are on the ridge, where a larger covariance would lead away from it.
-    """
-    weights = np.exp(logs - logs.max())
-    farthest = np.zeros(len(w))
-    for column in w.T:
-        order = np.argsort(column, kind="stable")
-        below = np.cumsum(weights[order])
-        shares = np.array([0.158655, 0.5, 0.841345]) * below[-1]
-        low, middle, high = column[order][np.searchsorted(below, shares)]
-        farthest = np.maximum(farthest, np.abs(column - middle) / (0.5 * (high - low)))
-    return np.asarray(logs + np.log(np.minimum(1.0 + farthest**2, _FARTHEST_OUT)))
-
-
-def _of_half_power(
-    output: PopulationOutput, log_z: float, random: np.random.RandomState
-) -> Array | None:
-    """Return points of the islands that have arrived, in any order; None if none has."""
-    sound = np.abs(output.island_log_z - log_z) <= _SETTLED
-    if not sound.any():
-        return None
-    wide = output.wide[sound].reshape(-1, output.wide.shape[2])
-    return np.asarray(wide[random.permutation(len(wide))[:MOST_WIDE]])

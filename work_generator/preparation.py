@@ -194,7 +194,7 @@ def has_modes(campaign: Campaign) -> bool:
     model = campaign.settings["model"]
     return (
         model["dt"] is not None
-        and model.get("modified_kick", False) is not None
+        and model["modified_kick"] is not None
         and "modes" in campaign.settings
     )
 

@@ -114,7 +114,7 @@ def pilot_lines(settings: Mapping[str, Any]) -> list[str]:
 def step_line(settings: Mapping[str, Any]) -> str:
     """Say which step a prepared campaign takes, and what it is worth."""
     model = settings["model"]
-    kick = ", modified kick" if model.get("modified_kick", False) else ""
+    kick = ", modified kick" if model["modified_kick"] else ""
     if "dt_error" not in settings:
         return f"Step: {model['dt']:g} days{kick}."
     error = settings["dt_error"]

@@ -123,8 +123,7 @@ class Coordinates:
         for line in self._lines:
             line.begin(centers)
         possible = np.flatnonzero(np.isfinite(centers).all(axis=1))
-        if len(possible):
-            centers[possible] = self._corrected(centers[possible])
+        centers[possible] = self._corrected(centers[possible])
         return centers
 
     def _corrected(self, centers: Array) -> Array:

@@ -200,7 +200,7 @@ class BatchEngine:
         """Return all elements of all planets, float64 (n, n_planet, 7)."""
         elements = np.repeat(self._template[np.newaxis], len(points), axis=0)
         elements[:, self._free] = points[:, self._columns]
-        return elements.reshape(len(points), -1, len(ELEMENTS))
+        return elements.reshape(len(points), elements.shape[1] // len(ELEMENTS), len(ELEMENTS))
 
     def _capacity(self, elements: Array) -> int:
         """Return the room that transits need: they come at least half a period apart."""

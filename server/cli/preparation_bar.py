@@ -7,6 +7,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from boinc_project.campaign import Campaign
 from work_generator import registry
+from work_generator.estimate import duration
 
 COLUMNS = (
     TextColumn("{task.description}"),
@@ -15,7 +16,6 @@ COLUMNS = (
     TimeElapsedColumn(),
 )
 """Of the progress bars of a run and of a preparation."""
-_MINUTE = 60.0
 
 
 class PreparationBar:
@@ -58,10 +58,3 @@ class PreparationBar:
         if self._task is not None:
             self._progress.remove_task(self._task)
             self._task = None
-
-
-def duration(seconds: float) -> str:
-    """Return a duration for people."""
-    if seconds < 2.0 * _MINUTE:
-        return f"{seconds:.0f} s"
-    return f"{seconds / _MINUTE:.1f} minutes"

@@ -20,7 +20,6 @@ from server.project import Project
 from server.services.image_view import is_image
 from server.services.newest_product import newest_product
 from server.services.validation import unit_of
-from work_generator import registry as planners
 from work_generator.definition import from_definition
 
 MERGE_INTERVAL = 30.0
@@ -107,11 +106,10 @@ def harvest(session: Session, project: Project, campaign_id: int) -> Harvest | N
     over = row.state in (CampaignState.COMPLETE.value, CampaignState.CANCELLED.value)
     # After a campaign's end its files are deleted in time: a product must not shrink by that.
     frozen = over and newest is not None and (newest.converged or _is_lost(project, rows))
-    campaign = from_definition(row.definition)
     # Before a campaign is prepared there is nothing to merge: it has no chains, and no step.
-    waits = bool(planners.get(campaign.app).preparing(campaign))
+    waits = row.next_generation == 0
     return Harvest(
-        campaign=campaign,
+        campaign=from_definition(row.definition),
         ready=tuple(ready),
         outputs=() if frozen or waits else _outputs(session, project, campaign_id, rows),
         rejected=_rejected(session, campaign_id),

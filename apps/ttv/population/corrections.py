@@ -21,8 +21,9 @@ tails of a few per cent that are only reached slowly."""
 
 # Draws that a power of the likelihood leaves effective: the region that populations pass through.
 _EFFECTIVE = 100.0
-# Powers below which the data decide nearly everything. The posterior is then a small part of the
-# prior around a peak, and has to be straight there; without a peak, one correction or none is made.
+# Power below which the posterior is a small part of the prior around a peak, and has to be straight
+# there; and below which the times are so good, and so far from a line, that corrections do not
+# converge where the peak's approximation fails (Kepler-9).
 _INFORMED, _WELL_INFORMED = 0.03, 1e-5
 # Part of that region whose lines must be right to one standard error there.
 _RIGHT = 0.9
@@ -36,9 +37,7 @@ _AROUND, _POSSIBLE, _SCATTER = 400, 0.25, 0.1
 Array = NDArray[np.float64]
 
 
-def choose_corrections(
-    posterior: Posterior, rng: np.random.Generator, peaks: Peaks | None = None
-) -> int:
+def choose_corrections(posterior: Posterior, rng: np.random.Generator, peaks: Peaks) -> int:
     """Return the smallest number of corrections that straightens the way to the posterior.
 
     Where the data say little, the whole prior has to be straight: strong interactions then need
@@ -50,7 +49,7 @@ def choose_corrections(
         Model, noise and priors.
     rng : Generator
         Decides the draws.
-    peaks : Peaks, optional
+    peaks : Peaks
         That a search has found, best first.
     """
     random = np.random.RandomState(rng.bit_generator)
@@ -65,13 +64,11 @@ def choose_corrections(
         return MOST
     power = largest_power(gains, min(_EFFECTIVE, 0.5 * float(np.isfinite(gains).sum())))
     if power < _INFORMED:
-        number = None if peaks is None else _around(posterior, best, peaks, random)
+        number = _around(posterior, best, peaks, random)
         if number is not None:
             return number
-        if power < _WELL_INFORMED:
-            return 0
         # A peak without a good normal approximation is bent, or cut by an edge of the priors.
-        return 1 if peaks is None else MOST
+        return 0 if power < _WELL_INFORMED else MOST
     weights = np.exp(power * (gains - gains.max()))
     points = best.to_points(y)
     possible = np.isfinite(points).all(axis=1) & np.isfinite(gains)

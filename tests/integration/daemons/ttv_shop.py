@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
@@ -28,10 +28,8 @@ class TtvShop:
         number = self.shop.add_campaign(CAMPAIGN)
         with self.shop.project.database.write() as session:
             row = session.get_one(CampaignRow, number)
-            campaign = ttv_case.campaign()
-            # Its chains are out, so it has been prepared.
-            prepared = replace(campaign, settings={**campaign.settings, "modes": []})
-            row.definition = to_definition(prepared)
+            row.definition = to_definition(ttv_case.campaign())
+            row.next_generation = 1
 
     def add(self, index: int = 0, **limits: int) -> int:
         """Issue a unit as a workunit; its results are unsent."""
