@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 from zipfile import BadZipFile
@@ -21,8 +22,9 @@ from apps.ttv.search.searching import Outcome
 from apps.ttv.search.steps import Step
 from boinc_project.errors import CorruptCheckpoint
 
-CHECKPOINT_FORMAT = 2
-_JOURNAL, _MODES = "journal_", ("params", "coords", "covariance", "chi2", "n_found")
+CHECKPOINT_FORMAT = 3
+_JOURNAL, _POPULATIONS = "journal_", "populations_"
+_MODES = ("params", "coords", "covariance", "chi2", "n_found")
 # Errors that bytes may raise which are no archive, or an archive of something else.
 _NO_STATE = (
     *(ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, OSError),
@@ -34,8 +36,7 @@ def to_bytes(state: UnitState) -> bytes:
     """Return the state as the bytes of an npz archive."""
     arrays: dict[str, NDArray[Any]] = {}
     if state.outcome is None:
-        for name, array in journals.to_arrays(state.journal).items():
-            arrays[f"{_JOURNAL}{name}"] = array
+        arrays |= _named(_JOURNAL, journals.to_arrays(state.journal))
     else:
         modes = state.outcome.modes
         for name in _MODES:
@@ -48,8 +49,7 @@ def to_bytes(state: UnitState) -> bytes:
             "n_call": state.n_call,
         }
         arrays["told"] = np.frombuffer(json.dumps(told).encode(), dtype=np.uint8)
-        populations = computing.to_bytes(state.archipelago)
-        arrays["populations"] = np.frombuffer(populations, dtype=np.uint8)
+        arrays |= _named(_POPULATIONS, computing.to_arrays(state.archipelago))
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
@@ -74,12 +74,7 @@ def from_bytes(data: bytes, settings: PopulationUnit) -> UnitState:
 def _state(arrays: dict[str, NDArray[Any]], settings: PopulationUnit) -> UnitState:
     n_dim = settings.problem.n_dim
     if "told" not in arrays:
-        own = {
-            name.removeprefix(_JOURNAL): array
-            for name, array in arrays.items()
-            if name.startswith(_JOURNAL)
-        }
-        return UnitState(journal=journals.from_arrays(own, n_dim))
+        return UnitState(journal=journals.from_arrays(_own(_JOURNAL, arrays), n_dim))
     told = json.loads(arrays["told"].tobytes())
     islands = Islands(
         settings.problem, settings.n_island, settings.n_point, int(told["corrections"])
@@ -92,9 +87,23 @@ def _state(arrays: dict[str, NDArray[Any]], settings: PopulationUnit) -> UnitSta
             Step(**told["step"]),
         ),
         corrections=islands.corrections,
-        archipelago=computing.from_bytes(arrays["populations"].tobytes(), islands),
+        archipelago=computing.from_arrays(_own(_POPULATIONS, arrays), islands),
         n_call=int(told["n_call"]),
     )
+
+
+def _named(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return arrays under names that begin with `prefix`."""
+    return {f"{prefix}{name}": array for name, array in arrays.items()}
+
+
+def _own(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays that `_named` gave names to, under their own."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
 
 
 def _modes(arrays: dict[str, NDArray[Any]], n_dim: int) -> tuple[Mode, ...]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +28,8 @@ from apps.ttv.population.settings import Islands
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target
 from apps.ttv.whitening import Whitening
-from boinc_project.errors import CorruptCheckpoint
 from boinc_project.seeds import Stream, step_bits, stream_key
 
-CHECKPOINT_FORMAT = 1
 N_LOOK = 8
 """Independent parts of the last draws: what they differ by is the error of what they say."""
 # Draws around each peak that the first proposal is fitted to.
@@ -42,8 +38,6 @@ _PEAK_DRAWS = 1000
 # progress is counted by it.
 _CONCLUSION = 4 * ROUND + LAST
 _ARRAYS = ("points", "broad", "target", "wide")
-# Errors that bytes may raise which are no archive, or an archive of something else.
-_NO_STATE = (ValueError, KeyError, TypeError, OverflowError, OSError, EOFError, BadZipFile)
 
 Array = NDArray[np.float64]
 
@@ -108,7 +102,7 @@ class Conclusion:
 
 @dataclass(slots=True, eq=False)
 class Archipelago:
-    """What is computed of a unit.
+    """Populations of a unit on their way.
 
     Attributes
     ----------
@@ -303,9 +297,9 @@ class _Looking:
         return broad, densities
 
 
-def to_bytes(state: Archipelago) -> bytes:
-    """Return the state as the bytes of an npz archive."""
-    arrays: dict[str, Any] = {"n_call": np.array(state.n_call)}
+def to_arrays(state: Archipelago) -> dict[str, NDArray[Any]]:
+    """Return the state as arrays by name."""
+    arrays: dict[str, NDArray[Any]] = {"n_call": np.array(state.n_call)}
     for number, island in enumerate(state.islands):
         arrays[f"points{number}"], arrays[f"wide{number}"] = island.points, island.wide
         arrays[f"log_density{number}"] = island.log_density
@@ -318,30 +312,17 @@ def to_bytes(state: Archipelago) -> bytes:
         now = state.moving
         arrays["moving_numbers"] = np.array([now.power, now.log_z, now.n_step, now.memory])
         arrays["moving_powers"] = np.array(now.powers)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
+    return arrays
 
 
-def from_bytes(data: bytes, settings: Islands) -> Archipelago:
+def from_arrays(arrays: Mapping[str, NDArray[Any]], settings: Islands) -> Archipelago:
     """Return the state that was stored.
 
     Raises
     ------
-    CorruptCheckpoint
-        If it is not a state of these settings.
+    ValueError, KeyError, TypeError, OverflowError
+        If the arrays are not those of a state of these settings.
     """
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        return _state(arrays, settings)
-    except _NO_STATE as error:
-        raise CorruptCheckpoint(
-            f"The checkpoint holds no populations of this unit: {error}."
-        ) from error
-
-
-def _state(arrays: dict[str, Array], settings: Islands) -> Archipelago:
     shape = (settings.n_point, settings.problem.n_dim)
     state = Archipelago(n_call=int(arrays["n_call"]))
     while f"points{len(state.islands)}" in arrays:

@@ -76,7 +76,7 @@ def joined(looks: Sequence[Look]) -> Look:
 
 
 class Densities(Protocol):
-    """What a look asks of a posterior."""
+    """A posterior as looks ask for it."""
 
     def evaluate(self, y: Array) -> tuple[Array, Array]:
         """Return log densities of coordinates (n, n_dim); see `Target.evaluate`."""

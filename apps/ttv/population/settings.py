@@ -86,7 +86,7 @@ class Peaks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Islands:
-    """What is known of a unit when its populations begin.
+    """Settings of populations, known when the search is over.
 
     Attributes
     ----------

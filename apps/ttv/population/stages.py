@@ -1,7 +1,7 @@
 """A unit of populations from beginning to end: the search, the coordinates, the populations.
 
-What an unfinished unit knows is its state; whatever interrupts it, the same state goes on to the
-same result.
+The state of an unfinished unit is all that it knows; whatever interrupts it, the same state goes on
+to the same result.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SEARCH = 0.2
 
 @dataclass(slots=True, eq=False)
 class UnitState:
-    """What is computed of a unit.
+    """A unit on its way from the search to the posterior.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class UnitState:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """What a unit has given.
+    """The result of a unit.
 
     Attributes
     ----------

@@ -202,3 +202,12 @@ def test_coordinates_of_no_point_have_none(problem: Problem) -> None:
     y[2, 2] = 1e3
     known = np.isfinite(coordinates.to_points(y)).all(axis=1)
     assert known.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("corrections", [0, 2])
+def test_without_a_point_or_a_possible_one_there_are_no_coordinates(
+    problem: Problem, corrections: int
+) -> None:
+    coordinates = coordinates_of(problem, corrections)
+    assert coordinates.from_points(np.empty((0, 10))).shape == (0, 10)
+    assert np.isnan(coordinates.to_points(np.full((2, 10), np.nan))).any(axis=1).all()

@@ -95,8 +95,8 @@ def text(words: str) -> np.ndarray:
         {"covariance": np.zeros((1, 4))},
         {"told": text("[]")},
         {"told": text("{")},
-        {"populations": text("nothing")},
-        {"populations": None},
+        {"populations_n_call": np.zeros(2)},
+        {"populations_n_call": None},
     ],
     ids=str,
 )
@@ -112,6 +112,15 @@ def test_bytes_that_were_cut_off_are_corrupt(stored: list[bytes], n_byte: int) -
     for data in stored[:2]:
         with pytest.raises(CorruptCheckpoint):
             from_bytes(data[:n_byte], SETTINGS)
+
+
+def test_changed_bytes_are_corrupt(stored: list[bytes]) -> None:
+    """In the middle of an array: the archive has sums of its own."""
+    for original in stored[:2]:
+        data = bytearray(original)
+        data[len(data) // 3] ^= 1
+        with pytest.raises(CorruptCheckpoint):
+            from_bytes(bytes(data), SETTINGS)
 
 
 def test_a_state_of_more_points_is_corrupt(stored: list[bytes]) -> None:

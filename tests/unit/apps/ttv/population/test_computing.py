@@ -13,11 +13,10 @@ from apps.ttv.population.computing import (
     Archipelago,
     Computer,
     Conclusion,
-    from_bytes,
-    to_bytes,
+    from_arrays,
+    to_arrays,
 )
 from apps.ttv.population.settings import Islands
-from boinc_project.errors import CorruptCheckpoint
 from tests.unit.validator import population_case
 
 UNIT = population_case.make_unit(n_island=2, n_point=120)
@@ -26,6 +25,17 @@ UNIT = population_case.make_unit(n_island=2, n_point=120)
 @pytest.fixture(scope="module")
 def settings() -> Islands:
     return population_case.computer_of(UNIT).settings
+
+
+def to_bytes(state: Archipelago) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **to_arrays(state))
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes, settings: Islands) -> Archipelago:
+    with np.load(io.BytesIO(data)) as archive:
+        return from_arrays(dict(archive), settings)
 
 
 def whole(computer: Computer) -> tuple[list[bytes], Conclusion]:
@@ -91,32 +101,14 @@ def test_progress_grows_and_leaves_room_for_the_conclusion(settings: Islands) ->
     assert told[-1] <= 1.0
 
 
-@pytest.mark.parametrize("n_byte", [0, 1, 100, -1, -500])
-def test_bytes_that_were_cut_off_are_corrupt(
-    undisturbed: tuple[list[bytes], Conclusion], settings: Islands, n_byte: int
-) -> None:
-    with pytest.raises(CorruptCheckpoint):
-        from_bytes(undisturbed[0][0][:n_byte], settings)
-
-
-def test_changed_bytes_are_corrupt(
-    undisturbed: tuple[list[bytes], Conclusion], settings: Islands
-) -> None:
-    """In the middle of an array: the archive has sums of its own."""
-    data = bytearray(undisturbed[0][0])
-    data[len(data) // 3] ^= 1
-    with pytest.raises(CorruptCheckpoint):
-        from_bytes(bytes(data), settings)
-
-
 @pytest.mark.parametrize(
     "changes", [{"n_point": 121}, {"n_island": 1}], ids=["more points", "fewer islands"]
 )
-def test_a_state_of_other_settings_is_corrupt(
+def test_a_state_of_other_settings_is_refused(
     undisturbed: tuple[list[bytes], Conclusion], changes: dict[str, int]
 ) -> None:
     unit = population_case.make_unit(**{"n_island": 2, "n_point": 120, **changes})
-    with pytest.raises(CorruptCheckpoint):
+    with pytest.raises(ValueError, match=r"shape|too many"):
         from_bytes(undisturbed[0][-1], population_case.computer_of(unit).settings)
 
 
@@ -146,13 +138,13 @@ def changed(data: bytes, **arrays: np.ndarray | None) -> bytes:
     ],
     ids=str,
 )
-def test_arrays_that_are_no_state_are_corrupt(
+def test_arrays_that_are_no_state_are_refused(
     undisturbed: tuple[list[bytes], Conclusion],
     settings: Islands,
     arrays: dict[str, np.ndarray | None],
 ) -> None:
     assert to_bytes(from_bytes(changed(undisturbed[0][0]), settings)) == undisturbed[0][0]
-    with pytest.raises(CorruptCheckpoint):
+    with pytest.raises((ValueError, KeyError, TypeError, OverflowError)):
         from_bytes(changed(undisturbed[0][0], **arrays), settings)
 
 
