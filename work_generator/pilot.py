@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
-from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish
+from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish, picked
 from apps.ttv.population.proposal import Proposal, fit_proposal
-from apps.ttv.population.refining import look_at, picked
+from apps.ttv.population.refining import look_at
 from apps.ttv.population.settings import Peaks
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target
@@ -195,7 +195,7 @@ def _for_chains(
     effective draws for each integration are compared; but where hardly any plain draw is worth
     something, its number means little.
     """
-    points = draws.points[picked(draws.y, draws.logs, _FITTED, random)]
+    points = draws.points[picked(draws.logs, _FITTED, random)]
     worth = []
     fits = []
     for corrections in sorted({0, draws.coordinates.corrections}):

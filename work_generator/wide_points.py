@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
-from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish
-from apps.ttv.population.refining import picked
+from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish, picked
 from apps.ttv.population.settings import Peaks
 from boinc_project.population_output import PopulationOutput
 
@@ -96,11 +95,11 @@ def wide_points(
     if half is None:
         half = _of_draws(draws, random)
     possible = np.isfinite(draws.logs)
-    y, points, logs = draws.y[possible], draws.points[possible], draws.logs[possible]
+    points, logs = draws.points[possible], draws.logs[possible]
     if kish(logs) < TRUSTED_EFFECTIVE:
         return half
     outer = outer_weights(draws.coordinates.whitening.whiten(points), logs)
-    others = points[picked(y, outer, MOST_WIDE // 2, random)]
+    others = points[picked(outer, MOST_WIDE // 2, random)]
     joined = np.concatenate([half[: MOST_WIDE - len(others)], others])
     return np.asarray(joined[random.permutation(len(joined))])
 
@@ -126,9 +125,7 @@ def _of_draws(draws: Draws, random: np.random.RandomState) -> Array:
         if kish(lower) >= TRUSTED_EFFECTIVE:
             tempered = lower
             break
-    return np.asarray(
-        draws.points[possible][picked(draws.y[possible], tempered, MOST_WIDE, random)]
-    )
+    return np.asarray(draws.points[possible][picked(tempered, MOST_WIDE, random)])
 
 
 def outer_weights(w: Array, logs: Array) -> Array:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from apps.ttv.mixture import log_mixture, sample_mixture
 from apps.ttv.population.fitting import fit_mixture
-from apps.ttv.population.importance import largest_power, log_mean
+from apps.ttv.population.importance import largest_power, log_mean, picked
 from apps.ttv.population.straightening import fit_shear
 from apps.ttv.population.target import Target
 from apps.ttv.sampler_settings import Mixture
@@ -137,7 +137,7 @@ class Annealer:
         gains = _gains(now)
         logs = (power - now.power) * np.where(np.isfinite(gains), gains, 0.0)
         logs[~np.isfinite(gains)] = -math.inf
-        chosen = _resampled(logs, self.n_point, random)
+        chosen = picked(logs, self.n_point, random)
         moving = _Moving(now.points[chosen], now.broad[chosen], now.target[chosen], power)
         memory = self._move(moving, random)
         now.log_z += log_mean(logs)
@@ -253,14 +253,6 @@ def _next_power(now: Annealing, n_point: int) -> float:
     step = largest_power(gains, wanted, left)
     following = 1.0 if step == left or now.n_step >= _MOST_STEPS else now.power + max(step, 1e-15)
     return HALF if now.power < HALF < following else following
-
-
-def _resampled(logs: Array, n: int, random: np.random.RandomState) -> NDArray[np.intp]:
-    """Return `n` places by systematic resampling (Kitagawa 1996, J. Comput. Graph. Stat. 5, 1)."""
-    weights = np.exp(logs - logs.max())
-    edges = np.cumsum(weights)
-    marks = (random.rand() + np.arange(n)) / n * edges[-1]
-    return np.minimum(np.searchsorted(edges, marks, side="right"), len(logs) - 1)
 
 
 def _memory(before: Array, after: Array) -> float:

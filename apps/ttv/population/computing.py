@@ -19,6 +19,7 @@ from apps.ttv.population.refining import (
     LAST,
     MOST_LOOKS,
     ROUND,
+    Cover,
     Look,
     joined,
     look_at,
@@ -214,19 +215,9 @@ class Computer:
         """
         random = np.random.RandomState(step_bits(self._key, 0))
         target = _Looking(self.target, state, noted)
-        first = self._first_proposal(state.islands, random)
-        wide = self.coordinates.from_points(
-            np.concatenate([island.wide for island in state.islands])
-        )
-        proposal = refine(
-            target,
-            first,
-            self._labels,
-            self._order,
-            random,
-            self.settings.n_point,
-            wide[np.isfinite(wide).all(axis=1)],
-        )
+        cover = self._cover(state.islands, random)
+        first = self._first_proposal(state.islands, cover)
+        proposal = refine(target, first, cover, self._order, random, self.settings.n_point)
         looks = self._looks(target, proposal, random)
         return Conclusion(proposal, looks, tuple(state.islands), state.n_call)
 
@@ -245,17 +236,22 @@ class Computer:
                 break
         return tuple(joined(parts) for parts in zip(*rounds, strict=True))
 
-    def _first_proposal(self, islands: Sequence[Island], random: np.random.RandomState) -> Proposal:
+    def _cover(self, islands: Sequence[Island], random: np.random.RandomState) -> Cover:
+        """Return the peaks, and what the islands were at half the power of the posterior."""
+        around: Sequence[Array] = ()
+        if self.settings.peaks is not None:
+            around = self.settings.peaks.draws(self.coordinates, _PEAK_DRAWS, random)
+        wide = self.coordinates.from_points(np.concatenate([island.wide for island in islands]))
+        return Cover(tuple(around), self._labels, wide[np.isfinite(wide).all(axis=1)])
+
+    def _first_proposal(self, islands: Sequence[Island], cover: Cover) -> Proposal:
         """Return a fit to the islands' draws, and beside it to the known peaks."""
         arrived = self.coordinates.from_points(
             np.concatenate([island.points for island in islands])
         )
-        groups, weights = [arrived], [1.0]
-        if self.settings.peaks is not None:
-            around = self.settings.peaks.draws(self.coordinates, _PEAK_DRAWS, random)
-            groups += around
-            weights = [0.5, *[0.5 / len(around)] * len(around)]
-        return fit_proposal(groups, weights, self._order)
+        n_peak = len(cover.around)
+        weights = [0.5, *[0.5 / n_peak] * n_peak] if n_peak else [1.0]
+        return fit_proposal([arrived, *cover.around], weights, self._order)
 
     def _labels(self, y: Array) -> NDArray[np.intp]:
         """Return the peak that each of the coordinates is nearest to; 0 if no peak is known."""

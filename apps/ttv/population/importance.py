@@ -46,7 +46,11 @@ def relative_error(logs: Array) -> float:
     return float(weights.std() / (weights.mean() * math.sqrt(len(weights))))
 
 
-def picked(points: Array, logs: Array, n: int, rng: np.random.Generator) -> Array:
-    """Return `n` of the points, (n, n_dim), by their weights and with repetitions."""
-    weights = np.exp(logs - logs.max())
-    return np.asarray(points[rng.choice(len(weights), size=n, p=weights / weights.sum())])
+def picked(logs: Array, n: int, random: np.random.RandomState) -> NDArray[np.intp]:
+    """Return places of `n` draws by their weights, each as often as its weight says.
+
+    Systematic resampling (Kitagawa 1996, J. Comput. Graph. Stat. 5, 1).
+    """
+    edges = np.cumsum(np.exp(logs - logs.max()))
+    marks = (random.rand() + np.arange(n)) / n * edges[-1]
+    return np.minimum(np.searchsorted(edges, marks, side="right"), len(logs) - 1)

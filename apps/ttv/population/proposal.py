@@ -91,10 +91,11 @@ def fit_proposal(
     shear = fit_shear(_thinned(draws[int(np.argmax(parts))]), order)
     room = MAX_COMPONENTS
     fits, shares = [], []
-    for place in np.argsort(-parts, kind="stable").tolist():
-        if not room or not parts[place] > 0.0:
-            continue
-        fit = _components(shear.straighten(_thinned(draws[place])), room)
+    places = [place for place in np.argsort(-parts, kind="stable").tolist() if parts[place] > 0.0]
+    for number, place in enumerate(places[:MAX_COMPONENTS], start=1):
+        # Each of the groups that follow needs a component.
+        left = max(0, min(len(places), MAX_COMPONENTS) - number)
+        fit = _components(shear.straighten(_thinned(draws[place])), room - left)
         room -= len(fit.weights)
         fits.append(fit)
         shares.append(parts[place] * fit.weights)

@@ -1,9 +1,11 @@
 """Proposals made again from their own weighted draws, and a last look that tells the evidence.
 
 Population Monte Carlo (Cappe et al. 2004, J. Comput. Graph. Stat. 13, 907). A population may weigh
-the parts of a posterior wrongly, because it comes from few ancestors; its fit then still covers
-them, and importance weights put it right. While the weights are poor they are tempered, so that a
-fit never follows two or three points of huge weight.
+the parts of a posterior wrongly, because it comes from few ancestors, or miss one. Importance
+weights put that right, if every proposal covers every part. So each peak that is known keeps a
+share of all draws and is fitted by its own ones; otherwise a round whose weights are even, because
+none of its draws lies at a part of the posterior, would pass for the best. While the weights at a
+peak are poor they are tempered, so that a fit never follows two or three points of huge weight.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.ttv.population.importance import kish, largest_power
+from apps.ttv.population.importance import kish, largest_power, picked
 from apps.ttv.population.proposal import Proposal, fit_proposal
 
 ROUND = 4
@@ -30,6 +32,8 @@ ENOUGH = 1
 DEFENSIVE = 0.1
 """Part of a proposal that covers wider draws: the weights of draws there are at most 10 times too
 large, and a tenth of all draws is lost."""
+SHARED = 0.2
+"""Part of a proposal's draws that all known peaks have in equal parts, whatever they weigh."""
 # Draws that a fit is made of, for each point.
 _RESAMPLED = 5
 # Effective draws per parameter that a fit needs, and to which weights are tempered.
@@ -38,8 +42,29 @@ _LEAST_EFFECTIVE = 30.0
 _MOST_ROUNDS, _GOOD, _PATIENCE = 12, 0.5, 3
 
 Array = NDArray[np.float64]
-Labels = Callable[[Array], NDArray[np.intp]]
-"""From coordinates (n, n_dim) to the group that each of them belongs to, (n,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cover:
+    """The parts of a posterior that every proposal covers.
+
+    Attributes
+    ----------
+    around : tuple of ndarray
+        For each peak that is known, draws of an approximation, coordinates (n, n_dim); they stand
+        for the peak as long as there are too few others.
+    labels : Callable
+        From coordinates (n, n_dim) to the number of the peak that each of them belongs to, (n,);
+        zeros if no peak is known.
+    wide : ndarray
+        float64 (n, n_dim), coordinates wider than the posterior, because a part of it that no draw
+        of a round has reached gets a huge weight in the next one (Hesterberg 1995, Technometrics
+        37, 185); empty if there are none.
+    """
+
+    around: tuple[Array, ...]
+    labels: Callable[[Array], NDArray[np.intp]]
+    wide: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,32 +121,27 @@ def look_at(target: Densities, proposal: Proposal, n: int, random: np.random.Ran
 def refine(
     target: Densities,
     proposal: Proposal,
-    labels: Labels,
+    cover: Cover,
     order: Sequence[int],
     random: np.random.RandomState,
     n_point: int,
-    wide: Array | None = None,
 ) -> Proposal:
     """Make a proposal again from its own weighted draws while that helps; return the best one.
 
     Parameters
     ----------
     target : Target
-        What is looked at.
+        The posterior.
     proposal : Proposal
         The first one.
-    labels : Callable
-        See `Labels`.
+    cover : Cover
+        Of every proposal.
     order : sequence of int
         See `fit_proposal`.
     random : RandomState
         Decides the draws.
     n_point : int
         Points of the population.
-    wide : ndarray, optional
-        float64 (n, n_dim), coordinates that every proposal covers in its tails, because a part of
-        the posterior that no draw of a round has reached gets a huge weight in the next one
-        (Hesterberg 1995, Technometrics 37, 185).
     """
     best, best_size, idle = proposal, 0.0, 0
     for _ in range(_MOST_ROUNDS):
@@ -130,42 +150,48 @@ def refine(
         idle = 0 if size > 1.1 * best_size else idle + 1
         if size > best_size:
             best, best_size = proposal, size
-        draws = _tempered(look, _RESAMPLED * n_point, random)
-        if size >= _GOOD * ROUND * n_point or idle == _PATIENCE or draws is None:
+        if size >= _GOOD * ROUND * n_point or idle == _PATIENCE or not size:
             break
-        proposal = fit_groups(draws, labels, order, wide)
+        proposal = refitted(look, cover, order, _RESAMPLED * n_point, random)
     return best
 
 
-def fit_groups(
-    draws: Array, labels: Labels, order: Sequence[int], wide: Array | None = None
+def refitted(
+    look: Look, cover: Cover, order: Sequence[int], n: int, random: np.random.RandomState
 ) -> Proposal:
-    """Fit a proposal to draws, each group of them by itself if it is large enough."""
-    of_group = labels(draws)
-    groups = [draws[of_group == group] for group in np.unique(of_group)]
-    # A group of few draws would have a singular covariance; it goes to the largest one.
-    large = [group for group in groups if len(np.unique(group, axis=0)) > 2 * draws.shape[1]]
-    groups = large or [draws]
-    sizes = np.array([len(group) for group in groups], dtype=np.float64)
-    shares = sizes / sizes.sum()
-    if wide is None or not len(wide):
+    """Fit a proposal to weighted draws, each peak to its own ones.
+
+    Parameters
+    ----------
+    look : Look
+        Of which at least one draw has a weight.
+    cover, order, random
+        See `refine`.
+    n : int
+        Draws that each peak is fitted to, at most, with repetitions.
+    """
+    places = np.flatnonzero(np.isfinite(look.logs))
+    of_peak = cover.labels(look.y[places])
+    weights = np.exp(look.logs[places] - look.logs[places].max())
+    groups, parts = [], []
+    for peak in range(max(1, len(cover.around))):
+        own = places[of_peak == peak]
+        draws = _tempered(look.y[own], look.logs[own], n, random)
+        if draws is None and cover.around:
+            draws = cover.around[peak]
+        if draws is not None:
+            groups.append(draws)
+            parts.append(float(weights[of_peak == peak].sum()))
+    shares = (1.0 - SHARED) * np.array(parts) / sum(parts) + SHARED / len(parts)
+    if not len(cover.wide):
         return fit_proposal(groups, shares, order)
-    return fit_proposal([*groups, wide], [*((1.0 - DEFENSIVE) * shares), DEFENSIVE], order)
+    return fit_proposal([*groups, cover.wide], [*((1.0 - DEFENSIVE) * shares), DEFENSIVE], order)
 
 
-def picked(y: Array, logs: Array, n: int, random: np.random.RandomState) -> NDArray[np.intp]:
-    """Return places of `n` draws by their weights, systematically: as often as the weight says."""
-    weights = np.exp(logs - logs.max())
-    edges = np.cumsum(weights)
-    marks = (random.rand() + np.arange(n)) / n * edges[-1]
-    return np.minimum(np.searchsorted(edges, marks, side="right"), len(y) - 1)
-
-
-def _tempered(look: Look, n: int, random: np.random.RandomState) -> Array | None:
-    """Return draws by tempered weights, with repetitions; None if there are too few points."""
-    wanted = _LEAST_EFFECTIVE * look.y.shape[1]
-    if np.isfinite(look.logs).sum() < wanted:
+def _tempered(y: Array, logs: Array, n: int, random: np.random.RandomState) -> Array | None:
+    """Return draws by tempered weights, with repetitions; None if there are too few for a fit."""
+    # Fewer draws would have a singular covariance.
+    if len(y) <= 2 * y.shape[1]:
         return None
-    power = largest_power(look.logs, wanted)
-    logs = np.where(np.isfinite(look.logs), power * look.logs, -math.inf)
-    return look.y[picked(look.y, logs, n, random)]
+    power = largest_power(logs, min(_LEAST_EFFECTIVE * y.shape[1], 0.5 * len(y)))
+    return y[picked(power * logs, n, random)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from apps.ttv.population.refining import picked
+from apps.ttv.population.importance import picked
 from work_generator.wide_points import outer_weights
 
 
@@ -18,7 +18,7 @@ def test_draws_far_out_in_any_parameter_are_chosen_more_often() -> None:
     outer = outer_weights(w, logs)
     assert outer.min() >= 0.0
     assert outer.max() <= np.log(20.0)
-    chosen = w[picked(w, outer, 1000, np.random.RandomState(2))]
+    chosen = w[picked(outer, 1000, np.random.RandomState(2))]
     for column, all_draws in zip(chosen.T, w.T, strict=True):
         own = np.diff(np.quantile(all_draws, [0.05, 0.95]))[0]
         assert np.diff(np.quantile(column, [0.05, 0.95]))[0] > 1.15 * own

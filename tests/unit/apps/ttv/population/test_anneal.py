@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from apps.ttv.population import refining
 from apps.ttv.population.anneal import HALF, Annealer, Annealing
 from apps.ttv.population.target import Target
 from apps.ttv.whitening import Whitening
@@ -162,9 +161,3 @@ def test_points_without_a_model_cost_their_part_of_the_evidence() -> None:
     now = arrived(annealer_of(Half()))
     assert abs(now.log_z - np.log(0.5)) < 0.25
     assert (now.points[:, 1] > 0.0).all()
-
-
-def test_systematic_draws_are_as_many_as_their_weights_say() -> None:
-    logs = np.log([0.1, 0.25, 0.65])
-    places = refining.picked(np.zeros((3, 1)), logs, 1000, np.random.RandomState(1))
-    assert (np.abs(np.bincount(places) - [100, 250, 650]) <= 1).all()
