@@ -114,10 +114,10 @@ def points_of_second_opinion(campaign: Campaign) -> int:
     most, sampler = many_points(campaign), campaign.settings["sampler"]
     if sampler.get("n_step") is None:
         return most
-    one = likelihood_calls(
+    calls_of_chain = likelihood_calls(
         n_walker=sampler["n_walker"], n_step=sampler["n_step"], thin=sampler["thin"]
     )
-    calls = one * campaign.stop.max_units
+    calls = calls_of_chain * campaign.stop.max_units
     left = SHARE / (1.0 - SHARE) * calls - CALLS_PER_START * campaign.settings["starts"]
     return min(most, max(FEW_POINTS, int(left / CALLS_PER_POINT)))
 

@@ -273,8 +273,8 @@ def cost(campaign: Campaign, unit: Unit) -> Cost:
     """Return what one unit costs, in counts that do not depend on a machine."""
     model, sampler = campaign.settings["model"], campaign.settings["sampler"]
     if is_population(unit.settings):
-        one = fpops_per_call(model_to_cost(campaign, unit))
-        return population_cost(campaign, unit, fpops_per_call=one, memory=_MEMORY, disk=_DISK)
+        fpops = fpops_per_call(model_to_cost(campaign, unit))
+        return population_cost(campaign, unit, fpops_per_call=fpops, memory=_MEMORY, disk=_DISK)
     n_walker, n_draw = sampler["n_walker"], sampler["n_step"] // sampler["thin"]
     n_dim = len(unit.settings["start"][0])
     n_call = likelihood_calls(

@@ -90,24 +90,24 @@ def look(project: Project, campaign_id: int) -> bool:
     """Decide what one campaign needs, and do it; return whether anything was done."""
     with project.database.read() as session:
         preparation = _preparation(project, session, campaign_id)
-        found = None if preparation is not None else _situation(session, campaign_id)
+        situation = None if preparation is not None else _situation(session, campaign_id)
     if preparation is not None:
         return _prepare(project, campaign_id, preparation)
-    if found is None:
+    if situation is None:
         return False
-    campaign = found.campaign
+    campaign = situation.campaign
     progress = Progress(
-        issued=found.issued,
-        open_units=int(found.waiting),
-        sampled=found.sampled,
-        draws=() if found.digest else None,
-        merged=found.merged,
+        issued=situation.issued,
+        open_units=int(situation.waiting),
+        sampled=situation.sampled,
+        draws=() if situation.digest else None,
+        merged=situation.merged,
     )
     decision = decide(progress, campaign.stop, campaign.units_per_generation)
     if isinstance(decision, Complete):
-        return _complete(project, campaign_id, found, decision.text)
+        return _complete(project, campaign_id, situation, decision.text)
     if isinstance(decision, TopUp):
-        return _top_up(project, campaign_id, found)
+        return _top_up(project, campaign_id, situation)
     return False
 
 
@@ -118,15 +118,15 @@ def _preparation(project: Project, session: Session, campaign_id: int) -> Prepar
     return find_preparation(project, session, row)
 
 
-def _prepare(project: Project, campaign_id: int, found: Preparation) -> bool:
+def _prepare(project: Project, campaign_id: int, preparation: Preparation) -> bool:
     """Prepare a campaign when its preparation has come back; end it if that cannot be."""
-    issued, failed = False, found.failed
-    if not failed and found.output is not None:
-        issued, failed = prepare_from(project, campaign_id, found, actor=NAME)
+    issued, failed = False, preparation.failed
+    if not failed and preparation.output is not None:
+        issued, failed = prepare_from(project, campaign_id, preparation, actor=NAME)
     if not failed:
         return issued
     reason = f"The campaign cannot be prepared: {failed}"
-    done = complete(project, campaign_id, reason, actor=NAME, definition=found.definition)
+    done = complete(project, campaign_id, reason, actor=NAME, definition=preparation.definition)
     sweep(project, campaign_id, actor=NAME)
     return done
 

@@ -80,7 +80,7 @@ def find_preparation(project: Project, session: Session, row: CampaignRow) -> Pr
 
 
 def prepare_from(
-    project: Project, campaign_id: int, found: Preparation, *, actor: str
+    project: Project, campaign_id: int, preparation: Preparation, *, actor: str
 ) -> tuple[bool, str]:
     """Prepare a campaign from its output, and issue the first generation of chains.
 
@@ -91,22 +91,24 @@ def prepare_from(
     failed : str
         Why it cannot be done; empty if it can.
     """
-    assert found.output is not None
-    planner = registry.get(found.campaign.app)
+    assert preparation.output is not None
+    planner = registry.get(preparation.campaign.app)
     try:
-        prepared = planner.prepared_from(found.campaign, read_population_output(found.output))
+        prepared = planner.prepared_from(
+            preparation.campaign, read_population_output(preparation.output)
+        )
         planned = planner.plan(prepared, Progress())
     except InputError as error:
         return False, error.message
-    known = {unit.name for unit in planner.preparing(found.campaign)}
+    known = {unit.name for unit in planner.preparing(preparation.campaign)}
     units = [unit for unit in planned if unit.name not in known]
-    return _issue(project, campaign_id, found, prepared, units, actor), ""
+    return _issue(project, campaign_id, preparation, prepared, units, actor), ""
 
 
 def _issue(
     project: Project,
     campaign_id: int,
-    found: Preparation,
+    preparation: Preparation,
     prepared: Campaign,
     units: list[Unit],
     actor: str,
@@ -118,7 +120,7 @@ def _issue(
         if row is None or row.state != CampaignState.ACTIVE.value or row.next_generation != 0:
             return False
         session.refresh(row)
-        if row.definition != found.definition:
+        if row.definition != preparation.definition:
             return False
         row.definition = to_definition(prepared)
         add_generation(project, session, row, prepared, units, actor=actor)
