@@ -1,9 +1,10 @@
-"""What people do to tables and priors: refused with what to write, which then works; or used."""
+"""Mistakes in tables and priors: refused with what to write, which then works; or used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -372,6 +373,12 @@ def posterior(campaign: Campaign) -> Posterior:
     return posterior_of(settings, campaign.inputs)
 
 
+def stated_of(campaign: Campaign, name: str) -> dict[str, Any]:
+    """Return what the settings say of a parameter."""
+    (stated,) = (stated for stated in campaign.settings["parameters"] if stated["name"] == name)
+    return dict(stated)
+
+
 def draws(problem: Posterior, n: int, seed: int = 1) -> np.ndarray:
     """Return points of the priors; with times near the table's, so that all have a model."""
     rng = np.random.default_rng(seed)
@@ -403,7 +410,7 @@ def test_t0_may_be_any_transit_and_its_prior_is_moved_with_it(tmp_path: Path, pe
         f'[[published]]\nparameter = "c.t0"\nvalue = {mean:.3f}\nsource = "A"\n\n[model]',
     )
     campaign = load(tmp_path, table(rows()), stated, published)
-    (moved,) = (one for one in campaign.settings["parameters"] if one["name"] == "c.t0")
+    moved = stated_of(campaign, "c.t0")
     assert moved["prior"]["mean"] == pytest.approx(107.999, abs=0.01)
     assert moved["prior"]["sigma"] == 0.05
     assert campaign.published[0].value == pytest.approx(moved["prior"]["mean"])
@@ -416,7 +423,7 @@ def test_t0_may_be_any_transit_and_its_prior_is_moved_with_it(tmp_path: Path, pe
 def test_a_uniform_prior_before_the_epoch_has_the_same_width_after(tmp_path: Path) -> None:
     change = ("low = 107.8, high = 108.2", "low = 87.5, high = 87.9")
     campaign = load(tmp_path, table(rows()), change)
-    (moved,) = (one for one in campaign.settings["parameters"] if one["name"] == "c.t0")
+    moved = stated_of(campaign, "c.t0")
     low, high = moved["prior"]["low"], moved["prior"]["high"]
     assert (low, high - low) == (pytest.approx(107.787, abs=0.001), pytest.approx(0.4))
 
@@ -427,7 +434,7 @@ def test_a_fixed_t0_is_moved_too(tmp_path: Path) -> None:
         "t0 = { value = 87.712",
     )
     campaign = load(tmp_path, table(rows()), change)
-    (moved,) = (one for one in campaign.settings["parameters"] if one["name"] == "c.t0")
+    moved = stated_of(campaign, "c.t0")
     assert moved["fixed"] == pytest.approx(107.999, abs=0.001)
 
 
