@@ -25,6 +25,7 @@ from apps.ttv.search.table_checks import (
     misnumbered,
     osculating,
     renumbered,
+    uncertainty,
     wrong_period,
     wrong_t0,
 )
@@ -110,7 +111,7 @@ def remarks(problem: Problem, table: TransitTable) -> Iterator[str]:
                 "masses."
             )
         limits = allowed(problem, f"{name}.period")
-        wrong = wrong_period(transits, limits)
+        wrong = wrong_period(transits, limits, room=uncertainty(transits))
         if wrong:
             yield (
                 f"{wrong.rstrip('.')}: osculating periods may differ so much from the mean one "

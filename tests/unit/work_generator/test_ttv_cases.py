@@ -551,6 +551,11 @@ def test_a_mean_period_just_outside_of_the_prior_is_told(tmp_path: Path) -> None
     assert "osculating" in told
 
 
+def test_a_fixed_period_that_the_table_does_not_contradict_is_not_told(tmp_path: Path) -> None:
+    change = (f'prior = "uniform", {PERIOD}', 'value = 20.287, unit = "days"')
+    assert load(tmp_path, table(rows()), change).settings["remarks"] == []
+
+
 @pytest.mark.parametrize("amplitude", [0.3, 0.6])
 def test_strong_variations_are_no_wrong_numbers(tmp_path: Path, amplitude: float) -> None:
     """KOI-142 b: 12 hours in 630 days; here seen in two seasons, five years apart."""
