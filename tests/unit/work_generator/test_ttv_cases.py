@@ -544,6 +544,35 @@ def test_an_inclination_that_only_a_giant_could_have_is_told(tmp_path: Path) -> 
     assert "At an inclination of 80 deg c passes the middle of its star at 5.4 solar radii" in told
 
 
+def heavy_unseen(mass: float, longest: float) -> tuple[Change, ...]:
+    """Return changes that make c unseen, of some Earth masses and any period up to the longest."""
+    return (
+        ('name = "c"', 'name = "c"\nobserved = false'),
+        (
+            f'{MASS} }}\nperiod = {{ prior = "uniform", low = 20.1, high = 20.5',
+            f'low = {mass}, high = {mass + 1.0}, unit = "Mearth" }}\n'
+            f'period = {{ prior = "uniform", low = 5.0, high = {longest}',
+        ),
+        ("low = 107.8, high = 108.2", "low = 105.0, high = 165.0"),
+    )
+
+
+def test_the_share_of_starts_without_a_model_is_of_all_periods(tmp_path: Path) -> None:
+    """The longest ones, with which a search begins, have a model."""
+    alone = table([row for row in rows() if row[0] == "b"])
+    (told,) = load(tmp_path, alone, *heavy_unseen(3000.0, 60.0)).settings["remarks"]
+    assert "% of the points where a search begins two planets come within a Hill radius" in told
+    # Of all 2264 starts 61 %, of 32 of them to three standard errors.
+    error = np.sqrt(0.61 * 0.39 / 32)
+    assert float(told.split()[1]) == pytest.approx(61.0, abs=300.0 * error)
+
+
+def test_a_campaign_with_a_model_at_few_of_its_starts_is_accepted(tmp_path: Path) -> None:
+    """At one of a thousand, so that a hundred would probably have none."""
+    alone = table([row for row in rows() if row[0] == "b"])
+    assert load(tmp_path, alone, *heavy_unseen(30000.0, 28.0)).settings["starts"] > 1000
+
+
 def test_a_mean_period_just_outside_of_the_prior_is_told(tmp_path: Path) -> None:
     change = ("low = 20.1, high = 20.5", "low = 20.3, high = 20.5")
     (told,) = load(tmp_path, table(rows()), change).settings["remarks"]
