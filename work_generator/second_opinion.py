@@ -30,9 +30,10 @@ SHARE = 0.2
 """Part of a campaign's likelihood calls that its second opinion may take."""
 CALLS_OF_SEARCH, CALLS_PER_START = 100_000, 800
 """Likelihood calls of a unit's search: those around the best fit, whatever the number of starts,
-and for each start. Of the systems in examples/ (thousands of calls, expected in brackets): Kepler-9
-144 (138) with 48 starts and 509 (420) with 400, Kepler-307 178 (177) with 96 and 408 (420) with
-400, with any eccentricity 112 (177), Kepler-51 212 (177), Kepler-9 b alone 1141 (1316) with 1520."""
+and for each start. Thousands of calls of the systems in examples/, in brackets what is expected:
+Kepler-9 144 (138) with 48 starts and 509 (420) with 400, Kepler-307 178 (177) with 96 and 408 (420)
+with 400, with any eccentricity 112 (177), Kepler-51 212 (177), Kepler-9 b alone 1141 (1316) with
+1520."""
 CALLS_PER_POINT = 450
 """Likelihood calls of a unit for each point of its population, last draws among them: 428 for
 Kepler-9, 281 for Kepler-307, 453 for Kepler-51."""
@@ -118,10 +119,9 @@ def points_of_second_opinion(campaign: Campaign) -> int:
     most, sampler = many_points(campaign), campaign.settings["sampler"]
     if sampler.get("n_step") is None:
         return most
-    one = likelihood_calls(
+    calls = campaign.stop.max_units * likelihood_calls(
         n_walker=sampler["n_walker"], n_step=sampler["n_step"], thin=sampler["thin"]
     )
-    calls = one * campaign.stop.max_units
     left = SHARE / (1.0 - SHARE) * calls - _calls_of_search(campaign.settings["starts"])
     return min(most, max(FEW_POINTS, int(left / CALLS_PER_POINT)))
 
