@@ -11,6 +11,7 @@ from apps.ttv.search.table_checks import (
     allowed,
     misnumbered,
     osculating,
+    renumbered,
     uncertainty,
     variation,
     why_unmatched,
@@ -81,6 +82,15 @@ def test_a_period_outside_of_its_prior_is_told_with_both_numbers() -> None:
     assert "20.3000 days in the table, but 21.1 to 21.5 days" in told
     assert wrong_period(transits(), (20.2, 20.4)) is None
     assert "but 20.1 days" in str(wrong_period(transits(), (20.1, 20.1)))
+
+
+def test_a_number_is_told_where_the_allowed_periods_leave_no_other() -> None:
+    shifted = transits(NUMBERS + (NUMBERS >= 6))
+    told = renumbered(shifted, (20.2, 20.4))
+    assert told == "give transit 7 the number 6, and change those after it"
+    assert renumbered(shifted, (12.0, 30.0)) is None  # the gap may have two to five transits
+    assert renumbered(shifted, (100.0, 110.0)) is None  # longer than the intervals are
+    assert renumbered(transits(), (20.2, 20.4)) is None
 
 
 def test_a_period_that_the_line_does_not_tell_from_the_allowed_ones_is_right() -> None:
