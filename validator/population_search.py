@@ -15,8 +15,8 @@ from apps.ttv.likelihood import Posterior
 from apps.ttv.population.settings import PopulationUnit
 from apps.ttv.sampler_settings import MAX_CORRECTIONS
 from apps.ttv.search.mode import Mode, log_laplace
-from apps.ttv.search.searching import deviances, with_step
-from apps.ttv.search.steps import TOLERANCE, Step, measure_step
+from apps.ttv.search.searching import deviances
+from apps.ttv.search.steps import TOLERANCE, Step, measure_step, with_step
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable
 from apps.ttv.whitening import Whitening

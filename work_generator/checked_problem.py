@@ -1,7 +1,7 @@
-"""What a campaign file and its table contradict each other in, refused at the line to change.
+"""Contradictions of a campaign file and its table, refused at the line to change.
 
-And what is not used as the file states it, told: priors that end at a bound, and a t0 that is moved
-into the time that is integrated.
+Priors that end at a bound, and a t0 that is moved into the time that is integrated, are told,
+because they are not used as the file states them.
 """
 
 from __future__ import annotations

@@ -12,9 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from apps.ttv.search.table_checks import VARIATION, measured, variation
+from apps.ttv.search.table_checks import VARIATION, measured, uncertainty, variation
 from apps.ttv.table import PlanetTransits
 
 
@@ -73,7 +71,7 @@ def move_of(transits: PlanetTransits, t0: float, epoch: float, end: float) -> Mo
     if first <= number <= last:
         return None
     periods = first - number
-    return Move(periods, period, abs(periods) * _period_error(transits))
+    return Move(periods, period, abs(periods) * period * uncertainty(transits))
 
 
 def moved(stated: Mapping[str, Any], days: float) -> dict[str, Any]:
@@ -93,10 +91,3 @@ def middle(stated: Mapping[str, Any]) -> float:
         return float(stated["fixed"])
     prior = stated["prior"]
     return float(prior["mean"]) if "mean" in prior else 0.5 * (prior["low"] + prior["high"])
-
-
-def _period_error(transits: PlanetTransits) -> float:
-    """Return the standard error of the line's period, days, of transits that vary as these."""
-    epochs = transits.epochs - np.mean(transits.epochs)
-    size = max(variation(transits), float(np.median(transits.sigmas)))
-    return size / math.sqrt(float(np.sum(epochs**2)))

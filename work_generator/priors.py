@@ -41,7 +41,7 @@ _TOLD = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a campaign file may say of one parameter.
+    """The statements that a campaign file may make of one parameter.
 
     Attributes
     ----------

@@ -28,10 +28,15 @@ POINTS_PER_PARAMETER, MANY_POINTS = 200, 2000
 (widths 20 % too small); with 2000 the importance draws put them right."""
 SHARE = 0.2
 """Part of a campaign's likelihood calls that its second opinion may take."""
-CALLS_PER_START, CALLS_PER_POINT = 2500, 450
-"""Likelihood calls of a unit for each start of its search, and for each point of its population,
-last draws among them: 2968 and 428 for Kepler-9, 1720 and 281 for Kepler-307, 2241 and 453 for
-Kepler-51 as in examples/."""
+CALLS_OF_SEARCH, CALLS_PER_START = 100_000, 800
+"""Likelihood calls of a unit's search: those around the best fit, whatever the number of starts,
+and for each start. Thousands of calls of the systems in examples/, in brackets what is expected:
+Kepler-9 144 (138) with 48 starts and 509 (420) with 400, Kepler-307 178 (177) with 96 and 408 (420)
+with 400, with any eccentricity 112 (177), Kepler-51 212 (177), Kepler-9 b alone 1141 (1316) with
+1520."""
+CALLS_PER_POINT = 450
+"""Likelihood calls of a unit for each point of its population, last draws among them: 428 for
+Kepler-9, 281 for Kepler-307, 453 for Kepler-51."""
 FEW_POINTS = 500
 """Points of a second opinion at least. It asks for 500 effective draws, which know a width to 3 %;
 with fewer its own error would often be more than the 10 % that a verdict allows."""
@@ -117,15 +122,19 @@ def points_of_second_opinion(campaign: Campaign) -> int:
     calls_of_chain = likelihood_calls(
         n_walker=sampler["n_walker"], n_step=sampler["n_step"], thin=sampler["thin"]
     )
-    calls = calls_of_chain * campaign.stop.max_units
-    left = SHARE / (1.0 - SHARE) * calls - CALLS_PER_START * campaign.settings["starts"]
+    calls = campaign.stop.max_units * calls_of_chain
+    left = SHARE / (1.0 - SHARE) * calls - _calls_of_search(campaign.settings["starts"])
     return min(most, max(FEW_POINTS, int(left / CALLS_PER_POINT)))
 
 
 def expected_calls(population: Mapping[str, Any]) -> int:
     """Return the likelihood calls that ``settings["population"]`` of a unit is expected to take."""
     points: int = population["n_point"] * population["n_island"]
-    return CALLS_PER_START * int(population["n_start"]) + CALLS_PER_POINT * points
+    return _calls_of_search(population["n_start"]) + CALLS_PER_POINT * points
+
+
+def _calls_of_search(n_start: int) -> int:
+    return CALLS_OF_SEARCH + CALLS_PER_START * n_start
 
 
 def for_search(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -116,8 +116,9 @@ def _unit(middle: float, scatter: _Scatter | None, period: float) -> tuple[str, 
 
 def _least(transits: PlanetTransits) -> _Scatter | None:
     """Return the smaller one of the scatters about a line and about chords, in standard errors."""
-    scatters = [one for one in (_about_line(transits), _about_chords(transits)) if one is not None]
-    return min(scatters, key=lambda one: one.square / one.freedom) if scatters else None
+    both = (_about_line(transits), _about_chords(transits))
+    scatters = [scatter for scatter in both if scatter is not None]
+    return min(scatters, key=lambda scatter: scatter.square / scatter.freedom, default=None)
 
 
 def _about_line(transits: PlanetTransits) -> _Scatter | None:

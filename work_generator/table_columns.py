@@ -12,10 +12,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-COLUMNS = ("planet", "epoch", "bkjd", "sigma_days")
-"""The columns of a table."""
+from apps.ttv.table import COLUMNS
+
 HALVES = ("sigma_plus", "sigma_minus")
-"""What may stand in place of ``sigma_days``: upper and lower standard error, days."""
+"""The columns that may stand in place of ``sigma_days``: upper and lower standard error, days."""
 TELESCOPES = ("telescope", "instrument", "observatory", "facility")
 """Names of a column that tells measurements of one transit apart."""
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from apps.ttv.table import COLUMNS, MAX_EPOCH
 from boinc_project.errors import InputError
 from work_generator.repeated_transits import check_order, remark_on_repeated
-from work_generator.table_columns import COLUMNS, HALVES, TELESCOPES, Columns, UnknownColumns
+from work_generator.table_columns import HALVES, TELESCOPES, Columns, UnknownColumns
 from work_generator.table_rows import Transit
 from work_generator.toml_source import read_text
 
@@ -28,7 +29,6 @@ MIN_SIGMA = 1e-6
 """Days; a tenth of a second. The best times of any telescope have errors of one second."""
 MIN_BKJD, MAX_BKJD = -50000.0, 100000.0
 """1872 to 2283; anything outside is not BJD_TDB - 2454833."""
-MAX_EPOCH = 10**6
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a timing campaign is and what was found for it, in a few lines for people."""
+"""A timing campaign and its preparation, in a few lines for people."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from apps.ttv.likelihood import Posterior
 from apps.ttv.search.fit import Fit, Round
 from apps.ttv.search.journal import Journal
 from apps.ttv.search.mode import Mode
-from apps.ttv.search.modes import DELTA, LeftOut, confirmed, find_mode, find_modes
+from apps.ttv.search.modes import DELTA, LeftOut, confirmed, find_modes
 from apps.ttv.search.steps import choose_dt
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable, parse_table
@@ -41,7 +41,7 @@ def table(problem: Problem) -> TransitTable:
 
 @pytest.fixture(scope="module")
 def mode(problem: Problem, table: TransitTable) -> Mode:
-    return find_mode(problem, table, np.random.default_rng(1), n_start=12)
+    return find_modes(problem, table, np.random.default_rng(1), n_start=12).modes[0]
 
 
 def test_the_truth_is_found_again(problem: Problem, mode: Mode, table: TransitTable) -> None:
@@ -54,7 +54,7 @@ def test_the_truth_is_found_again(problem: Problem, mode: Mode, table: TransitTa
 
 
 def test_a_search_follows_from_its_generator(problem, table, mode) -> None:
-    again = find_mode(problem, table, np.random.default_rng(1), n_start=12)
+    again = find_modes(problem, table, np.random.default_rng(1), n_start=12).modes[0]
     assert again.params.tobytes() == mode.params.tobytes()
     assert again.covariance.tobytes() == mode.covariance.tobytes()
 
@@ -71,7 +71,7 @@ def test_progress_is_told(problem: Problem, table: TransitTable) -> None:
 def test_priors_that_exclude_the_table_are_named(problem, table) -> None:
     far = settings((("b", 14.0, 3.0), ("c", 27.0, 7.0)), *SPAN)
     with pytest.raises(InputError, match=r"period of b is .* but 13\.7 to 14\.3 .*period of c is"):
-        find_mode(Problem.from_mapping(far), table, np.random.default_rng(1), n_start=2)
+        find_modes(Problem.from_mapping(far), table, np.random.default_rng(1), n_start=2)
 
 
 @pytest.mark.parametrize("tolerance", [0.1, 0.01])
@@ -109,7 +109,8 @@ def kepler_9() -> tuple[Problem, TransitTable, Mode]:
     table = parse_table((DATA / "kepler-9.csv").read_bytes())
     pairs = (("b", 19.23, 144.25), ("c", 39.0, 136.3))
     problem = Problem.from_mapping(settings(pairs, 1.02, 135.0, 1600.0, 0.9))
-    return problem, table, find_mode(problem, table, np.random.default_rng(1), n_start=12)
+    search = find_modes(problem, table, np.random.default_rng(1), n_start=12)
+    return problem, table, search.modes[0]
 
 
 @pytest.mark.slow
@@ -142,7 +143,7 @@ def test_kepler_9_b_alone_finds_and_weighs_c(seed: int) -> None:
     period["prior"].update(low=30.0, high=50.0)
     posterior = posterior_of(raw, campaign.inputs)
     problem, table = posterior.problem, posterior.table
-    best = find_mode(problem, table, np.random.default_rng(seed), n_start=400)
+    best = find_modes(problem, table, np.random.default_rng(seed), n_start=400).modes[0]
     values = dict(zip(problem.parameter_names, best.params.tolist(), strict=True))
     assert values["c.period"] == pytest.approx(38.99, abs=0.5)
     assert 29.9 / 1.4 < values["c.mass"] < 29.9 * 1.4

@@ -11,59 +11,35 @@ from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population.refining import look_at
 from apps.ttv.population.target import Target
-from boinc_project.campaign import Campaign, Progress
-from tests.unit.work_generator.ttv_cases import FILE, rows, table
+from boinc_project.campaign import Progress
+from tests.unit.work_generator.ttv_cases import DATA, load, rows, table
 from work_generator import nested, ttv
-from work_generator.campaign_file import load_campaign
 from work_generator.pilot import Pilot
 from work_generator.preparation import computed, read_output
-
-DATA = Path(__file__).parents[1] / "data" / "ttv"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 RIDGE = (
-    FILE.partition("[[planets]]")[0].replace("value = 1.0", "value = 0.8")
-    + """
-[[planets]]
-name = "b"
-mass = { prior = "uniform", low = 0.0, high = 400.0, unit = "Mearth" }
-period = { prior = "normal", mean = 15.0, sigma = 0.01, unit = "days" }
-eccentricity = { prior = "uniform", low = 0.0, high = 0.5 }
-t0 = { prior = "uniform", low = 203.05, high = 203.35, unit = "BKJD" }
-
-[[planets]]
-name = "c"
-mass = { prior = "uniform", low = 0.0, high = 400.0, unit = "Mearth" }
-period = { prior = "normal", mean = 30.32, sigma = 0.01, unit = "days" }
-eccentricity = { prior = "uniform", low = 0.0, high = 0.5 }
-t0 = { prior = "uniform", low = 209.35, high = 209.65, unit = "BKJD" }
-"""
+    ("value = 1.0", "value = 0.8"),
+    ("low = 0.0, high = 60.0", "low = 0.0, high = 400.0"),
+    ("low = 0.0, high = 0.2", "low = 0.0, high = 0.5"),
+    ('"uniform", low = 9.9, high = 10.1', '"normal", mean = 15.0, sigma = 0.01'),
+    ('"uniform", low = 20.1, high = 20.5', '"normal", mean = 30.32, sigma = 0.01'),
+    ("low = 104.8, high = 105.2", "low = 203.05, high = 203.35"),
+    ("low = 107.8, high = 108.2", "low = 209.35, high = 209.65"),
 )
 NESTED = (
-    FILE.replace("ttv_mcmc", "ttv_nested").replace("seed = 1", "seed = 21")
-    + """
-[sampler]
-n_live = 200
-
-[units]
-per_generation = 4
-max_units = 4
-"""
+    ("ttv_mcmc", "ttv_nested"),
+    ("seed = 1", "seed = 21"),
+    ("[model]", "[sampler]\nn_live = 200\n\n[units]\nper_generation = 4\nmax_units = 4\n\n[model]"),
 )
-
-
-def campaign_of(directory: Path, file: str, text: str) -> Campaign:
-    (directory / "case.csv").write_text(text)
-    (directory / "case.toml").write_text(file)
-    return load_campaign(directory / "case.toml")
 
 
 @pytest.fixture(scope="module")
 def ridge(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pilot, Posterior]:
     """Return the pilot of 19 transits that leave both masses open along a line."""
     directory = tmp_path_factory.mktemp("ridge")
-    campaign = campaign_of(directory, RIDGE, (DATA / "ridge.csv").read_text())
+    campaign = load(directory, (DATA / "ridge.csv").read_text(), *RIDGE)
     (unit, _) = ttv.preparing(campaign)
     flown = read_output(campaign, unit, computed(campaign, unit))
     return flown.pilot, flown.posterior
@@ -119,7 +95,7 @@ def quantiles(values: np.ndarray, weights: np.ndarray, shares: list[float]) -> n
 
 def test_the_sound_pair_is_prepared_for_nested_sampling(tmp_path: Path) -> None:
     """It was refused: a minimum lay on the edge of a box around the priors."""
-    campaign = campaign_of(tmp_path, NESTED, table(rows()))
+    campaign = load(tmp_path, table(rows()), *NESTED)
     prepared = nested.prepare(campaign)
     assert nested.is_prepared(prepared)
     assert prepared.settings["best"]["chi2"] == pytest.approx(61.1, abs=0.5)

@@ -17,7 +17,8 @@ from apps.ttv.population.computing import Archipelago, Computer, Conclusion
 from apps.ttv.population.corrections import choose_corrections
 from apps.ttv.population.settings import Islands, Peaks, PopulationUnit
 from apps.ttv.search.journal import Journal
-from apps.ttv.search.searching import Outcome, search, with_step
+from apps.ttv.search.searching import Outcome, search
+from apps.ttv.search.steps import with_step
 from apps.ttv.table import TransitTable
 from boinc_project.seeds import Stream, step_bits, stream_key
 

@@ -116,12 +116,12 @@ class Fit(SumOfSquares):
         w, costs = starts, self.costs(starts)
         works = np.cumsum([0.0, *_works(rounds)])
         shares = (share * works / works[-1]).tolist()
-        for one, begin, end in zip(rounds, shares[:-1], shares[1:], strict=True):
-            order = self._best(w, costs, one.keep)
+        for stage, begin, end in zip(rounds, shares[:-1], shares[1:], strict=True):
+            order = self._best(w, costs, stage.keep)
             w, costs = w[order], costs[order]
             if len(w):
                 self.journal.stage(begin, end)
-                ends = self._round(w, self._moving[one.moving], one.n_iteration)
+                ends = self._round(w, self._moving[stage.moving], stage.n_iteration)
                 w, costs = ends.w, ends.costs
         order = np.argsort(costs, kind="stable")
         return w[order], costs[order]
@@ -223,9 +223,9 @@ class Fit(SumOfSquares):
 def _works(rounds: tuple[Round, ...]) -> list[float]:
     """Return the iterations of all starts that each round may take, relative to each other."""
     left, works = 1.0, []
-    for one in rounds:
-        left *= one.keep
-        works.append(left * max(one.n_iteration, 1))
+    for stage in rounds:
+        left *= stage.keep
+        works.append(left * max(stage.n_iteration, 1))
     return works
 
 

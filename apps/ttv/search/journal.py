@@ -1,4 +1,4 @@
-"""What a search has computed so far: the ends of all its fits, and the fit that is on its way.
+"""The journal of a search: the ends of all its fits, and the fit that is on its way.
 
 A search decides with every fit which one comes next, but all that takes time are the fits. So a
 search that was interrupted is repeated from its beginning, and takes from its journal the ends of

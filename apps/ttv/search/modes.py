@@ -22,7 +22,7 @@ from apps.ttv.search.journal import Journal
 from apps.ttv.search.mode import Mode, distances, nearest
 from apps.ttv.search.squares import scales
 from apps.ttv.search.starts import N_START, aligned, starts, whitened
-from apps.ttv.search.steps import choose_dt
+from apps.ttv.search.steps import choose_dt, with_step
 from apps.ttv.search.table_checks import why_unmatched
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable
@@ -93,7 +93,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchResult:
-    """What a search has kept, and what it has not.
+    """The modes that a stage of a search has kept, and how many it has not.
 
     Attributes
     ----------
@@ -108,17 +108,6 @@ class SearchResult:
     modes: tuple[Mode, ...]
     left_out: LeftOut
     failed: Mapping[str, int] = field(default_factory=dict)
-
-
-def find_mode(
-    problem: Problem,
-    table: TransitTable,
-    rng: np.random.Generator,
-    *,
-    n_start: int = N_START,
-) -> Mode:
-    """Return the best mode found; see `find_modes`."""
-    return find_modes(problem, table, rng, n_start=n_start).modes[0]
 
 
 def find_modes(
@@ -212,15 +201,13 @@ def confirmed(
     table: TransitTable,
     modes: Sequence[Mode],
     journal: Journal | None = None,
-    *,
-    delta: float = DELTA,
 ) -> SearchResult:
     """Return the modes that are no artefacts of the step of the search, best first.
 
     Where orbits are eccentric a step that is fine enough for one mode may not be for another, and
     its errors can fit noise: a minimum of theirs goes away as the step gets finer. So each is
     fitted again with a step that is fine enough for itself. What then runs down to another one, or
-    lies more than `delta` above the best, is left out.
+    lies more than `DELTA` above the best, is left out.
 
     Parameters
     ----------
@@ -228,7 +215,7 @@ def confirmed(
         See `find_modes`.
     modes : sequence of Mode
         At least one.
-    journal, delta
+    journal
         See `find_modes`.
     """
     if len(modes) == 1:
@@ -245,9 +232,9 @@ def confirmed(
     kept, n_above = [modes[best]], 0
     for place in others:
         pair = [modes[best], modes[place]]
-        if costs[place] > costs[best] + delta:
+        if costs[place] > costs[best] + DELTA:
             n_above += 1
-        elif len(_polished(fits[place], pair, delta).modes) == len(pair):
+        elif len(_polished(fits[place], pair, DELTA).modes) == len(pair):
             kept.append(modes[place])
     n_artefact = len(modes) - len(kept) - n_above
     return SearchResult(tuple(kept), LeftOut(artefact=n_artefact, above=n_above))
@@ -259,8 +246,7 @@ def _fine(problem: Problem, table: TransitTable, mode: Mode, journal: Journal) -
         step = choose_dt(problem, mode.params[np.newaxis], table)
     except InputError:
         return Fit(Posterior(problem, table), journal)
-    model = replace(problem.model, dt=step.dt, modified_kick=step.modified_kick)
-    return Fit(Posterior(replace(problem, model=model), table), journal)
+    return Fit(Posterior(with_step(problem, step), table), journal)
 
 
 def _polished(fit: Fit, modes: Sequence[Mode], delta: float) -> SearchResult:

@@ -13,7 +13,7 @@ from apps.ttv.search.journal import Journal
 from apps.ttv.search.mode import Mode
 from apps.ttv.search.modes import LeftOut, confirmed, find_modes
 from apps.ttv.search.squares import SumOfSquares
-from apps.ttv.search.steps import Stated, Step, step_for
+from apps.ttv.search.steps import Stated, Step, step_for, with_step
 from apps.ttv.settings import Problem
 from apps.ttv.table import TransitTable
 
@@ -23,7 +23,7 @@ MAX_MODES = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What a search has given.
+    """The result of a search.
 
     Attributes
     ----------
@@ -84,12 +84,6 @@ def search(
     return Outcome(
         _with_step(with_step(problem, step), table, modes), left_out, dict(first.failed), step
     )
-
-
-def with_step(problem: Problem, step: Step) -> Problem:
-    """Return a problem with another step."""
-    model = replace(problem.model, dt=step.dt, modified_kick=step.modified_kick)
-    return replace(problem, model=model)
 
 
 def deviances(problem: Problem, table: TransitTable, coords: NDArray[np.float64]) -> list[float]:

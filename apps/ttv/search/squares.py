@@ -221,8 +221,8 @@ class SumOfSquares:
         """
         here = w[np.newaxis]
         points = self.whitening.colour(here)
-        found = self.jacobians(here, points, self.residuals_of(points), self.everything)[0]
-        jacobian = found[0]
+        residuals = self.residuals_of(points)
+        (jacobian,), _ = self.jacobians(here, points, residuals, self.everything)
         lengths = np.sqrt(np.sum(jacobian**2, axis=0))
         upper = np.linalg.qr(jacobian / lengths, mode="r")
         inverse = np.linalg.inv(upper) / lengths[:, np.newaxis]

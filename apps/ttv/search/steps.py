@@ -63,7 +63,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What settings say of the step; None where they leave it open."""
+    """The step as settings state it; None where they leave it open."""
 
     dt: float | None
     modified_kick: bool | None
@@ -72,6 +72,12 @@ class Stated:
 def stated_step(model: Mapping[str, Any]) -> Stated:
     """Return what ``settings["model"]`` says of the step."""
     return Stated(model["dt"], model.get("modified_kick", False))
+
+
+def with_step(problem: Problem, step: Step) -> Problem:
+    """Return a problem with another step."""
+    model = replace(problem.model, dt=step.dt, modified_kick=step.modified_kick)
+    return replace(problem, model=model)
 
 
 def with_first_step(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,17 +166,17 @@ def choose_dt(
     shortest = min(orbit.period for point in points.tolist() for orbit in model.orbits(point))
     kinds = (False, True) if problem.model.engine == "batch" else (False,)
     kinds = kinds if modified_kick is None else (modified_kick,)
-    found = [
+    fine = [
         step
         for kick in kinds
         if (step := _longest(_with(problem, kick), points, table, shortest, tolerance)) is not None
     ]
-    if not found:
+    if not fine:
         raise InputError(
             f"Even {_STEPS_PER_PERIOD[1]:.0f} steps per period of {shortest:.4g} days move a "
             f"transit by more than {tolerance:g} sigma: the planets are too close for this model."
         )
-    return min(found, key=lambda step: (_KICK_COST if step.modified_kick else 1.0) / step.dt)
+    return min(fine, key=lambda step: (_KICK_COST if step.modified_kick else 1.0) / step.dt)
 
 
 def measure_step(problem: Problem, points: Array, table: TransitTable) -> Step:

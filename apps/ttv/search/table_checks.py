@@ -60,7 +60,9 @@ def why_unmatched(problem: Problem, table: TransitTable) -> list[str]:
     """
     checked = (
         misnumbered(transits)
-        or wrong_period(transits, allowed(problem, f"{transits.planet}.period"))
+        or wrong_period(
+            transits, allowed(problem, f"{transits.planet}.period"), room=uncertainty(transits)
+        )
         or wrong_t0(
             transits, allowed(problem, f"{transits.planet}.t0"), problem.model.epoch, strict=True
         )
@@ -115,10 +117,15 @@ def misnumbered(transits: PlanetTransits) -> str | None:
                     f"say: if those {side} are {name}, {_add(add)} to make them BKJD."
                 )
     periods = round(float(days[place]) / period)
-    return (
+    told = (
         f"The {which} comes {days[place] / period:.2f} periods of {period:.4f} days after transit "
-        f"{before}: give it the number {before + periods}, and change those after it alike, or "
-        "correct the time."
+        f"{before}: "
+    )
+    if periods < 1 or abs(float(days[place]) - periods * period) > room:
+        return f"{told}correct the time of one of the two, or leave it out."
+    return (
+        f"{told}give it the number {before + periods}, and change those after it alike, or correct "
+        "the time."
     )
 
 
@@ -138,7 +145,8 @@ def wrong_period(
     limits : tuple[float, float]
         Lowest and highest period.
     room : float
-        Share of the period by which it may lie outside: the prior is on an osculating one.
+        Share of the period by which it may lie outside: the prior is on an osculating one, and the
+        table's is uncertain.
     """
     line = transits.linear_ephemeris()
     low, high = limits
@@ -274,6 +282,19 @@ def variation(transits: PlanetTransits) -> float:
     if line is None:
         return 0.0
     return float(np.abs(transits.times - line[0] - line[1] * transits.epochs).max())
+
+
+def uncertainty(transits: PlanetTransits) -> float:
+    """Return the standard error of the line's period, of transits that vary as these.
+
+    As a share of the period; 0 without a line.
+    """
+    line = transits.linear_ephemeris()
+    if line is None:
+        return 0.0
+    epochs = transits.epochs - np.mean(transits.epochs)
+    size = max(variation(transits), float(np.median(transits.sigmas)))
+    return size / math.sqrt(float(np.sum(epochs**2))) / line[1]
 
 
 def interval(low: float, high: float) -> str:

@@ -26,7 +26,7 @@ SEEN = 'inclination = { value = 89.0, unit = "deg" }'
 def prior_of(write: Write, name: str, old: str, new: str) -> tuple[dict[str, Any], list[str]]:
     """Return a parameter's prior in the settings of a changed file, and the remarks."""
     settings = load_campaign(write((old, new))).settings
-    stated = next(one for one in settings["parameters"] if one["name"] == name)
+    stated = next(each for each in settings["parameters"] if each["name"] == name)
     return stated["prior"], settings["remarks"]
 
 

@@ -291,3 +291,12 @@ def test_columns_that_are_not_used_are_told(tmp_path: Path) -> None:
     assert table.remarks[0] == "The column depth of the table is not used."
     assert "The column instrument of the table tells several measurements" in table.remarks[1]
     assert parse_table(table.text.encode()).n_transit == 1
+
+
+def test_measurements_that_agree_are_told_by_their_numbers_alone(tmp_path: Path) -> None:
+    rows = [f"b,{n},{101 + 10 * n + late},0.001" for n in range(12) for late in (0.0, 0.004)]
+    table = read_transit_table(written(tmp_path, "\n".join(rows) + "\n"), planets=["b"])
+    numbers = "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ..."
+    assert table.remarks == (
+        f"All times of transits of b that were measured several times are used: {numbers}.",
+    )

@@ -91,9 +91,9 @@ def test_the_second_opinion_is_one_more_unit_of_the_first_generation(prepared: C
     (second,) = [unit for unit in units if is_population(unit.settings)]
     assert second is units[-1]
     assert [unit.index for unit in units] == [0, 1, 2, SECOND_OPINION]
-    found = PopulationUnit.from_mapping(second.settings)
+    opinion = PopulationUnit.from_mapping(second.settings)
     assert not {"start", "sampler"} & second.settings.keys()
-    assert 0 < ttv.cost(prepared, second).n_call <= found.calls
+    assert 0 < ttv.cost(prepared, second).n_call <= opinion.calls
     later = ttv.plan(prepared, Progress(issued=(3,), draws=draws_around(TRUTH)))
     assert chains(later) == later
 

@@ -143,17 +143,17 @@ def test_a_planet_with_one_transit_is_only_whitened(problem: Problem) -> None:
 def repeated(table: TransitTable, planet: str, number: int) -> TransitTable:
     """Return a table in which one transit of a planet was measured twice."""
 
-    def again(one: PlanetTransits) -> PlanetTransits:
-        if one.planet != planet:
-            return one
-        (place,) = np.flatnonzero(one.epochs == number)
+    def again(own: PlanetTransits) -> PlanetTransits:
+        if own.planet != planet:
+            return own
+        (place,) = np.flatnonzero(own.epochs == number)
         columns = (
             np.insert(column, place + 1, column[place] + more)
-            for column, more in ((one.epochs, 0), (one.times, 1e-4), (one.sigmas, 0.0))
+            for column, more in ((own.epochs, 0), (own.times, 1e-4), (own.sigmas, 0.0))
         )
         return PlanetTransits(planet, *columns)
 
-    return TransitTable(tuple(again(one) for one in table.planets))
+    return TransitTable(tuple(again(own) for own in table.planets))
 
 
 def test_one_transit_measured_twice_makes_no_line(problem: Problem) -> None:

@@ -93,8 +93,10 @@ def test_without_a_free_ephemeris_there_is_nothing_to_correct() -> None:
     free = pair("pair.csv")
     periods = {"b.period": 10.0057, "c.period": 20.2873}
     parameters = tuple(
-        Parameter(one.name, fixed=periods[one.name]) if one.name in periods else one
-        for one in free.problem.parameters
+        Parameter(parameter.name, fixed=periods[parameter.name])
+        if parameter.name in periods
+        else parameter
+        for parameter in free.problem.parameters
     )
     assert chosen(Posterior(replace(free.problem, parameters=parameters), free.table)) == 0
 

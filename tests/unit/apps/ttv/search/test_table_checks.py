@@ -11,6 +11,9 @@ from apps.ttv.search.table_checks import (
     allowed,
     misnumbered,
     osculating,
+    renumbered,
+    uncertainty,
+    variation,
     why_unmatched,
     wrong_period,
     wrong_t0,
@@ -51,6 +54,18 @@ def test_the_first_transit_with_a_wrong_number_is_named_with_the_right_one(shift
     assert "after transit 3: give it the number 6," in told
 
 
+@pytest.mark.parametrize(("share", "comes"), [(-0.7, "0.30"), (-0.45, "1.55"), (0.6, "1.60")])
+def test_a_time_between_two_transits_is_given_no_number(share: float, comes: str) -> None:
+    """Any number would be as wrong as the time is."""
+    late = share * PERIOD * (NUMBERS == 7)
+    if share == -0.45:
+        late = late + 0.1 * PERIOD * (NUMBERS == 8)
+    told = misnumbered(transits(late=late))
+    assert told is not None
+    assert f" comes {comes} periods of 20.3000 days after transit " in told
+    assert told.endswith(": correct the time of one of the two, or leave it out.")
+
+
 def test_times_of_another_zero_point_are_told_as_such() -> None:
     """Two years of BKJD, and eight years later BTJD."""
     numbers = np.concatenate([np.arange(10), np.arange(150, 160)])
@@ -67,6 +82,30 @@ def test_a_period_outside_of_its_prior_is_told_with_both_numbers() -> None:
     assert "20.3000 days in the table, but 21.1 to 21.5 days" in told
     assert wrong_period(transits(), (20.2, 20.4)) is None
     assert "but 20.1 days" in str(wrong_period(transits(), (20.1, 20.1)))
+
+
+def test_a_number_is_told_where_the_allowed_periods_leave_no_other() -> None:
+    shifted = transits(NUMBERS + (NUMBERS >= 6))
+    told = renumbered(shifted, (20.2, 20.4))
+    assert told == "give transit 7 the number 6, and change those after it"
+    assert renumbered(shifted, (12.0, 30.0)) is None  # the gap may have two to five transits
+    assert renumbered(shifted, (100.0, 110.0)) is None  # longer than the intervals are
+    assert renumbered(transits(), (20.2, 20.4)) is None
+
+
+def test_a_period_that_the_line_does_not_tell_from_the_allowed_ones_is_right() -> None:
+    """Its standard error is what transits vary by over the root of sum(n - mean)^2."""
+    varying = transits(late=np.where(NUMBERS % 2, 1.0, -1.0))
+    line = varying.linear_ephemeris()
+    assert line is not None
+    error = variation(varying) / math.sqrt(np.sum((NUMBERS - NUMBERS.mean()) ** 2))
+    room = uncertainty(varying)
+    assert room == pytest.approx(error / line[1])
+    for offset, is_right in ((0.9, True), (1.1, False), (-0.9, True), (-1.1, False)):
+        period = line[1] + offset * error
+        assert (wrong_period(varying, (period, period), room=room) is None) == is_right
+    alone = PlanetTransits("c", np.array([3, 3]), np.array([1.0, 1.1]), np.array([0.1, 0.1]))
+    assert uncertainty(alone) == 0.0
 
 
 @pytest.mark.parametrize("count", [-2, 0, 3])
