@@ -135,7 +135,7 @@ class Blanks:
     def _blank(
         values: Floats, drawn: list[tuple[int, Masks]], touched: Masks, found: Blanked
     ) -> None:
-        rows, columns = np.nonzero(touched)
+        rows, columns = np.divmod(np.flatnonzero(touched), touched.shape[1])
         there = np.isfinite(values[:, rows, columns])
         left = there.copy()
         for number, mask in drawn:

@@ -269,12 +269,13 @@ def _look(source: Source, grid: Grid, stars: NDArray[np.int64], bins: Bins | Non
             levels[block] = sky.block_levels(
                 rows[begin - first : end - first], frame.x0, grid.blocks[1]
             )
-    growth = cutouts.growth(source.saturation)
+    local = cutouts.levels()
+    growth = cutouts.growth(local, source.saturation)
     return _Seen(
         levels=levels,
         variance=_typical(variances, frame.noise),
         growth=growth,
-        cores=core_squares(cutouts, growth),
+        cores=core_squares(cutouts, local, growth),
         cut=() if cut is None else cut.finish(),
     )
 
