@@ -12,11 +12,14 @@ from typing import Any
 
 from assimilator.colours import Channel, choose_channels, colour_preview
 from assimilator.directory import write_product
+from assimilator.image_files import COMPRESSED, IMAGE_FILE
 from assimilator.image_product import KIND, ImageProduct
 from assimilator.provenance import provenance
 
 UNNAMED = "unknown"
 """What a filter is called that no header states."""
+_OF_ONE_FILTER = (IMAGE_FILE, *(f"{plane}.fits" for plane in COMPRESSED))
+"""Files of a campaign that had one filter until it was extended; earlier versions list none."""
 _PREVIEW, _COVERAGE = "preview.png", "coverage.png"
 _SUMS = ("n_frame", "n_rejected")
 
@@ -140,12 +143,12 @@ class ImageSet:
         The files of a filter are those of an image, with the filter's name before their suffix.
         """
         write_product(
-            directory, self._write_files, summary=self.summary(), provenance=self.provenance()
+            directory,
+            self._write_files,
+            summary=self.summary(),
+            provenance=self.provenance(),
+            superseded=_OF_ONE_FILTER,
         )
-        # A campaign may have had one filter until it was extended.
-        for path in (*directory.glob("*.fits"), *directory.glob("*.ecsv")):
-            if "-" not in path.stem:
-                path.unlink()
 
     def _write_files(self, directory: Path) -> None:
         for image, name in zip(
