@@ -224,11 +224,12 @@ def _find_stars(source: Source) -> NDArray[np.int64]:
     peaks: list[tuple[float, int, int]] = []
     for start in range(0, frame.ny, STEP):
         first, last = max(0, start - HALF), min(frame.ny, start + STEP + HALF)
-        rows = frame.rows(first, last)[0]
-        found = photometry.find_peaks(rows, frame.noise, source.saturation)
+        rows, spread = frame.rows(first, last)
+        # Not the noise of the input: a pixel that averages or sums many of its pixels has another.
+        noise = math.sqrt(_typical([_sampled(spread)], frame.noise))
         peaks += [
             (height, y + first + frame.y0, x + frame.x0)
-            for height, y, x in found
+            for height, y, x in photometry.find_peaks(rows, noise, source.saturation)
             if start <= y + first < start + STEP
         ]
     return photometry.choose_stars(peaks)
@@ -255,9 +256,7 @@ def _look(source: Source, grid: Grid, stars: NDArray[np.int64], bins: Bins | Non
     for start in range(frame.y0 // STEP * STEP, frame.y0 + frame.ny, STEP):
         first, last = max(start, frame.y0), min(start + STEP, frame.y0 + frame.ny)
         rows, spread = frame.rows(first - frame.y0, last - frame.y0)
-        # Variances come in blocks of 8 x 8, or change slowly: one of each says it.
-        sample = spread[::8, ::8]
-        variances.append(sample[(sample > 0) & (sample < np.inf)])
+        variances.append(_sampled(spread))
         cutouts.add(rows, first, frame.x0)
         if cut is None:
             cut = CutStars(math.sqrt(_typical(variances, frame.noise)), frame.x0)
@@ -278,6 +277,15 @@ def _look(source: Source, grid: Grid, stars: NDArray[np.int64], bins: Bins | Non
         cores=core_squares(cutouts, local, growth),
         cut=() if cut is None else cut.finish(),
     )
+
+
+def _sampled(variance: Floats) -> Floats:
+    """Return some of the variances that are known, (n).
+
+    They come in blocks of 8 x 8, or change slowly: a value of each block says it.
+    """
+    sample = variance[::8, ::8]
+    return sample[(sample > 0) & (sample < np.inf)]
 
 
 def _typical(samples: Sequence[NDArray[np.float32]], noise: float) -> float:

@@ -24,7 +24,7 @@ HELD = 0.995
 """Share of the light that the aperture must hold in every frame: unlike seeing then changes a ratio
 of fluxes by less than 0.5 %, and by much less if seeing is nearly alike."""
 DETECTION = 20.0
-"""Peak of a star over its background, in standard deviations of the input's sky."""
+"""Peak of a star over its background, in standard deviations of the sky in a pixel."""
 ISOLATION = 12
 """Pixels within which no other peak may be brighter than a tenth of a star's."""
 MAX_STARS = 300
@@ -71,6 +71,15 @@ def find_peaks(rows: Floats, noise: float, saturation: float) -> list[tuple[floa
     """Return stars' peaks in some rows: height over the rows' median, row, column.
 
     The first and last `HALF` rows are there for the others' neighbourhood only.
+
+    Parameters
+    ----------
+    rows : ndarray
+        float32 (n_row, nx).
+    noise : float
+        Standard deviation of the sky in one of these pixels.
+    saturation : float
+        Value from which a peak is no star's.
     """
     filled = np.nan_to_num(rows, nan=-np.inf)
     finite = rows[::4, ::4][np.isfinite(rows[::4, ::4])]
