@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from assimilator import summary as entries
 from assimilator.clipping_remarks import clipping_remarks
-from assimilator.coadd.flags import Flag
 from assimilator.coadd.measure import Matched
 from assimilator.coadd.options import Options
 from assimilator.coadd.stack import Coadded
@@ -29,8 +28,9 @@ from assimilator.image_header import (
     observation_cards,
     product_cards,
 )
-from assimilator.image_noise import correlation
+from assimilator.image_outcome import ImageOutcome
 from assimilator.image_planes import Planes
+from assimilator.image_statistics import Statistics
 from assimilator.outputs import Rejected
 from assimilator.provenance import provenance
 from boinc_project.campaign import Campaign
@@ -42,69 +42,8 @@ KIND = "image"
 """What ``kind`` of a summary says of an image; a posterior's summary has no such key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """Numbers of the image as a whole.
-
-    Attributes
-    ----------
-    n_pixel : int
-        Pixels that hold something.
-    n_kept, n_rejected : int
-        Values of all frames that are in the mean, and that were clipped away.
-    deepest : int
-        Most frames in a pixel.
-    depth : float or None
-        Median standard deviation of the sky in a pixel of `deepest` frames less clipped ones; None
-        if there is nothing.
-    n_pair : int
-        Pixels in which two frames overlap, no more.
-    n_flagged : Mapping[str, int]
-        Pixels of each flag, by its name.
-    correlation : float or None
-        Noise in areas over that of single pixels, see `assimilator.image_noise.correlation`.
-    """
-
-    n_pixel: int
-    n_kept: int
-    n_rejected: int
-    deepest: int
-    depth: float | None
-    n_pair: int = 0
-    n_flagged: Mapping[str, int] = field(default_factory=dict)
-    correlation: float | None = None
-
-    @classmethod
-    def of(cls, planes: Planes) -> Statistics:
-        """Count in the planes."""
-        n_pixel = n_kept = n_rejected = deepest = n_pair = 0
-        for count, rejected in zip(planes.rows("count"), planes.rows("rejected"), strict=True):
-            n_pixel += int(np.count_nonzero(count))
-            n_kept += int(count.sum(dtype=np.int64))
-            n_rejected += int(rejected.sum(dtype=np.int64))
-            here = count.astype(np.int64) + rejected
-            deepest = max(deepest, int(here.max(initial=0)))
-            n_pair += int(np.count_nonzero(here == 2))
-        weights = []
-        for weight, count, rejected in zip(
-            planes.rows("weight"), planes.rows("count"), planes.rows("rejected"), strict=True
-        ):
-            # Every eighth pixel each way says the same as all.
-            full = count[::8, ::8].astype(np.int64) + rejected[::8, ::8] == deepest
-            weights.append(weight[::8, ::8][full & (count[::8, ::8] > 0)])
-        found = np.concatenate(weights) if deepest else np.empty(0)
-        depth = float(1 / math.sqrt(float(np.median(found)))) if len(found) else None
-        n_flagged = dict.fromkeys((str(flag.name) for flag in Flag), 0)
-        for flags in planes.rows("flags"):
-            for flag in Flag:
-                n_flagged[str(flag.name)] += int(np.count_nonzero(flags & flag.value))
-        return cls(
-            n_pixel, n_kept, n_rejected, deepest, depth, n_pair, n_flagged, correlation(planes)
-        )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class ImageProduct:
+class ImageProduct(ImageOutcome):
     """What all canonical outputs of a campaign add up to.
 
     Attributes
@@ -143,32 +82,12 @@ class ImageProduct:
     filter: str = ""
 
     @property
-    def sampled(self) -> bool:
-        """Whether all frames are in: what ends a campaign of images."""
-        return self.converged
-
-    @property
-    def converged(self) -> bool:
-        """Whether all frames are in."""
-        return not self.missing
-
-    @property
     def missing(self) -> tuple[str, ...]:
         """What keeps it from being complete, one sentence each."""
         wanted = self.campaign.stop.max_units
         if self.n_unit >= wanted:
             return ()
         return (f"{wanted - self.n_unit} of {wanted} units are not in the image.",)
-
-    @property
-    def draws(self) -> None:
-        """None: an image has no draws."""
-        return
-
-    @property
-    def n_draw(self) -> int:
-        """0: an image has no draws."""
-        return 0
 
     @property
     def n_unit(self) -> int:
@@ -189,13 +108,6 @@ class ImageProduct:
     def size(self) -> str:
         """How much is in it, for people."""
         return f"{self.n_frame} frames"
-
-    @property
-    def outcome(self) -> str:
-        """How far it is, one sentence."""
-        if self.converged:
-            return f"All {self.n_frame} frames are in the image."
-        return " ".join(self.missing)
 
     @property
     def campaign_remarks(self) -> tuple[str, ...]:
