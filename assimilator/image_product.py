@@ -9,12 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from assimilator import summary as entries
 from assimilator.clipping_remarks import clipping_remarks
-from assimilator.coadd.measure import Matched
 from assimilator.coadd.options import Options
 from assimilator.coadd.stack import Coadded
 from assimilator.directory import write_product
@@ -35,8 +31,6 @@ from assimilator.outputs import Rejected
 from assimilator.provenance import provenance
 from boinc_project.campaign import Campaign
 from boinc_project.fits.cards import Card, card
-
-Doubles = NDArray[np.float64]
 
 KIND = "image"
 """What ``kind`` of a summary says of an image; a posterior's summary has no such key."""
@@ -116,8 +110,8 @@ class ImageProduct(ImageOutcome):
 
     def summary(self) -> dict[str, Any]:
         """Return the summary as plain JSON values; see ``docs/scientist/image-products.md``."""
-        grid, found = self.planes.grid, self.statistics
-        values = found.n_kept + found.n_rejected
+        grid, numbers = self.planes.grid, self.statistics
+        values = numbers.n_kept + numbers.n_rejected
         return {
             **entries.head(self.campaign),
             "kind": KIND,
@@ -130,15 +124,15 @@ class ImageProduct(ImageOutcome):
             "n_unit_wanted": self.campaign.stop.max_units,
             "n_frame": self.n_frame,
             "grid": {"nx": grid.nx, "ny": grid.ny},
-            "covered_fraction": found.n_pixel / (grid.nx * grid.ny),
-            "exposure_s": sum(one.exposure for one in self._sources()),
+            "covered_fraction": numbers.n_pixel / (grid.nx * grid.ny),
+            "exposure_s": sum(source.exposure for source in self._sources()),
             **self.described.summary(),
-            "frames_deepest": found.deepest,
-            "depth": found.depth,
-            "noise_correlation": found.correlation,
-            "rejected_fraction": found.n_rejected / values if values else 0.0,
-            "n_rejected": found.n_rejected,
-            "n_flagged": dict(found.n_flagged),
+            "frames_deepest": numbers.deepest,
+            "depth": numbers.depth,
+            "noise_correlation": numbers.correlation,
+            "rejected_fraction": numbers.n_rejected / values if values else 0.0,
+            "n_rejected": numbers.n_rejected,
+            "n_flagged": dict(numbers.n_flagged),
             "clip": {
                 "by": self.options.clip,
                 "sigma": self.options.limits.sigma,
@@ -236,6 +230,7 @@ class ImageProduct(ImageOutcome):
             return []
         matched = self.coadded.matched
         total = float(matched.weight.sum())
+        relative = matched.limit / matched.limit[matched.reference]
         return [
             {
                 "name": source.frame.name,
@@ -252,7 +247,7 @@ class ImageProduct(ImageOutcome):
                 "weight_share": float(weight) / total,
                 "gain": source.gain,
                 "limit": float(limit) if math.isfinite(limit) else None,
-                "background": [float(one) for one in coefficients],
+                "background": coefficients.tolist(),
                 "n_block": int(n_block),
                 "core": float(core),
                 "n_cut_star": n_cut,
@@ -260,7 +255,7 @@ class ImageProduct(ImageOutcome):
                 "remark": scale.remark,
             }
             for source, scale, weight, limit, coefficients, n_block, core, (n_cut, n_trail) in zip(
-                self.coadded.sources, matched.scales, matched.weight, _relative(matched),
+                self.coadded.sources, matched.scales, matched.weight, relative,
                 matched.surfaces.coefficients, matched.surfaces.n_block, matched.core,
                 matched.blanks.counts(len(matched.core)), strict=True,
             )
@@ -270,14 +265,14 @@ class ImageProduct(ImageOutcome):
         """Say what a user of the image should know, one sentence each."""
         if self.coadded is None:
             return []
-        found, matched = list(self.described.remarks), self.coadded.matched
+        remarks, matched = list(self.described.remarks), self.coadded.matched
         unmeasured = [
             source.frame.name
             for source, scale in zip(self.coadded.sources, matched.scales, strict=True)
             if scale.error is None
         ]
         if self.options.flux == "stars" and unmeasured:
-            found.append(
+            remarks.append(
                 "The flux scale was not measured, and is 1, for: " + ", ".join(unmeasured) + "."
             )
         apart = [
@@ -288,7 +283,7 @@ class ImageProduct(ImageOutcome):
             if not n_block and place != matched.reference
         ]
         if self.options.background != "none" and apart:
-            found.append(
+            remarks.append(
                 "The background was not matched, for want of overlap, for: "
                 + ", ".join(apart) + "."
             )  # fmt: skip
@@ -299,9 +294,4 @@ class ImageProduct(ImageOutcome):
             )
             if n_trail
         ]
-        return [*found, *clipping_remarks(self.options, self.statistics, trailed)]
-
-
-def _relative(matched: Matched) -> Doubles:
-    """Return the limits of frames over that of the reference."""
-    return matched.limit / matched.limit[matched.reference]
+        return [*remarks, *clipping_remarks(self.options, self.statistics, trailed)]

@@ -106,13 +106,13 @@ class CutStars:
         """Return the star of the bright rim in a box; None if its core is there."""
         top, left = box[0].start, box[1].start
         bottom, right = box[0].stop - 1, box[1].stop - 1
-        near = tuple(slice(max(0, one.start - NEAR), one.stop + NEAR) for one in box)
+        near = tuple(slice(max(0, side.start - NEAR), side.stop + NEAR) for side in box)
         around = self._rows[near]
         rim = float(self._rows[box][bright[box]].max())
-        wide = tuple(slice(max(0, one.start - FARTHEST), one.stop + FARTHEST) for one in box)
+        wide = tuple(slice(max(0, side.start - FARTHEST), side.stop + FARTHEST) for side in box)
         rows, columns = (
-            np.arange(one.start, min(one.stop, n))
-            for one, n in zip(wide, self._rows.shape, strict=True)
+            np.arange(side.start, min(side.stop, n))
+            for side, n in zip(wide, self._rows.shape, strict=True)
         )
         dy = np.maximum(np.maximum(top - rows, rows - bottom), 0)[:, np.newaxis]
         dx = np.maximum(np.maximum(left - columns, columns - right), 0)

@@ -85,7 +85,7 @@ class Matched:
     @property
     def scale(self) -> Doubles:
         """Values of the scales, float64 (n_frame)."""
-        return np.array([one.value for one in self.scales])
+        return np.array([each.value for each in self.scales])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,19 +141,19 @@ def _match(
     reference: int,
     binned: BinFile | None,
 ) -> Matched:
-    growths = [one.growth for one in seen]
-    variance = np.array([one.variance for one in seen])
+    growths = [look.growth for look in seen]
+    variance = np.array([look.variance for look in seen])
     radius = photometry.choose_radius(growths)
     fluxes = _Fluxes(growths, variance, radius, options)
     scales = fluxes.scales(reference)
     if depth.named(sources, options.reference) is None:
         reference = depth.deepest(sources, scales, variance)
         scales = fluxes.scales(reference)
-    scale = np.array([one.value for one in scales])
+    scale = np.array([each.value for each in scales])
     weight = 1.0 / (scale**2 * variance)
     n_term = SURFACES[options.background]
     size = (grid.ny, grid.nx)
-    levels = [one.levels for one in seen]
+    levels = [look.levels for look in seen]
     surfaces = sky.match_backgrounds(levels, size, scale, weight, reference, n_term)
     measured = options.flux == "stars" and len(growths[0]) > 0
     gains = [source.gain for source in sources]
@@ -163,12 +163,12 @@ def _match(
         surfaces=surfaces,
         weight=weight,
         radius=RADII[radius] if measured else None,
-        core=core_parts([one.cores for one in seen], scale, weight),
+        core=core_parts([look.cores for look in seen], scale, weight),
         photon=np.array([0.0 if gain is None else 1.0 / gain for gain in gains]) * scale,
         light=stack_levels(levels, size, scale, surfaces),
         limit=depth.limits(sources, scales, variance),
         blanks=Blanks(
-            stars=tuple(one.cut for one in seen), trails=_trails(binned, surfaces, scale, weight)
+            stars=tuple(look.cut for look in seen), trails=_trails(binned, surfaces, scale, weight)
         ),
     )
 
