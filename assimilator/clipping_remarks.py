@@ -1,15 +1,12 @@
-"""What a user of an image should know of its clipping, one sentence each."""
+"""Remarks on how an image was clipped, one sentence each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from assimilator.coadd.flags import Flag
 from assimilator.coadd.options import Options
-
-if TYPE_CHECKING:
-    from assimilator.image_product import Statistics
+from assimilator.image_statistics import Statistics
 
 FEWEST_BY_SCATTER = 8
 """Frames below which no single value of a pixel is 3 standard deviations from the median: of n

@@ -83,9 +83,9 @@ def choose_channels(images: Sequence[tuple[str, Rows]]) -> tuple[Channel, ...]:
     tuple[Channel, ...]
         Three, or two of which green is the mean, or one.
     """
-    coloured = [one for one in images if not _CLEAR.fullmatch(one[0])]
+    coloured = [image for image in images if not _CLEAR.fullmatch(image[0])]
     chosen = coloured if len(coloured) >= 2 else list(images)
-    ordered = sorted(chosen, key=lambda one: (-(wavelength(one[0]) or 0.0), one[0]))
+    ordered = sorted(chosen, key=lambda image: (-(wavelength(image[0]) or 0.0), image[0]))
     if len(ordered) > 3:
         ordered = [ordered[0], ordered[(len(ordered) - 1) // 2], ordered[-1]]
     return tuple(Channel(name, rows) for name, rows in ordered)
@@ -117,8 +117,8 @@ def lupton(channels: Sequence[Floats]) -> NDArray[np.uint8]:
     """
     from assimilator.pictures import BLACK, NOTHING, SOFT, WHITE
 
-    skies = [_sky(one) for one in channels]
-    levels = np.stack([one - sky for one, (sky, _) in zip(channels, skies, strict=True)])
+    skies = [_sky(channel) for channel in channels]
+    levels = np.stack([channel - sky for channel, (sky, _) in zip(channels, skies, strict=True)])
     noises = np.array([noise for _, noise in skies])
     levels, noises = _balanced(levels, noises)
     there = np.isfinite(levels).any(axis=0)
@@ -158,6 +158,6 @@ def _balanced(levels: Floats, noises: Floats) -> tuple[Floats, Floats]:
         bright = (units > _BRIGHT).all(axis=0)
     scale = np.ones(len(units))
     if np.count_nonzero(bright) >= len(units):
-        scale = 1 / np.array([float(np.mean(one[bright])) for one in units])
+        scale = 1 / np.array([float(np.mean(channel[bright])) for channel in units])
         scale /= scale.max()
     return units * scale[:, np.newaxis, np.newaxis], scale

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from assimilator import summary as entries
 from assimilator.clipping_remarks import clipping_remarks
-from assimilator.coadd.flags import Flag
-from assimilator.coadd.measure import Matched
 from assimilator.coadd.options import Options
 from assimilator.coadd.stack import Coadded
 from assimilator.directory import write_product
@@ -29,82 +24,20 @@ from assimilator.image_header import (
     observation_cards,
     product_cards,
 )
-from assimilator.image_noise import correlation
+from assimilator.image_outcome import ImageOutcome
 from assimilator.image_planes import Planes
+from assimilator.image_statistics import Statistics
 from assimilator.outputs import Rejected
 from assimilator.provenance import provenance
 from boinc_project.campaign import Campaign
 from boinc_project.fits.cards import Card, card
 
-Doubles = NDArray[np.float64]
-
 KIND = "image"
 """What ``kind`` of a summary says of an image; a posterior's summary has no such key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """Numbers of the image as a whole.
-
-    Attributes
-    ----------
-    n_pixel : int
-        Pixels that hold something.
-    n_kept, n_rejected : int
-        Values of all frames that are in the mean, and that were clipped away.
-    deepest : int
-        Most frames in a pixel.
-    depth : float or None
-        Median standard deviation of the sky in a pixel of `deepest` frames less clipped ones; None
-        if there is nothing.
-    n_pair : int
-        Pixels in which two frames overlap, no more.
-    n_flagged : Mapping[str, int]
-        Pixels of each flag, by its name.
-    correlation : float or None
-        Noise in areas over that of single pixels, see `assimilator.image_noise.correlation`.
-    """
-
-    n_pixel: int
-    n_kept: int
-    n_rejected: int
-    deepest: int
-    depth: float | None
-    n_pair: int = 0
-    n_flagged: Mapping[str, int] = field(default_factory=dict)
-    correlation: float | None = None
-
-    @classmethod
-    def of(cls, planes: Planes) -> Statistics:
-        """Count in the planes."""
-        n_pixel = n_kept = n_rejected = deepest = n_pair = 0
-        for count, rejected in zip(planes.rows("count"), planes.rows("rejected"), strict=True):
-            n_pixel += int(np.count_nonzero(count))
-            n_kept += int(count.sum(dtype=np.int64))
-            n_rejected += int(rejected.sum(dtype=np.int64))
-            here = count.astype(np.int64) + rejected
-            deepest = max(deepest, int(here.max(initial=0)))
-            n_pair += int(np.count_nonzero(here == 2))
-        weights = []
-        for weight, count, rejected in zip(
-            planes.rows("weight"), planes.rows("count"), planes.rows("rejected"), strict=True
-        ):
-            # Every eighth pixel each way says the same as all.
-            full = count[::8, ::8].astype(np.int64) + rejected[::8, ::8] == deepest
-            weights.append(weight[::8, ::8][full & (count[::8, ::8] > 0)])
-        found = np.concatenate(weights) if deepest else np.empty(0)
-        depth = float(1 / math.sqrt(float(np.median(found)))) if len(found) else None
-        n_flagged = dict.fromkeys((str(flag.name) for flag in Flag), 0)
-        for flags in planes.rows("flags"):
-            for flag in Flag:
-                n_flagged[str(flag.name)] += int(np.count_nonzero(flags & flag.value))
-        return cls(
-            n_pixel, n_kept, n_rejected, deepest, depth, n_pair, n_flagged, correlation(planes)
-        )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class ImageProduct:
+class ImageProduct(ImageOutcome):
     """What all canonical outputs of a campaign add up to.
 
     Attributes
@@ -143,32 +76,12 @@ class ImageProduct:
     filter: str = ""
 
     @property
-    def sampled(self) -> bool:
-        """Whether all frames are in: what ends a campaign of images."""
-        return self.converged
-
-    @property
-    def converged(self) -> bool:
-        """Whether all frames are in."""
-        return not self.missing
-
-    @property
     def missing(self) -> tuple[str, ...]:
         """What keeps it from being complete, one sentence each."""
         wanted = self.campaign.stop.max_units
         if self.n_unit >= wanted:
             return ()
         return (f"{wanted - self.n_unit} of {wanted} units are not in the image.",)
-
-    @property
-    def draws(self) -> None:
-        """None: an image has no draws."""
-        return
-
-    @property
-    def n_draw(self) -> int:
-        """0: an image has no draws."""
-        return 0
 
     @property
     def n_unit(self) -> int:
@@ -191,21 +104,14 @@ class ImageProduct:
         return f"{self.n_frame} frames"
 
     @property
-    def outcome(self) -> str:
-        """How far it is, one sentence."""
-        if self.converged:
-            return f"All {self.n_frame} frames are in the image."
-        return " ".join(self.missing)
-
-    @property
     def campaign_remarks(self) -> tuple[str, ...]:
         """What was seen when the campaign's images were looked at, one sentence each."""
         return tuple(self.campaign.settings.get("remarks", ()))
 
     def summary(self) -> dict[str, Any]:
         """Return the summary as plain JSON values; see ``docs/scientist/image-products.md``."""
-        grid, found = self.planes.grid, self.statistics
-        values = found.n_kept + found.n_rejected
+        grid, numbers = self.planes.grid, self.statistics
+        values = numbers.n_kept + numbers.n_rejected
         return {
             **entries.head(self.campaign),
             "kind": KIND,
@@ -218,15 +124,15 @@ class ImageProduct:
             "n_unit_wanted": self.campaign.stop.max_units,
             "n_frame": self.n_frame,
             "grid": {"nx": grid.nx, "ny": grid.ny},
-            "covered_fraction": found.n_pixel / (grid.nx * grid.ny),
-            "exposure_s": sum(one.exposure for one in self._sources()),
+            "covered_fraction": numbers.n_pixel / (grid.nx * grid.ny),
+            "exposure_s": sum(source.exposure for source in self._sources()),
             **self.described.summary(),
-            "frames_deepest": found.deepest,
-            "depth": found.depth,
-            "noise_correlation": found.correlation,
-            "rejected_fraction": found.n_rejected / values if values else 0.0,
-            "n_rejected": found.n_rejected,
-            "n_flagged": dict(found.n_flagged),
+            "frames_deepest": numbers.deepest,
+            "depth": numbers.depth,
+            "noise_correlation": numbers.correlation,
+            "rejected_fraction": numbers.n_rejected / values if values else 0.0,
+            "n_rejected": numbers.n_rejected,
+            "n_flagged": dict(numbers.n_flagged),
             "clip": {
                 "by": self.options.clip,
                 "sigma": self.options.limits.sigma,
@@ -324,6 +230,7 @@ class ImageProduct:
             return []
         matched = self.coadded.matched
         total = float(matched.weight.sum())
+        relative = matched.limit / matched.limit[matched.reference]
         return [
             {
                 "name": source.frame.name,
@@ -340,7 +247,7 @@ class ImageProduct:
                 "weight_share": float(weight) / total,
                 "gain": source.gain,
                 "limit": float(limit) if math.isfinite(limit) else None,
-                "background": [float(one) for one in coefficients],
+                "background": coefficients.tolist(),
                 "n_block": int(n_block),
                 "core": float(core),
                 "n_cut_star": n_cut,
@@ -348,7 +255,7 @@ class ImageProduct:
                 "remark": scale.remark,
             }
             for source, scale, weight, limit, coefficients, n_block, core, (n_cut, n_trail) in zip(
-                self.coadded.sources, matched.scales, matched.weight, _relative(matched),
+                self.coadded.sources, matched.scales, matched.weight, relative,
                 matched.surfaces.coefficients, matched.surfaces.n_block, matched.core,
                 matched.blanks.counts(len(matched.core)), strict=True,
             )
@@ -358,14 +265,14 @@ class ImageProduct:
         """Say what a user of the image should know, one sentence each."""
         if self.coadded is None:
             return []
-        found, matched = list(self.described.remarks), self.coadded.matched
+        remarks, matched = list(self.described.remarks), self.coadded.matched
         unmeasured = [
             source.frame.name
             for source, scale in zip(self.coadded.sources, matched.scales, strict=True)
             if scale.error is None
         ]
         if self.options.flux == "stars" and unmeasured:
-            found.append(
+            remarks.append(
                 "The flux scale was not measured, and is 1, for: " + ", ".join(unmeasured) + "."
             )
         apart = [
@@ -376,7 +283,7 @@ class ImageProduct:
             if not n_block and place != matched.reference
         ]
         if self.options.background != "none" and apart:
-            found.append(
+            remarks.append(
                 "The background was not matched, for want of overlap, for: "
                 + ", ".join(apart) + "."
             )  # fmt: skip
@@ -387,9 +294,4 @@ class ImageProduct:
             )
             if n_trail
         ]
-        return [*found, *clipping_remarks(self.options, self.statistics, trailed)]
-
-
-def _relative(matched: Matched) -> Doubles:
-    """Return the limits of frames over that of the reference."""
-    return matched.limit / matched.limit[matched.reference]
+        return [*remarks, *clipping_remarks(self.options, self.statistics, trailed)]

@@ -5,24 +5,28 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from assimilator.colours import Channel, choose_channels, colour_preview
 from assimilator.directory import write_product
+from assimilator.image_files import COMPRESSED, IMAGE_FILE
+from assimilator.image_outcome import ImageOutcome
 from assimilator.image_product import KIND, ImageProduct
 from assimilator.provenance import provenance
 
 UNNAMED = "unknown"
 """What a filter is called that no header states."""
+_OF_ONE_FILTER = (IMAGE_FILE, *(f"{plane}.fits" for plane in COMPRESSED))
+"""Files of a campaign that had one filter until it was extended; earlier versions list none."""
 _PREVIEW, _COVERAGE = "preview.png", "coverage.png"
-_SUMS = ("n_frame", "n_rejected")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ImageSet:
+class ImageSet(ImageOutcome):
     """Images of one grid in several filters.
 
     Attributes
@@ -33,30 +37,12 @@ class ImageSet:
 
     images: tuple[ImageProduct, ...]
 
-    @property
-    def sampled(self) -> bool:
-        """Whether all frames are in: what ends a campaign of images."""
-        return self.images[0].sampled
-
-    @property
-    def converged(self) -> bool:
-        """Whether all frames are in."""
-        return self.images[0].converged
+    THING: ClassVar[str] = "the images"
 
     @property
     def missing(self) -> tuple[str, ...]:
         """What keeps it from being complete, one sentence each."""
         return self.images[0].missing
-
-    @property
-    def draws(self) -> None:
-        """None: images have no draws."""
-        return
-
-    @property
-    def n_draw(self) -> int:
-        """0: images have no draws."""
-        return 0
 
     @property
     def n_unit(self) -> int:
@@ -66,12 +52,12 @@ class ImageSet:
     @property
     def n_frame(self) -> int:
         """Number of frames in all stacks."""
-        return sum(one.n_frame for one in self.images)
+        return sum(image.n_frame for image in self.images)
 
     @property
     def digest(self) -> str:
         """SHA-256 of the filters' names and digests, in hexadecimal."""
-        each = "".join(f"{one.filter}\n{one.digest}\n" for one in self.images)
+        each = "".join(f"{image.filter}\n{image.digest}\n" for image in self.images)
         return hashlib.sha256(each.encode()).hexdigest()
 
     @property
@@ -79,40 +65,33 @@ class ImageSet:
         """How much is in it, for people."""
         return f"{self.n_frame} frames in {len(self.images)} filters"
 
-    @property
-    def outcome(self) -> str:
-        """How far it is, one sentence."""
-        if self.converged:
-            return f"All {self.n_frame} frames are in the images."
-        return " ".join(self.missing)
-
     def summary(self) -> dict[str, Any]:
         """Return the summary as plain JSON values; see ``docs/scientist/image-products.md``.
 
         It has the keys of an image's summary; what there is of each filter stands in ``filters``.
         """
-        each = [one.summary() for one in self.images]
-        names = file_names([one.filter for one in self.images])
-        shared = each[0]
-        remarks = list(dict.fromkeys(line for one in self.images for line in one.campaign_remarks))
-        filters = []
-        for image, said, name in zip(self.images, each, names, strict=True):
-            own = [line for line in said["remarks"] if line not in remarks]
-            filters.append({
-                **{key: value for key, value in said.items()
-                   if key not in shared or shared[key] != value or key in _OF_EACH},
-                "filter": image.filter, "files": name, "remarks": own,
-            })  # fmt: skip
-        told = [_told(one, name) for one, name in zip(each, names, strict=True)]
+        each = [image.summary() for image in self.images]
+        names = file_names([image.filter for image in self.images])
+        remarks = list(
+            dict.fromkeys(line for image in self.images for line in image.campaign_remarks)
+        )
+        filters = [
+            {
+                **{key: said[key] for key in _OF_EACH},
+                "filter": image.filter,
+                "files": name,
+                "remarks": [line for line in said["remarks"] if line not in remarks],
+            }
+            for image, said, name in zip(self.images, each, names, strict=True)
+        ]
+        told = [_told(said, name) for said, name in zip(each, names, strict=True)]
+        told += [f"{entry['files']}: {line}" for entry in filters for line in entry["remarks"]]
         return {
-            **{key: value for key, value in shared.items() if key not in _OF_ONE},
+            **each[0],
             **dict.fromkeys(_OF_ONE),
-            "n_source": sum(said["n_source"] or 0 for said in each) or None,
-            **{key: sum(one[key] for one in each) for key in _SUMS},
-            "exposure_s": sum(one["exposure_s"] for one in each),
+            **self._of_all(each),
             "digest": self.digest,
-            "remarks": [*remarks, *told, *(f"{one['files']}: {line}" for one in filters
-                                           for line in one["remarks"])],
+            "remarks": [*remarks, *told],
             "preview": [channel.name for channel in self._channels()],
             "filters": filters,
             "frames": [
@@ -120,7 +99,24 @@ class ImageSet:
                 for image, said in zip(self.images, each, strict=True)
                 for frame in said["frames"]
             ],
-        }  # fmt: skip
+        }
+
+    def _of_all(self, each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the numbers of a summary that are of all filters together."""
+        counted = [image.statistics for image in self.images]
+        n_value = sum(numbers.n_kept + numbers.n_rejected for numbers in counted)
+        n_rejected = sum(numbers.n_rejected for numbers in counted)
+        flags = counted[0].n_flagged
+        return {
+            **{key: sum(said[key] for said in each) for key in ("n_frame", "exposure_s")},
+            **{key: max(said[key] for said in each) for key in _OF_MOST},
+            "n_source": sum(said["n_source"] or 0 for said in each) or None,
+            "n_rejected": n_rejected,
+            "rejected_fraction": n_rejected / n_value if n_value else 0.0,
+            "n_flagged": {
+                flag: sum(numbers.n_flagged[flag] for numbers in counted) for flag in flags
+            },
+        }
 
     def provenance(self) -> dict[str, Any]:
         """Return where they come from, as plain JSON values."""
@@ -140,16 +136,16 @@ class ImageSet:
         The files of a filter are those of an image, with the filter's name before their suffix.
         """
         write_product(
-            directory, self._write_files, summary=self.summary(), provenance=self.provenance()
+            directory,
+            self._write_files,
+            summary=self.summary(),
+            provenance=self.provenance(),
+            superseded=_OF_ONE_FILTER,
         )
-        # A campaign may have had one filter until it was extended.
-        for path in (*directory.glob("*.fits"), *directory.glob("*.ecsv")):
-            if "-" not in path.stem:
-                path.unlink()
 
     def _write_files(self, directory: Path) -> None:
         for image, name in zip(
-            self.images, file_names([one.filter for one in self.images]), strict=True
+            self.images, file_names([image.filter for image in self.images]), strict=True
         ):
             own = directory / f".{name}"
             own.mkdir()
@@ -167,27 +163,36 @@ class ImageSet:
         size = first.planes.grid.nx, first.planes.grid.ny
         (directory / _PREVIEW).write_bytes(
             colour_preview(
-                [shrink(one.rows(), *size) for one in self._channels()],
+                [shrink(channel.rows(), *size) for channel in self._channels()],
                 first.described.marks(first.planes.grid),
             )
         )
-        counts = [shrink(one.planes.rows("count"), *size) for one in self.images]
+        counts = [shrink(image.planes.rows("count"), *size) for image in self.images]
         plot = coverage_plot(sum(counts[1:], counts[0]), first.campaign.title, size)
         (directory / _COVERAGE).write_bytes(plot)
 
     def _channels(self) -> tuple[Channel, ...]:
         return choose_channels(
-            [(one.filter or UNNAMED, lambda one=one: one.planes.rows("image"))  # type: ignore[misc]
-             for one in self.images if one.n_frame]
-        )  # fmt: skip
+            [
+                (image.filter or UNNAMED, partial(image.planes.rows, "image"))
+                for image in self.images
+                if image.n_frame
+            ]
+        )
 
 
-_OF_ONE = ("depth", "reference", "observation", "seeing", "zero_point")
-"""What only an image of one filter has."""
-_OF_EACH = frozenset(
-    {"n_frame", "exposure_s", "depth", "digest", "reference", "frames_deepest", "covered_fraction",
-     "n_rejected", "rejected_fraction", "aperture_radius", "n_source", *_OF_ONE}
+_OF_ONE = (
+    "depth", "reference", "observation", "seeing", "zero_point", "aperture_radius",
+    "noise_correlation",
 )  # fmt: skip
+"""What only an image of one filter has."""
+_OF_MOST = ("frames_deepest", "covered_fraction")
+"""What is that of the filter that has most of it."""
+_OF_EACH = (
+    *_OF_ONE, *_OF_MOST, "n_frame", "exposure_s", "digest", "n_source", "n_rejected",
+    "rejected_fraction", "n_flagged",
+)  # fmt: skip
+"""What stands in the entry of each filter."""
 
 
 def file_names(filters: Sequence[str]) -> list[str]:

@@ -14,8 +14,9 @@ from assimilator.coadd.options import Options
 from assimilator.coadd.stack import coadd
 from assimilator.image_description import Described, describe
 from assimilator.image_planes import Planes
-from assimilator.image_product import ImageProduct, Statistics
+from assimilator.image_product import ImageProduct
 from assimilator.image_set import ImageSet
+from assimilator.image_statistics import Statistics
 from assimilator.outputs import Canonical, Rejected
 from assimilator.provenance import computed_entry
 from assimilator.reprojected import OpenOutputs, sources_of

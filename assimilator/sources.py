@@ -7,13 +7,14 @@ source belongs to the square that its middle is in.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assimilator.coadd.flags import Flag
 from assimilator.image_planes import Planes
 
 SIDE = 1536
@@ -45,18 +46,20 @@ STACK, SUB_OBJECTS = 2_000_000, 8192
 FWHM_OF_HALF_LIGHT = 2.0
 """Full width at half maximum over the radius of half the light: exact for a Gaussian."""
 
-BLENDED, TRUNCATED, INCOMPLETE, CLIPPED, SATURATED = 1, 2, 4, 8, 16
+BLENDED, TRUNCATED, INCOMPLETE, CLIPPED, SATURATED, DOUBTFUL = 1, 2, 4, 8, 16, 32
 FLAGS = {
     BLENDED: "parted from a neighbour",
     TRUNCATED: "cut by the edge of what is covered",
     INCOMPLETE: "its aperture has pixels without a value",
     CLIPPED: "values of frames were clipped within its FWHM",
-    SATURATED: "its peak is at or above SATURATE",
+    SATURATED: "its peak is at or above SATURATE, or its core is lost",
+    DOUBTFUL: "cannot be told which values are right within its FWHM",
 }
 """Bits of a source's flags."""
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Masks = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,15 +133,21 @@ def find_sources(
     ValueError
         If sep gives up, as where nearly all of an image is one source.
     """
-    image, weight, rejected = (planes.whole(name) for name in ("image", "weight", "rejected"))
+    image, weight, rejected, flags = (
+        planes.whole(name) for name in ("image", "weight", "rejected", "flags")
+    )
     parts = []
     for own, around in _squares(planes.grid.ny, planes.grid.nx):
         pixels = np.array(image[around], np.float32)
         weights = np.array(weight[around], np.float32)
-        clipped = np.array(rejected[around] > 0)
-        found = _measure(pixels, weights, clipped, gain, saturation)
-        if found is not None:
-            parts.append(_placed(found, own, around))
+        odd = {
+            CLIPPED: rejected[around] > 0,
+            SATURATED: (flags[around] & Flag.SAT.value) != 0,
+            DOUBTFUL: (flags[around] & Flag.SUSPECT.value) != 0,
+        }
+        columns = _measure(pixels, weights, odd, gain, saturation)
+        if columns is not None:
+            parts.append(_placed(columns, own, around))
     return _joined(parts)
 
 
@@ -169,11 +178,14 @@ class _Square:
 def _measure(
     image: Floats,
     weight: Floats,
-    clipped: NDArray[np.bool_],
+    odd: Mapping[int, Masks],
     gain: float | None,
     saturation: float | None,
 ) -> dict[str, NDArray[Any]] | None:
-    """Return the sources of a square by column, among them `growth`, (n, n_radius)."""
+    """Return the sources of a square by column, among them `growth`, (n, n_radius).
+
+    `odd` has the pixels that give a source in whose FWHM they are one of `FLAGS`.
+    """
     import sep  # only who makes a catalogue needs it
 
     square = _detect(sep, image, weight, gain)
@@ -195,7 +207,7 @@ def _measure(
         "flux_kron": kron, "flux_kron_error": kron_error, "fwhm": width,
         "a": objects["a"], "b": objects["b"], "theta": np.degrees(objects["theta"]),
         "peak": objects["peak"].astype(np.float64),
-        "flags": _flags(sep, square, clipped, width, saturation),
+        "flags": _flags(sep, square, odd, width, saturation),
     }  # fmt: skip
 
 
@@ -227,20 +239,22 @@ def _detect(sep: Any, image: Floats, weight: Floats, gain: float | None) -> _Squ
 def _flags(
     sep: Any,
     square: _Square,
-    clipped: NDArray[np.bool_],
+    odd: Mapping[int, Masks],
     width: Doubles,
     saturation: float | None,
 ) -> NDArray[np.int64]:
     objects = square.objects
     core = np.maximum(width / 2, 1.0)
-    hit, _, _ = sep.sum_circle(
-        clipped.astype(np.float32), objects["x"], objects["y"], core, subpix=5
-    )
     top = objects["peak"] + square.level[objects["ypeak"], objects["xpeak"]]
     flags = np.zeros(len(objects), np.int64)
     flags[(objects["flag"] & sep.OBJ_MERGED) != 0] |= BLENDED
     flags[(objects["flag"] & sep.OBJ_TRUNC) != 0] |= TRUNCATED
-    flags[hit > 0] |= CLIPPED
+    for flag, mask in odd.items():
+        if mask.any():
+            inside, _, _ = sep.sum_circle(
+                mask.astype(np.float32), objects["x"], objects["y"], core, subpix=5
+            )
+            flags[inside > 0] |= flag
     if saturation is not None:
         flags[top >= saturation] |= SATURATED
     return flags
@@ -261,17 +275,17 @@ def _kron(
 
 
 def _placed(
-    found: dict[str, NDArray[Any]],
+    columns: dict[str, NDArray[Any]],
     own: tuple[slice, slice],
     around: tuple[slice, slice],
 ) -> dict[str, NDArray[Any]]:
     """Return the sources whose middle is in the square, in coordinates of the grid."""
-    found["x"] = found["x"] + around[1].start
-    found["y"] = found["y"] + around[0].start
-    rows, columns = np.floor(found["y"] + 0.5), np.floor(found["x"] + 0.5)
-    mine = (rows >= own[0].start) & (rows < own[0].stop)
-    mine &= (columns >= own[1].start) & (columns < own[1].stop)
-    return {name: column[mine] for name, column in found.items()}
+    columns["x"] = columns["x"] + around[1].start
+    columns["y"] = columns["y"] + around[0].start
+    row, place = np.floor(columns["y"] + 0.5), np.floor(columns["x"] + 0.5)
+    mine = (row >= own[0].start) & (row < own[0].stop)
+    mine &= (place >= own[1].start) & (place < own[1].stop)
+    return {name: column[mine] for name, column in columns.items()}
 
 
 def _joined(parts: list[dict[str, NDArray[Any]]]) -> Sources:

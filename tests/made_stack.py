@@ -48,6 +48,7 @@ def planes_of(
     *,
     noise: float = 5.0,
     rejected: NDArray[np.uint16] | None = None,
+    flags: NDArray[np.uint16] | None = None,
 ) -> Planes:
     """Return planes that hold an image of this noise, known wherever it is finite."""
     there = np.isfinite(image)
@@ -58,7 +59,7 @@ def planes_of(
         "variance": np.where(there, noise**2.0, np.nan).astype(np.float32),
         "count": np.where(there, one, 0).astype(np.uint16),
         "rejected": np.zeros_like(one) if rejected is None else rejected,
-        "flags": np.zeros_like(one),
+        "flags": np.zeros_like(one) if flags is None else flags,
     }
     planes = Planes(Grid(image.shape[1], image.shape[0]), directory)
     band = Stacked(**{name: made[name] for name in PLANES})

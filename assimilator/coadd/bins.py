@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assimilator.coadd.sky import Surfaces, centred
+
+if TYPE_CHECKING:
+    from assimilator.coadd.measure import Grid
 
 BIN = 8
 """Pixels along a bin: about what a trail is wide, so that little else is in it."""
@@ -22,13 +25,6 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 
-class _Size(Protocol):
-    @property
-    def nx(self) -> int: ...
-    @property
-    def ny(self) -> int: ...
-
-
 class Bins:
     """The bins of one frame, filled while its rows go by.
 
@@ -38,7 +34,7 @@ class Bins:
         Size of the grid.
     """
 
-    def __init__(self, grid: _Size) -> None:
+    def __init__(self, grid: Grid) -> None:
         shape = -(-grid.ny // BIN), -(-grid.nx // BIN)
         self._sum, self._count = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
 
@@ -53,7 +49,9 @@ class Bins:
         shape = (bottom - top, BIN, right - left, BIN)
         part = np.s_[top:bottom, left:right]
         self._sum[part] += np.where(there, wide, np.float32(0)).reshape(shape).sum(axis=(1, 3))
-        self._count[part] += there.reshape(shape).sum(axis=(1, 3), dtype=np.float32)
+        # Of bytes, column by column first: a tenth of the time of sums of 64 booleans each.
+        columns = there.view(np.uint8).reshape(bottom - top, BIN, -1).sum(axis=1, dtype=np.uint8)
+        self._count[part] += columns.reshape(bottom - top, -1, BIN).sum(axis=2, dtype=np.uint8)
 
     def means(self) -> Floats:
         """Return the mean of each bin, float32; NaN where the frame fills too little of it."""
@@ -74,7 +72,7 @@ class BinFile:
         Size of the grid.
     """
 
-    def __init__(self, directory: Path, n_frame: int, grid: _Size) -> None:
+    def __init__(self, directory: Path, n_frame: int, grid: Grid) -> None:
         self._grid = grid
         shape = (n_frame, -(-grid.ny // BIN), -(-grid.nx // BIN))
         self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - goes with the object

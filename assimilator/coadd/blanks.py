@@ -115,27 +115,27 @@ class Blanks:
             The grid's row of the first row.
         """
         shape = values.shape[1:]
-        found = Blanked(np.zeros(shape, np.uint16), np.zeros(shape, np.uint16))
+        blanked = Blanked(np.zeros(shape, np.uint16), np.zeros(shape, np.uint16))
         drawn: list[tuple[int, Masks]] = []
         touched = np.zeros(shape, dtype=bool)
         for number, place in enumerate(places):
             for shapes, flag in ((self.stars, Flag.INEXACT_PSF), (self.trails, Flag.STREAK)):
                 mask = np.zeros(shape, dtype=bool)
-                for one in shapes[place] if shapes else ():
-                    one.draw(start, mask)
+                for drawing in shapes[place] if shapes else ():
+                    drawing.draw(start, mask)
                 if mask.any():
                     drawn.append((number, mask))
                     touched |= mask
-                    found.flags[mask] |= flag.value
+                    blanked.flags[mask] |= flag.value
         if drawn:
-            self._blank(values, drawn, touched, found)
-        return found
+            self._blank(values, drawn, touched, blanked)
+        return blanked
 
     @staticmethod
     def _blank(
-        values: Floats, drawn: list[tuple[int, Masks]], touched: Masks, found: Blanked
+        values: Floats, drawn: list[tuple[int, Masks]], touched: Masks, blanked: Blanked
     ) -> None:
-        rows, columns = np.nonzero(touched)
+        rows, columns = np.divmod(np.flatnonzero(touched), touched.shape[1])
         there = np.isfinite(values[:, rows, columns])
         left = there.copy()
         for number, mask in drawn:
@@ -146,12 +146,12 @@ class Blanks:
         for number in {number for number, _ in drawn}:
             at = gone[number]
             values[number, rows[at], columns[at]] = np.nan
-        found.n_gone[rows, columns] = gone.sum(axis=0)
-        flags = found.flags[rows, columns]
+        blanked.n_gone[rows, columns] = gone.sum(axis=0)
+        flags = blanked.flags[rows, columns]
         star = (flags & Flag.INEXACT_PSF.value) != 0
         flags[alone & star] ^= (Flag.INEXACT_PSF | Flag.SAT).value
         flags[alone & ~star] |= Flag.SUSPECT.value
-        found.flags[rows, columns] = flags
+        blanked.flags[rows, columns] = flags
 
 
 @dataclass(frozen=True, slots=True, eq=False)

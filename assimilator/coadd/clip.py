@@ -181,17 +181,17 @@ def stack_band(
         )  # fmt: skip
         return Stacked(image, weight, spread, count, rejected)
     shape = (n_row, n_x)
-    found = Stacked.empty(shape, with_variance=variance is not None)
+    made = Stacked.empty(shape, with_variance=variance is not None)
     nothing = bytearray()
     _kernel.stack(
         level, (n_frame, n_row, n_x), flat(values, np.float32),
         nothing if variance is None else flat(variance, np.float32),
         *flat_matching(matching), flat(matching.photons), sorting_network(n_frame), *6 * (nothing,),
-        clip.sigma, clip.sigma, clip.iterations, found.image, found.weight,
-        nothing if found.variance is None else found.variance, found.count, found.rejected,
+        clip.sigma, clip.sigma, clip.iterations, made.image, made.weight,
+        nothing if made.variance is None else made.variance, made.count, made.rejected,
         nothing,
     )  # fmt: skip
-    return found
+    return made
 
 
 @lru_cache(maxsize=8)

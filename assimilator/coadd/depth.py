@@ -70,8 +70,8 @@ def limits(sources: Sequence[Source], scales: Sequence[FluxScale], variance: Dou
     if not known.any():
         known[:] = True
     widths = [source.seeing for source in sources]
-    width = np.array([1.0 if one is None else one for one in widths])
-    if any(one is None for one in widths):
+    width = np.array([1.0 if each is None else each for each in widths])
+    if None in widths:
         width[:] = 1.0
     value = np.array([scale.value for scale in scales])
     return np.where(known, value * np.sqrt(variance) * width, np.inf)

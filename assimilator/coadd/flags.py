@@ -2,8 +2,8 @@
 
 The first nine numbers are those of LSST's ``afw.image.Mask`` (bits that a stack has no use for are
 left out); the others follow them, with LSST's names for planes of co-added images (``CLIPPED``,
-``STREAK``, ``INEXACT_PSF``; Bosch et al. 2018, PASJ 70, S5, sections 3.3 and 4.1). A file's header
-names them the same way: ``MP_SAT = 1`` says that bit 1, of value 2, is ``SAT``.
+``STREAK``, ``INEXACT_PSF``; Bosch et al. 2018, PASJ 70, S5, sections 3.3 and 4.1). The header of
+``flags.fits`` names them: ``BIT01 = 'SAT'`` says that bit 1, of value 2, is ``SAT``.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def edges(covered: Counts, start: int, stop: int) -> Masks:
 
 def _near(plane: Counts, choose: np.ufunc, axis: int) -> Counts:
     """Return the least or the most along an axis within `NEAR` pixels; edges are repeated."""
-    width = [(NEAR, NEAR) if one == axis else (0, 0) for one in (0, 1)]
+    width = [(NEAR, NEAR) if each == axis else (0, 0) for each in (0, 1)]
     wide = np.moveaxis(np.pad(plane, width, mode="edge"), axis, 0)
     n = plane.shape[axis]
     chosen = wide[:n]

@@ -85,7 +85,7 @@ class Matched:
     @property
     def scale(self) -> Doubles:
         """Values of the scales, float64 (n_frame)."""
-        return np.array([one.value for one in self.scales])
+        return np.array([each.value for each in self.scales])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,19 +141,19 @@ def _match(
     reference: int,
     binned: BinFile | None,
 ) -> Matched:
-    growths = [one.growth for one in seen]
-    variance = np.array([one.variance for one in seen])
+    growths = [look.growth for look in seen]
+    variance = np.array([look.variance for look in seen])
     radius = photometry.choose_radius(growths)
     fluxes = _Fluxes(growths, variance, radius, options)
     scales = fluxes.scales(reference)
     if depth.named(sources, options.reference) is None:
         reference = depth.deepest(sources, scales, variance)
         scales = fluxes.scales(reference)
-    scale = np.array([one.value for one in scales])
+    scale = np.array([each.value for each in scales])
     weight = 1.0 / (scale**2 * variance)
     n_term = SURFACES[options.background]
     size = (grid.ny, grid.nx)
-    levels = [one.levels for one in seen]
+    levels = [look.levels for look in seen]
     surfaces = sky.match_backgrounds(levels, size, scale, weight, reference, n_term)
     measured = options.flux == "stars" and len(growths[0]) > 0
     gains = [source.gain for source in sources]
@@ -163,12 +163,12 @@ def _match(
         surfaces=surfaces,
         weight=weight,
         radius=RADII[radius] if measured else None,
-        core=core_parts([one.cores for one in seen], scale, weight),
+        core=core_parts([look.cores for look in seen], scale, weight),
         photon=np.array([0.0 if gain is None else 1.0 / gain for gain in gains]) * scale,
         light=stack_levels(levels, size, scale, surfaces),
         limit=depth.limits(sources, scales, variance),
         blanks=Blanks(
-            stars=tuple(one.cut for one in seen), trails=_trails(binned, surfaces, scale, weight)
+            stars=tuple(look.cut for look in seen), trails=_trails(binned, surfaces, scale, weight)
         ),
     )
 
@@ -224,11 +224,12 @@ def _find_stars(source: Source) -> NDArray[np.int64]:
     peaks: list[tuple[float, int, int]] = []
     for start in range(0, frame.ny, STEP):
         first, last = max(0, start - HALF), min(frame.ny, start + STEP + HALF)
-        rows = frame.rows(first, last)[0]
-        found = photometry.find_peaks(rows, frame.noise, source.saturation)
+        rows, spread = frame.rows(first, last)
+        # Not the noise of the input: a pixel that averages or sums many of its pixels has another.
+        noise = math.sqrt(_typical([_sampled(spread)], frame.noise))
         peaks += [
             (height, y + first + frame.y0, x + frame.x0)
-            for height, y, x in found
+            for height, y, x in photometry.find_peaks(rows, noise, source.saturation)
             if start <= y + first < start + STEP
         ]
     return photometry.choose_stars(peaks)
@@ -255,9 +256,7 @@ def _look(source: Source, grid: Grid, stars: NDArray[np.int64], bins: Bins | Non
     for start in range(frame.y0 // STEP * STEP, frame.y0 + frame.ny, STEP):
         first, last = max(start, frame.y0), min(start + STEP, frame.y0 + frame.ny)
         rows, spread = frame.rows(first - frame.y0, last - frame.y0)
-        # Variances come in blocks of 8 x 8, or change slowly: one of each says it.
-        sample = spread[::8, ::8]
-        variances.append(sample[(sample > 0) & (sample < np.inf)])
+        variances.append(_sampled(spread))
         cutouts.add(rows, first, frame.x0)
         if cut is None:
             cut = CutStars(math.sqrt(_typical(variances, frame.noise)), frame.x0)
@@ -269,14 +268,24 @@ def _look(source: Source, grid: Grid, stars: NDArray[np.int64], bins: Bins | Non
             levels[block] = sky.block_levels(
                 rows[begin - first : end - first], frame.x0, grid.blocks[1]
             )
-    growth = cutouts.growth(source.saturation)
+    local = cutouts.levels()
+    growth = cutouts.growth(local, source.saturation)
     return _Seen(
         levels=levels,
         variance=_typical(variances, frame.noise),
         growth=growth,
-        cores=core_squares(cutouts, growth),
+        cores=core_squares(cutouts, local, growth),
         cut=() if cut is None else cut.finish(),
     )
+
+
+def _sampled(variance: Floats) -> Floats:
+    """Return some of the variances that are known, (n).
+
+    They come in blocks of 8 x 8, or change slowly: a value of each block says it.
+    """
+    sample = variance[::8, ::8]
+    return sample[(sample > 0) & (sample < np.inf)]
 
 
 def _typical(samples: Sequence[NDArray[np.float32]], noise: float) -> float:

@@ -118,9 +118,9 @@ def factors(n_frame: int) -> Doubles:
     """Return standard deviation over length of the shortest half, float64 (n_frame + 1)."""
     n = np.arange(n_frame + 1)
     rest = np.where(n % 2, _ODD, _EVEN) * np.maximum(n, 1) ** (-2.0 / 3.0)
-    found = _LIMIT + rest
-    found[: len(_SHORTEST)] = _SHORTEST[: n_frame + 1]
-    return found
+    ratios = _LIMIT + rest
+    ratios[: len(_SHORTEST)] = _SHORTEST[: n_frame + 1]
+    return ratios
 
 
 @dataclass(frozen=True, slots=True, eq=False)

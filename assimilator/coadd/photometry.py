@@ -24,7 +24,7 @@ HELD = 0.995
 """Share of the light that the aperture must hold in every frame: unlike seeing then changes a ratio
 of fluxes by less than 0.5 %, and by much less if seeing is nearly alike."""
 DETECTION = 20.0
-"""Peak of a star over its background, in standard deviations of the input's sky."""
+"""Peak of a star over its background, in standard deviations of the sky in a pixel."""
 ISOLATION = 12
 """Pixels within which no other peak may be brighter than a tenth of a star's."""
 MAX_STARS = 300
@@ -41,8 +41,8 @@ Floats = NDArray[np.float32]
 _Y, _X = np.mgrid[-HALF : HALF + 1, -HALF : HALF + 1]
 _DISTANCE = np.hypot(_X, _Y)
 _INNER, _OUTER = RING
-_IN_RING = (_DISTANCE >= _INNER) & (_DISTANCE <= _OUTER)
-_INSIDE = np.stack([np.less_equal(_DISTANCE, radius) for radius in RADII])
+_IN_RING = np.flatnonzero((_DISTANCE >= _INNER) & (_DISTANCE <= _OUTER))
+_INSIDE = tuple(np.flatnonzero(np.less_equal(_DISTANCE, radius)) for radius in RADII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,15 @@ def find_peaks(rows: Floats, noise: float, saturation: float) -> list[tuple[floa
     """Return stars' peaks in some rows: height over the rows' median, row, column.
 
     The first and last `HALF` rows are there for the others' neighbourhood only.
+
+    Parameters
+    ----------
+    rows : ndarray
+        float32 (n_row, nx).
+    noise : float
+        Standard deviation of the sky in one of these pixels.
+    saturation : float
+        Value from which a peak is no star's.
     """
     filled = np.nan_to_num(rows, nan=-np.inf)
     finite = rows[::4, ::4][np.isfinite(rows[::4, ::4])]
@@ -149,31 +158,42 @@ class Cutouts:
                     top - y0 : bottom - y0, left - x0 : right - x0
                 ]
 
-    def levels(self) -> Floats:
-        """Return the local backgrounds, float32 (n_star); NaN where too little of one is there."""
-        levels = np.full(len(self.stars), np.nan, np.float32)
-        for number, square in enumerate(self.pixels):
-            ring = square[_IN_RING]
-            ring = ring[np.isfinite(ring)]
-            if len(ring) >= _IN_RING.sum() // 2:
-                levels[number] = np.median(ring.astype(np.float64))
-        return levels
+    def levels(self) -> Doubles:
+        """Return the local backgrounds, float64 (n_star); NaN where too little of one is there."""
+        ring = self._within(_IN_RING)
+        ring[~np.isfinite(ring)] = np.nan
+        ring.sort(axis=1)  # NaN goes last
+        count = np.isfinite(ring).sum(axis=1)
+        star, last = np.arange(len(ring)), len(_IN_RING) - 1
+        low, high = (
+            ring[star, np.clip(place, 0, last)].astype(np.float64)
+            for place in ((count - 1) // 2, count // 2)
+        )
+        return np.where(count >= len(_IN_RING) // 2, 0.5 * (low + high), np.nan)
 
-    def growth(self, saturation: float) -> Doubles:
-        """Return fluxes within `RADII`, float64 (n_star, n_radius); NaN where one is not whole."""
+    def growth(self, levels: Doubles, saturation: float) -> Doubles:
+        """Return fluxes within `RADII`, float64 (n_star, n_radius); NaN where one is not whole.
+
+        Parameters
+        ----------
+        levels : ndarray
+            From `levels`.
+        saturation : float
+            Pixel value from which a star's flux is not believed.
+        """
+        inner = self._within(_INSIDE[-1])
+        whole = np.isfinite(inner).all(axis=1) & np.isfinite(levels)
+        whole[whole] = inner[whole].max(axis=1) < saturation
         fluxes = np.full((len(self.stars), len(RADII)), np.nan)
-        for number, square in enumerate(self.pixels):
-            inner = square[_INSIDE[-1]]
-            ring = square[_IN_RING]
-            ring = ring[np.isfinite(ring)]
-            if not np.isfinite(inner).all() or inner.max() >= saturation:
-                continue
-            if len(ring) < _IN_RING.sum() // 2:
-                continue
-            level = float(np.median(ring.astype(np.float64)))
-            above = square.astype(np.float64) - level
-            fluxes[number] = [above[inside].sum() for inside in _INSIDE]
+        level = levels[whole, np.newaxis]
+        for place, inside in enumerate(_INSIDE):
+            above = self._within(inside)[whole].astype(np.float64) - level
+            fluxes[whole, place] = above.sum(axis=1)
         return fluxes
+
+    def _within(self, places: NDArray[np.int64]) -> Floats:
+        """Return the pixels at some places of each square, float32 (n_star, n), as a copy."""
+        return np.take(self.pixels.reshape(len(self.pixels), _DISTANCE.size), places, axis=1)
 
 
 def choose_radius(growths: Sequence[Doubles]) -> int:

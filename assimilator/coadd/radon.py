@@ -41,7 +41,7 @@ def line_sums(planes: Floats) -> list[Floats]:
         mirrored, transposed, and transposed and mirrored.
     """
     turned = np.swapaxes(planes, 1, 2)
-    return [_steep(one) for one in (planes, planes[:, :, ::-1], turned, turned[:, :, ::-1])]
+    return [_steep(each) for each in (planes, planes[:, :, ::-1], turned, turned[:, :, ::-1])]
 
 
 def line_of(quadrant: int, place: int, shift: int, n: int) -> Line:

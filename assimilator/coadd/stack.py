@@ -133,6 +133,11 @@ class _Rows:
     centre: Centre | None = None
     covered: NDArray[np.uint16] = field(default_factory=lambda: np.empty((0, 0), np.uint16))
 
+    @property
+    def _by_noise(self) -> bool:
+        """Whether values are clipped by known noise: else nobody asks for their surroundings."""
+        return self.options.clip == "noise"
+
     def take(
         self, spool: Spool | None, start: int, stop: int, *, with_variance: bool
     ) -> Iterator[tuple[int, Stacked]]:
@@ -142,7 +147,7 @@ class _Rows:
         while self.done < ready:
             until = min(ready, self.done + CHUNK)
             part = self.done - self.first, until - self.first
-            around = surroundings(centre, *part)
+            around = surroundings(centre, *part) if self._by_noise else None
             edge = edges(self.covered, *part)
             covered = self.covered[slice(*part)]
             for band in _bands(self.sources, self.grid, self.done, until, self.memory):
@@ -151,7 +156,9 @@ class _Rows:
                     self.sources, self.grid, band, spool, with_variance=with_variance
                 )
                 blanked = self.matched.blanks.apply(values, band.places, band.start)
-                near = allowing(around.rows(here.start, here.stop), blanked)
+                near = None
+                if around is not None:
+                    near = allowing(around.rows(here.start, here.stop), blanked)
                 made = self._stack(band, values, variance, near)
                 yield band.start, flagged(made, blanked, edge[here], covered[here])
             self.done = until
@@ -170,7 +177,7 @@ class _Rows:
             here = slice(band.start - start, band.stop - start)
             values, _ = _gather(self.sources, self.grid, band, spool, with_variance=False)
             covered[here] = spans(values)
-            if self.options.clip == "noise":
+            if self._by_noise:
                 self.matched.blanks.apply(values, band.places, band.start)
                 made = centre_band(values, self._matching(band), self.level)
                 new.middle[here], new.excess[here] = made.middle, made.excess
@@ -182,14 +189,15 @@ class _Rows:
         return self.centre.followed_by(new)
 
     def _stack(
-        self, band: _Band, values: Floats, variance: Floats | None, around: Surroundings
+        self, band: _Band, values: Floats, variance: Floats | None, around: Surroundings | None
     ) -> Stacked:
+        """Stack a band, by known noise if its surroundings are given, else by scatter."""
         if not band.places:
             return _nothing((band.stop - band.start, self.grid.nx), variance is not None)
         matching, limits = self._matching(band), self.options.limits
         size = (self.grid.ny, self.grid.nx)
         level = sky_rows(self.matched.light, size, band.start, band.stop)
-        if self.options.clip == "scatter":
+        if around is None:
             made = clip.stack_band(values, variance, matching, limits, self.level)
         else:
             core = self.matched.core[list(band.places)]

@@ -21,7 +21,12 @@ from tests.sky_frames import Exposure, Field
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FIELD = Field(size=200, n_star=16, seed=2)
-HOWS = [Exposure(), Exposure(scale=0.05), Exposure(scale=0.9), Exposure(scale=0.06)]
+HOWS = [
+    Exposure(),
+    Exposure(scale=0.05, cosmic_rays=5),
+    Exposure(scale=0.9, cosmic_rays=9),
+    Exposure(scale=0.06),
+]
 FILTERS = ["r", "H-alpha 6563/40", "r", "H-alpha 6563/40"]
 REMARK = "There are 2 filters."
 PLANES = ("image", "weight", "variance", "count", "rejected", "flags")
@@ -99,6 +104,26 @@ def test_the_summary_tells_each_filter(product: ImageSet, directory: Path) -> No
     view = read_image(summary)
     assert view is not None
     assert (view.n_frame, len(view.frames), view.depth) == (4, 4, None)
+
+
+def test_numbers_of_the_set_are_of_all_filters(product: ImageSet) -> None:
+    summary = product.summary()
+    each = [image.summary() for image in product.images]
+    counted = [image.statistics for image in product.images]
+    n_rejected = sum(one.n_rejected for one in counted)
+    assert n_rejected > 0
+    assert summary["n_rejected"] == n_rejected
+    n_value = sum(one.n_kept + one.n_rejected for one in counted)
+    assert summary["rejected_fraction"] == n_rejected / n_value
+    for name, number in summary["n_flagged"].items():
+        assert number == sum(one["n_flagged"][name] for one in each)
+    for key in ("covered_fraction", "frames_deepest"):
+        assert summary[key] == max(one[key] for one in each)
+    for key in ("noise_correlation", "aperture_radius", "depth", "reference"):
+        assert summary[key] is None
+    for told, one in zip(summary["filters"], each, strict=True):
+        for key in ("n_flagged", "rejected_fraction", "noise_correlation", "aperture_radius"):
+            assert told[key] == one[key] is not None
 
 
 def test_any_order_gives_the_same_files(

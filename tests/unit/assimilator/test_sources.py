@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from assimilator import sources
-from assimilator.sources import BLENDED, CLIPPED, INCOMPLETE, SATURATED, find_sources
+from assimilator.coadd.flags import Flag
+from assimilator.coadd.frames import ArrayFrame
+from assimilator.coadd.options import Options
+from assimilator.coadd.stack import coadd
+from assimilator.image_planes import Planes
+from assimilator.sources import BLENDED, CLIPPED, DOUBTFUL, INCOMPLETE, SATURATED, find_sources
 from tests.made_stack import planes_of, stars
+from tests.sky_frames import Exposure, Field
 
 NOISE = 5.0
 PLACES = [
@@ -68,20 +75,49 @@ def test_noise_alone_has_no_sources(tmp_path: Path) -> None:
 def test_flags_say_what_is_odd(tmp_path: Path) -> None:
     image = sky(3)
     by_flux = sorted(PLACES, key=lambda place: -place[2])
-    (ax, ay, _), (bx, by, _), (cx, cy, _) = by_flux[:3]
+    (ax, ay, _), (bx, by, _), (cx, cy, _), (dx, dy, _), (ex, ey, _) = by_flux[:5]
     image[round(by), round(bx) + 3] = np.nan
     rejected = np.zeros(image.shape, np.uint16)
     rejected[round(cy), round(cx)] = 1
     top = image[round(ay), round(ax)]
-    found = find_sources(planes_of(image, tmp_path, rejected=rejected), saturation=top - 1)
+    pixels = np.full(image.shape, Flag.EDGE.value | Flag.STREAK.value, np.uint16)
+    pixels[round(dy), round(dx)] |= Flag.SAT.value
+    pixels[round(ey), round(ex)] |= Flag.SUSPECT.value
+    planes = planes_of(image, tmp_path, rejected=rejected, flags=pixels)
+    found = find_sources(planes, saturation=top - 1)
 
     def flags(x: float, y: float) -> int:
         return int(found.flags[np.hypot(found.x - x, found.y - y).argmin()])
 
     assert flags(ax, ay) == SATURATED
     assert flags(bx, by) & INCOMPLETE
-    assert flags(cx, cy) & CLIPPED
-    assert sum(found.flags != 0) == 3
+    assert flags(cx, cy) == CLIPPED
+    assert flags(dx, dy) == SATURATED
+    assert flags(ex, ey) == DOUBTFUL
+    assert sum(found.flags != 0) == 5
+
+
+def test_a_star_that_all_frames_have_saturated_says_so(tmp_path: Path) -> None:
+    field = Field(size=200, n_star=16, seed=2)
+    brightest = int(np.argmax(field.flux))
+    x, y = field.x[brightest], field.y[brightest]
+    exposures = []
+    for number in range(3):
+        source = field.expose(number, Exposure())[0]
+        frame = source.frame
+        assert isinstance(frame, ArrayFrame)
+        rows, columns = np.mgrid[:200, :200]
+        hole = np.hypot(rows - y, columns - x) < 1.2 + 0.4 * number
+        pixels = np.where(hole, np.float32(np.nan), frame.pixels)
+        exposures.append(replace(source, frame=replace(frame, pixels=pixels)))
+    planes = Planes(field.grid, tmp_path)
+    coadd(exposures, field.grid, Options(), planes, scratch=tmp_path)
+    found = find_sources(planes)
+    near = np.hypot(found.x - x, found.y - y) < 6
+    assert near.any()
+    assert (found.flags[near] & SATURATED).all()
+    # The other stars are not: only what is within its light is.
+    assert not (found.flags[np.hypot(found.x - x, found.y - y) > 30] & SATURATED).any()
 
 
 def test_neighbours_are_parted_and_say_so(tmp_path: Path) -> None:

@@ -156,6 +156,27 @@ def test_a_frame_through_clouds_is_no_reference(tmp_path: Path) -> None:
     assert scale["frame 2"] == pytest.approx(10.0, rel=0.02)
 
 
+@pytest.mark.parametrize("factor", [0.02, 50.0])
+def test_stars_are_found_by_the_noise_of_the_grid_whatever_that_of_the_input(
+    sources: list[Source], tmp_path: Path, factor: float
+) -> None:
+    """Of frames that are averaged, or whose pixels are sums, the input's pixels have another."""
+    averaged = []
+    for source in sources:
+        frame = source.frame
+        assert isinstance(frame, ArrayFrame)
+        variance = np.full(frame.pixels.shape, frame.noise**2, np.float32)
+        stated = replace(frame, noise=factor * frame.noise, variance=variance)
+        averaged.append(replace(source, frame=stated))
+    numbers = []
+    for each in (sources, averaged):
+        made = coadd(each, FIELD.grid, Options(), Kept(FIELD.grid), scratch=tmp_path)
+        pairs = zip(made.sources, made.matched.scales, strict=True)
+        numbers.append({source.frame.name: scale.n_star for source, scale in pairs})
+    assert numbers[0] == numbers[1]
+    assert min(numbers[0].values()) >= 5
+
+
 def test_of_equal_noise_the_sharper_frame_is_the_reference(tmp_path: Path) -> None:
     frames = [FIELD.expose(number, Exposure())[0] for number in range(3)]
     widths = zip(frames, (3.0, 2.0, 4.0), strict=True)
