@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from boinc_project.errors import InputError
 from boinc_project.unit import file_digest
-from work_generator.file_search import is_packed, unpacked
+from work_generator.file_search import UNREADABLE, is_packed, unpacked
 from work_generator.image_list import Listed
 from work_generator.remarks import Remarks
+from work_generator.sky.failure import reason_of
 from work_generator.sky.observation import same_filter
 from work_generator.sky.solution import Solution
 
@@ -30,13 +32,23 @@ def content_digest(path: Path, digest: str) -> str:
         The file.
     digest : str
         That of its bytes, which is the answer for most files.
+
+    Raises
+    ------
+    InputError
+        If it cannot be decompressed to its end.
     """
     if not is_packed(path):
         return digest
-    with unpacked(path) as stream:
-        sha = hashlib.sha256()
-        while block := stream.read(2**20):
-            sha.update(block)
+    sha = hashlib.sha256()
+    try:
+        with unpacked(path) as stream:
+            while block := stream.read(2**20):
+                sha.update(block)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} cannot be decompressed: {reason_of(error)}. Copy it again.", path=path
+        ) from error
     return sha.hexdigest()
 
 
@@ -49,6 +61,11 @@ def without_copies(listed: Sequence[Listed], remarks: Remarks) -> list[int]:
         All images.
     remarks : Remarks
         Told what is left out, and which images look like one exposure that was reduced twice.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged.
     """
     contents: dict[Path, str] = {}
     first: dict[Hashable, str] = {}

@@ -92,7 +92,10 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     planes = read_planes(table, directory, every)
     grid = _reference(root, directory)
     cover = _cover(root)
-    unlike = without_copies(every, remarks)
+    try:
+        unlike = without_copies(every, remarks)
+    except InputError as error:
+        table.fail("files", error.message.rstrip("."))
     # A union has all images, wherever they are.
     chosen = unlike if cover == UNION else _overlapping(table, every, unlike, grid, remarks)
     listed = [every[number] for number in chosen]

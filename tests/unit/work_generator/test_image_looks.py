@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +58,24 @@ def test_files_of_the_same_content_are_one_image(field: Path) -> None:
     line += "a copy.fit."
     assert line in campaign.settings["remarks"]
     assert line in reprojection.describe(campaign)
+
+
+@pytest.mark.parametrize("name", ["a.fits.gz", "a.fits.xz", "a.fits.bz2", "a.zip"])
+def test_a_damaged_archive_is_one_sentence(field: Path, name: str) -> None:
+    content = (field / "night" / "frame1.fits").read_bytes()
+    packers = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+    path = field / "night" / name
+    if name == "a.zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.fits", content)
+    else:
+        path.write_bytes(packers[path.suffix](content))
+    whole = path.read_bytes()
+    places = [len(whole) - 6, len(whole) // 2, len(whole) // 4]
+    for place in places if name != "a.zip" else places[1:]:  # it ends with a comment's length
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        with pytest.raises(InputError, match=rf"campaign.toml:8: \[images\] .*{name} cannot be"):
+            load(field)
 
 
 def test_the_same_pixels_in_another_file_are_found_when_pixels_are_read(field: Path) -> None:
