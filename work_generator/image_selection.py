@@ -96,15 +96,17 @@ def without_copies(listed: Sequence[Listed], remarks: Remarks) -> list[int]:
 def _exposure(one: Listed) -> Hashable | None:
     """Return what is the same for two reductions of one exposure; None if that is not known."""
     seen, header = one.seen, one.whole.header
-    # A date without a time of day is that of the whole night.
-    if seen.start is None or not seen.exposure_s or seen.start.time().isoformat() == "00:00:00":
+    if seen.exposed.begin is None or not seen.exposure_s:
+        return None
+    begin = round(seen.exposed.begin, 8)  # days: to a millisecond, in whatever form it is stated
+    if begin.is_integer():  # programs write midnight that know the date of the night alone
         return None
     chip = [
         str(header.get(key, "")) for key in ("EXTNAME", "EXTVER", "CCDNUM", "CHIPID", "DETECTOR")
     ]
     place = [round(float(header.get(f"CRVAL{axis}", 0.0)), 2) for axis in (1, 2)]
     part = None if one.part is None else one.part.name
-    return (seen.start, seen.exposure_s, same_filter(seen.filter), seen.instrument, part,
+    return (begin, seen.exposure_s, same_filter(seen.filter), seen.exposed.instrument, part,
             one.whole.nx, one.whole.ny, *chip, *place)  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from work_generator.image_selection import group_filters, one_field, without_cop
 from work_generator.photometry_table import read_photometry
 from work_generator.remarks import Remarks, some
 from work_generator.sky.brightness import is_brightness
-from work_generator.sky.observation import electrons_per_count
+from work_generator.sky.gain import electrons_per_count
 from work_generator.sky.reference import cards_of, check_size, grid_of, read_grid
 from work_generator.sky.sections import sky_section
 from work_generator.sky.solution import read_solution

@@ -30,9 +30,9 @@ from work_generator.reprojection_pack import (
     write_frame,
     write_kernel,
 )
-from work_generator.sky.exposure import read_exposure
 from work_generator.sky.frame import Scaling
-from work_generator.sky.observation import electrons_per_count, observation
+from work_generator.sky.gain import electrons_per_count
+from work_generator.sky.observation import observation
 from work_generator.sky.pixel_map import make_map
 from work_generator.sky.quality import seeing
 from work_generator.sky.reference import cards_of, check_size, choose, grid_of, plain_grid
@@ -307,8 +307,7 @@ def _pack(
         remarks.add(why_averaged(settings["method"], stretch), stated["name"])
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
     factor = area if settings["flux"] == "conserve" else 1.0
-    exposure = observation(frame.image).exposure_s
-    exposed = read_exposure(frame.image, exposure)
+    observed = observation(frame.image)
     entry = {
         "name": stated["name"],
         "x0": window.x0,
@@ -318,9 +317,9 @@ def _pack(
         "noise": seen.variance.noise * factor,
         "sky": seen.sky * factor,
         "variance": _variance(seen.variance),
-        "gain": _gain(settings, frame, exposed["gain"], seen.variance),
+        "gain": _gain(settings, frame, observed.exposed.gain, seen.variance),
         "variance_scale": seen.variance.scale,
-        "exposure_s": exposure,
+        "exposure_s": observed.exposure_s,
         "filter": stated["filter"],
         "saturation": _camera(settings, frame, "saturation"),
         "sha256": stored.sha256,
@@ -330,7 +329,7 @@ def _pack(
         "area": area,
         "stretch": stretch,
         "method": method,
-        "exposed": exposed,
+        "exposed": observed.exposed.plain(),
     }
     return entry, stored
 

@@ -18,7 +18,8 @@ from tests.unit.work_generator.image_campaign import write_campaign
 from tests.unit.work_generator.sky.headers import sky, tan, write
 from work_generator import reprojection, reprojection_pack
 from work_generator.campaign_file import load_campaign
-from work_generator.sky.frame import check_pixels, find_images, read_raw, read_rows
+from work_generator.sky.frame import find_images
+from work_generator.sky.pixels import check_pixels, read_raw, read_rows
 from work_generator.sky.rows import BAND, Rows, Sample
 
 
