@@ -83,14 +83,17 @@ def list_images(table: TomlTable, directory: Path, remarks: Remarks) -> list[Lis
             continue
         try:
             images = find_images(path, extension)
-            for image in (with_sidecar(one, remarks) for one in images):
-                listed += _listed(image, len(images) > 1, colour, filter_key, remarks)
+            for image in images:
+                solved = with_sidecar(image, remarks)
+                listed += _listed(solved, len(images) > 1, colour, filter_key, remarks)
         except NoImageError as error:
             if chosen:
                 table.fail("files", error.message.rstrip("."))
             remarks.add("It is left out, because it has no image of two axes.", path.name)
         except InputError as error:
             table.fail("extension" if "extension" in table else "files", error.message.rstrip("."))
+    if filter_key and listed and not any(image.seen.filter for image in listed):
+        table.fail("filter", f"no image has {filter_key} in its header: correct the keyword")
     if not listed:
         table.fail("files", "none of the files has an image of the sky: name others")
     if len(listed) > MOST_IMAGES:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
 from boinc_project.unit import file_digest
 from work_generator.file_search import UNREADABLE, is_packed, unpacked
 from work_generator.image_list import Listed
 from work_generator.remarks import Remarks
+from work_generator.sky.directions import angles, circles
 from work_generator.sky.failure import reason_of
 from work_generator.sky.observation import same_filter
 from work_generator.sky.solution import Solution
 
-Floats = NDArray[np.float64]
 UNKNOWN_FILTER = ""
 
 
@@ -121,7 +119,7 @@ def one_field(solutions: Sequence[Solution]) -> list[int] | None:
     list[int] or None
         None if no field has more images than each other one.
     """
-    centres, radii = _circles(solutions)
+    centres, radii = circles(solutions)
     left = np.ones(len(solutions), dtype=bool)
     fields: list[list[int]] = []
     while left.any():
@@ -131,8 +129,8 @@ def one_field(solutions: Sequence[Solution]) -> list[int] | None:
         while queue:
             here = queue.pop()
             members.append(here)
-            cosine = np.clip(centres[left] @ centres[here], -1.0, 1.0)
-            near = np.flatnonzero(left)[np.arccos(cosine) <= radii[left] + radii[here]]
+            apart = angles(centres[left], centres[here])
+            near = np.flatnonzero(left)[apart <= radii[left] + radii[here]]
             left[near] = False
             queue += [int(number) for number in near]
         fields.append(sorted(members))
@@ -140,22 +138,6 @@ def one_field(solutions: Sequence[Solution]) -> list[int] | None:
     if len(fields) > 1 and len(fields[0]) == len(fields[1]):
         return None
     return fields[0]
-
-
-def _circles(solutions: Sequence[Solution]) -> tuple[Floats, Floats]:
-    """Return unit vectors (n, 3) of the images' centres, and radii of their circles, radians."""
-    centres, radii = np.zeros((len(solutions), 3)), np.full(len(solutions), math.pi)
-    for number, one in enumerate(solutions):
-        x = np.array([0.5, 0, 0.5, 1, 0, 1, 0, 0.5, 1]) * one.nx - 0.5
-        y = np.array([0.5, 0, 0, 0, 0.5, 0.5, 1, 1, 1]) * one.ny - 0.5
-        lon, lat = np.radians(one.sky(x, y))
-        places = np.column_stack(
-            [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
-        )
-        if np.isfinite(places).all():  # else it may be anywhere: maps of all the sky
-            centres[number] = places[0]
-            radii[number] = np.arccos(np.clip(places[1:] @ places[0], -1.0, 1.0)).max()
-    return centres, radii
 
 
 def group_filters(listed: Sequence[Listed], remarks: Remarks, *, together: bool) -> list[str]:

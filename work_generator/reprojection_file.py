@@ -24,7 +24,7 @@ from work_generator.sky.brightness import is_brightness
 from work_generator.sky.gain import electrons_per_count
 from work_generator.sky.reference import cards_of, check_size, grid_of, read_grid
 from work_generator.sky.sections import sky_section
-from work_generator.sky.solution import read_solution
+from work_generator.sky.solution import Solution, read_solution
 from work_generator.sky.union import UNION
 from work_generator.sky.window import find_window
 from work_generator.toml_source import TomlTable
@@ -96,8 +96,9 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         unlike = without_copies(every, remarks)
     except InputError as error:
         table.fail("files", error.message.rstrip("."))
+    solutions = _solutions(table, every, unlike)
     # A union has all images, wherever they are.
-    chosen = unlike if cover == UNION else _overlapping(table, every, unlike, grid, remarks)
+    chosen = unlike if cover == UNION else _overlapping(table, every, solutions, grid, remarks)
     listed = [every[number] for number in chosen]
     coadd = _coadd(root, {one.name for one in listed})
     filters = group_filters(listed, remarks, together="filters" in coadd)
@@ -123,20 +124,30 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     for one in listed:
         for sentence in _looks(one, settings):
             remarks.add(sentence, one.name)
+    if "read_noise" in settings["ccd"]:
+        remarks.add("read_noise changes nothing, because it is part of the noise that is measured.")
     settings["remarks"] = remarks.lines()
-    files = [
+    stars = read_photometry(root, directory, [solutions[number] for number in chosen])
+    return settings, {FRAMES_FILE: _files(settings), **stars}
+
+
+def _files(settings: Mapping[str, Any]) -> bytes:
+    """Return ``frames.json``."""
+    frames = [
         {
-            "name": one["name"],
-            "hdu": one["hdu"],
-            "sha256": file_digest(Path(one["path"])),
-            **{plane: file_digest(Path(one[plane]["path"])) for plane in PLANES if plane in one},
+            "name": stated["name"],
+            "hdu": stated["hdu"],
+            "sha256": file_digest(Path(stated["path"])),
+            **{
+                plane: file_digest(Path(stated[plane]["path"]))
+                for plane in PLANES
+                if plane in stated
+            },
         }
-        for one in settings["images"]
+        for stated in settings["images"]
     ]
     masters = {name: file_digest(Path(path)) for name, path in settings["calibration"].items()}
-    content = {"frames": files, "calibration": masters}
-    stars = read_photometry(root, directory, [read_solution(one.image) for one in listed])
-    return settings, {FRAMES_FILE: canonical_json(content), **stars}
+    return canonical_json({"frames": frames, "calibration": masters})
 
 
 def read_stop(root: TomlTable, max_units: int) -> StopRule:
@@ -205,40 +216,45 @@ def _looks(one: Listed, settings: Mapping[str, Any]) -> list[str]:
     return [sentence for sentence in said if sentence]
 
 
+def _solutions(
+    table: TomlTable, listed: Sequence[Listed], numbers: Sequence[int]
+) -> dict[int, Solution]:
+    """Return world coordinates of the images of some numbers."""
+    try:
+        return {number: read_solution(listed[number].image) for number in numbers}
+    except InputError as error:
+        table.fail("files", error.message.rstrip("."))
+
+
 def _overlapping(
     table: TomlTable,
     listed: Sequence[Listed],
-    numbers: Sequence[int],
+    solutions: Mapping[int, Solution],
     stated: Mapping[str, Any] | None,
     remarks: Remarks,
 ) -> list[int]:
     """Return the numbers of the images that lie on the grid, or in the field that most show."""
-    solutions = []
-    for number in numbers:
-        try:
-            solutions.append(read_solution(listed[number].image))
-        except InputError as error:
-            table.fail("files", error.message.rstrip("."))
+    numbers = list(solutions)
     if stated is None:
-        field = one_field(solutions)
+        field = one_field(list(solutions.values()))
         if field is None:
             table.fail(
                 "files",
                 "the images are of several fields, none of which has most of them: name those of "
                 "one field, or a reference",
             )
-        inside, where = set(field), "the field of the others"
+        inside, where = {numbers[place] for place in field}, "the field of the others"
     else:
         grid = grid_of(stated["cards"], stated["nx"], stated["ny"], "the reference")
         inside = {
-            place
-            for place, solution in enumerate(solutions)
+            number
+            for number, solution in solutions.items()
             if find_window(grid, solution) is not None
         }
         where = "the reference"
     if not inside:
         table.fail("files", "none of the images overlaps with the reference: name another one")
-    outside = [listed[n].name for place, n in enumerate(numbers) if place not in inside]
+    outside = [listed[number].name for number in numbers if number not in inside]
     if outside and not table.boolean("skip_outside", default=True):
         table.fail(
             "files",
@@ -247,7 +263,7 @@ def _overlapping(
         )
     if outside:
         remarks.add(f"It is left out, because it does not overlap with {where}.", *outside)
-    return [number for place, number in enumerate(numbers) if place in inside]
+    return [number for number in numbers if number in inside]
 
 
 def _ccd(table: TomlTable) -> dict[str, Any]:

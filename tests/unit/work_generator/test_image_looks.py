@@ -283,3 +283,22 @@ def test_calibrating_twice_is_said(field: Path) -> None:
     assert "n.fits: CALSTAT says that it has been calibrated; flat is applied again." in said(
         campaign
     )
+
+
+def test_a_keyword_of_the_filter_that_no_image_has_is_refused(field: Path) -> None:
+    text = TEXT.replace("[reference]", 'filter = "FILTRE"\n[reference]')
+    with pytest.raises(InputError, match=r"campaign.toml:9: \[images\] no image has FILTRE"):
+        load(field, text)
+
+
+def test_a_read_noise_is_said_to_change_nothing(field: Path) -> None:
+    text = TEXT.replace("[reference]", "gain = 2.0\nread_noise = 5.0\n[reference]")
+    assert "read_noise changes nothing" in said(load(field, text))
+    assert "read_noise" not in said(load(field))
+
+
+def test_an_image_of_a_union_without_coordinates_is_one_sentence(field: Path) -> None:
+    write(field / "night" / "raw.fits", sky())
+    text = '[images]\nfiles = ["night"]\n[reference]\nchoose = true\ngrid = "union"\n'
+    with pytest.raises(InputError, match=r"campaign.toml:8: \[images\] .*raw.fits has no WCS"):
+        load(field, text)
