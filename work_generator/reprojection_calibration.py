@@ -19,7 +19,7 @@ from boinc_project.errors import InputError
 from work_generator.sky.frame import Image, find_images
 from work_generator.sky.observation import exposure_of
 from work_generator.sky.pixels import check_pixels, physical, read_raw, thinned
-from work_generator.sky.rows import Sample
+from work_generator.sky.rows import Rows, Sample
 
 Floats = NDArray[np.float32]
 _LEAST_FLAT = 0.05
@@ -110,6 +110,15 @@ class Masters:
     def sampled(self, sample: Sample) -> Masters:
         """Return the same part of the master frames as is taken of a frame."""
         return replace(self, planes={name: sample.take(one) for name, one in self.planes.items()})
+
+    def rows_of(self, values: Rows, image: Image) -> Rows:
+        """Return what `apply` does of a large frame, read when it is asked for."""
+
+        def read(start: int, stop: int) -> Floats:
+            here = {name: plane[start:stop] for name, plane in self.planes.items()}
+            return replace(self, planes=here).apply(values[start:stop], image)
+
+        return Rows(values.shape, np.float32, read)
 
     def dark_scale(self, exposure: float) -> float:
         """Return how often the dark is to be subtracted from a frame of so many seconds."""

@@ -40,6 +40,7 @@ from work_generator.sky.rows import Rows, Sample
 from work_generator.sky.solution import Solution, read_solution
 from work_generator.sky.union import UNION, union_grid
 from work_generator.sky.variance import SkyVariance, sky_variance
+from work_generator.sky.variance_map import rows_without_light
 from work_generator.sky.window import coverage, find_window, mean_scale, transform
 
 _SURVEYED = 50
@@ -267,7 +268,11 @@ def _sky_variance(
         return found
     scale = np.float32(found.scale)
     if isinstance(frame.variance, Rows):
-        plane = frame.variance.map(lambda rows: rows * scale, np.float32)
+        plane = frame.variance
+        if found.light is not None:
+            calibrated = masters.rows_of(frame.rows(), frame.image)
+            plane = rows_without_light(found.light, calibrated, plane)
+        plane = plane.map(lambda rows: rows * scale, np.float32)
     else:
         plane = sample.spread(found.plane, (frame.image.ny, frame.image.nx))
     # Rows are written as an array is.
