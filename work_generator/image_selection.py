@@ -69,31 +69,31 @@ def without_copies(listed: Sequence[Listed], remarks: Remarks) -> list[int]:
     first: dict[Hashable, str] = {}
     exposures: dict[Hashable, str] = {}
     kept = []
-    for number, one in enumerate(listed):
-        path = one.whole.path
+    for number, entry in enumerate(listed):
+        path = entry.whole.path
         if path not in contents:
             contents[path] = content_digest(path, file_digest(path))
-        what = contents[path], one.whole.hdu, one.image.layer, one.image.cell
-        if what in first:
+        content = contents[path], entry.whole.hdu, entry.image.layer, entry.image.cell
+        if content in first:
             remarks.add(
-                f"It is left out, because it has the same content as {first[what]}.", one.name
+                f"It is left out, because it has the same content as {first[content]}.", entry.name
             )
             continue
-        first[what] = one.name
+        first[content] = entry.name
         kept.append(number)
-        exposure = _exposure(one)
-        if exposure is not None and exposures.setdefault(exposure, one.name) != one.name:
+        exposure = _exposure(entry)
+        if exposure is not None and exposures.setdefault(exposure, entry.name) != entry.name:
             remarks.add(
                 f"It has the date, the exposure time and the place of {exposures[exposure]}: if "
                 "both are one exposure, leave one of them out, because noise is counted as two.",
-                one.name,
+                entry.name,
             )
     return kept
 
 
-def _exposure(one: Listed) -> Hashable | None:
+def _exposure(entry: Listed) -> Hashable | None:
     """Return what is the same for two reductions of one exposure; None if that is not known."""
-    seen, header = one.seen, one.whole.header
+    seen, header = entry.seen, entry.whole.header
     if seen.exposed.begin is None or not seen.exposure_s:
         return None
     begin = round(seen.exposed.begin, 8)  # days: to a millisecond, in whatever form it is stated
@@ -103,9 +103,9 @@ def _exposure(one: Listed) -> Hashable | None:
         str(header.get(key, "")) for key in ("EXTNAME", "EXTVER", "CCDNUM", "CHIPID", "DETECTOR")
     ]
     place = [round(float(header.get(f"CRVAL{axis}", 0.0)), 2) for axis in (1, 2)]
-    part = None if one.part is None else one.part.name
+    part = None if entry.part is None else entry.part.name
     return (begin, seen.exposure_s, same_filter(seen.filter), seen.exposed.instrument, part,
-            one.whole.nx, one.whole.ny, *chip, *place)  # fmt: skip
+            entry.whole.nx, entry.whole.ny, *chip, *place)  # fmt: skip
 
 
 def one_field(solutions: Sequence[Solution]) -> list[int] | None:
@@ -154,11 +154,13 @@ def group_filters(listed: Sequence[Listed], remarks: Remarks, *, together: bool)
     """
     spelled: dict[str, str] = {}
     names = [
-        spelled.setdefault(same_filter(one.filter), one.filter) if one.filter else UNKNOWN_FILTER
-        for one in listed
+        spelled.setdefault(same_filter(entry.filter), entry.filter)
+        if entry.filter
+        else UNKNOWN_FILTER
+        for entry in listed
     ]
     known = sorted(spelled.values())
-    silent = [one.name for one, name in zip(listed, names, strict=True) if not name]
+    silent = [entry.name for entry, name in zip(listed, names, strict=True) if not name]
     if len(known) == 1 and silent and len(silent) < len(listed):
         remarks.add(f"It does not say its filter, and is taken to be of {known[0]}.", *silent)
         names = known * len(listed)

@@ -109,7 +109,9 @@ class Masters:
 
     def sampled(self, sample: Sample) -> Masters:
         """Return the same part of the master frames as is taken of a frame."""
-        return replace(self, planes={name: sample.take(one) for name, one in self.planes.items()})
+        return replace(
+            self, planes={name: sample.take(plane) for name, plane in self.planes.items()}
+        )
 
     def rows_of(self, values: Rows, image: Image) -> Rows:
         """Return what `apply` does of a large frame, read when it is asked for."""

@@ -100,16 +100,16 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     # A union has all images, wherever they are.
     chosen = unlike if cover == UNION else _overlapping(table, every, solutions, grid, remarks)
     listed = [every[number] for number in chosen]
-    coadd = _coadd(root, {one.name for one in listed})
+    coadd = _coadd(root, {entry.name for entry in listed})
     filters = group_filters(listed, remarks, together="filters" in coadd)
     settings: dict[str, Any] = {
         "images": [
             {
-                **_stated(one),
+                **_stated(entry),
                 "filter": name,
                 **{plane: planes[plane][number] for plane in planes},
             }
-            for number, one, name in zip(chosen, listed, filters, strict=True)
+            for number, entry, name in zip(chosen, listed, filters, strict=True)
         ],
         "ccd": _ccd(table),
         "blank": table.number("blank") if "blank" in table else None,
@@ -121,9 +121,9 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         "coadd": coadd,
         "catalogue": root.optional_table("coadd", COADD_KEYS).boolean("catalogue", default=True),
     }
-    for one in listed:
-        for sentence in _looks(one, settings):
-            remarks.add(sentence, one.name)
+    for entry in listed:
+        for sentence in _looks(entry, settings):
+            remarks.add(sentence, entry.name)
     if "read_noise" in settings["ccd"]:
         remarks.add("read_noise changes nothing, because it is part of the noise that is measured.")
     settings["remarks"] = remarks.lines()
@@ -192,26 +192,26 @@ def _cover(root: TomlTable) -> str:
     return cover
 
 
-def _stated(one: Listed) -> dict[str, Any]:
+def _stated(entry: Listed) -> dict[str, Any]:
     """Return where an image is, as plain values."""
-    stated = {"path": str(one.whole.path), "hdu": one.whole.hdu, "name": one.name}
-    return stated if one.part is None else {**stated, "part": one.part.plain()}
+    stated = {"path": str(entry.whole.path), "hdu": entry.whole.hdu, "name": entry.name}
+    return stated if entry.part is None else {**stated, "part": entry.part.plain()}
 
 
-def _looks(one: Listed, settings: Mapping[str, Any]) -> list[str]:
+def _looks(entry: Listed, settings: Mapping[str, Any]) -> list[str]:
     """Return what else there is to say of an image, from its header."""
-    said = [sky_section(one.whole)[1]]
+    said = [sky_section(entry.whole)[1]]
     gain = settings["ccd"].get("gain")
     if isinstance(gain, str):
-        said.append(electrons_per_count(one.image, gain)[1])
-    done = str(one.image.keyword("CALSTAT") or "").upper()
+        said.append(electrons_per_count(entry.image, gain)[1])
+    done = str(entry.image.keyword("CALSTAT") or "").upper()
     again = [name for name in settings["calibration"] if name[0].upper() in done]
     if again:
         said.append(
             f"CALSTAT says that it has been calibrated; {', '.join(again)} is applied again."
         )
     scaled = {"bias", "dark"} <= set(settings["calibration"])
-    if scaled and not one.seen.exposure_s:
+    if scaled and not entry.seen.exposure_s:
         said.append("It does not say its exposure time; the dark is subtracted once.")
     return [sentence for sentence in said if sentence]
 
@@ -268,7 +268,7 @@ def _overlapping(
 
 def _ccd(table: TomlTable) -> dict[str, Any]:
     """Return what is stated of the camera: numbers, or keywords of headers."""
-    found: dict[str, Any] = {}
+    ccd: dict[str, Any] = {}
     for key in ("gain", "read_noise", "saturation", "noise"):
         if key not in table:
             continue
@@ -276,29 +276,29 @@ def _ccd(table: TomlTable) -> dict[str, Any]:
         if isinstance(value, str) and key != "noise":
             if not 1 <= len(value) <= 8:
                 table.fail(key, f'{key} must be a number or a keyword: write {key} = "GAIN"')
-            found[key] = value.upper()
+            ccd[key] = value.upper()
         elif key == "read_noise":
             number = table.number(key)
             if number < 0:
                 table.fail(key, f"read_noise = {number:g} is negative: write 0 or more electrons")
-            found[key] = number
+            ccd[key] = number
         else:
-            found[key] = table.positive(key)
-    if ("read_noise" in found) and "gain" not in found:
+            ccd[key] = table.positive(key)
+    if ("read_noise" in ccd) and "gain" not in ccd:
         table.fail("read_noise", "read_noise is in electrons and needs gain: write gain, too")
-    return found
+    return ccd
 
 
 def _calibration(root: TomlTable, directory: Path) -> dict[str, str]:
     table = root.optional_table("calibration", CALIBRATION)
-    found = {}
+    paths = {}
     for key in CALIBRATION:
         if key in table:
             path = directory / table.text(key, example=f"master-{key}.fits")
             if not path.is_file():
                 table.fail(key, f"the file {path} does not exist: write its path relative to this")
-            found[key] = str(path)
-    return found
+            paths[key] = str(path)
+    return paths
 
 
 def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
@@ -353,7 +353,7 @@ def _flux(table: TomlTable, listed: list[Listed]) -> str:
 
     Resampled as a flux, a surface brightness would be wrong by the ratio of the pixels' areas.
     """
-    units = {one.name: str(one.image.keyword("BUNIT") or "") for one in listed}
+    units = {entry.name: str(entry.image.keyword("BUNIT") or "") for entry in listed}
     bright = [name for name, unit in units.items() if is_brightness(unit)]
     if not bright:
         return one_of(table, "flux", FLUX)
@@ -378,8 +378,8 @@ def _flux(table: TomlTable, listed: list[Listed]) -> str:
 
 def _frames_per_unit(listed: list[Listed]) -> int:
     sizes = [
-        one.image.nx * one.image.ny * abs(int(one.image.header.get("BITPIX", 16))) / 8
-        for one in listed
+        entry.image.nx * entry.image.ny * abs(int(entry.image.header.get("BITPIX", 16))) / 8
+        for entry in listed
     ]
     packed = max(_PACKED * max(sizes, default=1.0), 1.0)
     return min(max(1, math.floor(UNIT_BYTES / packed)), MOST_BY_DEFAULT)
@@ -387,22 +387,22 @@ def _frames_per_unit(listed: list[Listed]) -> int:
 
 def _coadd(root: TomlTable, names: Collection[str]) -> dict[str, Any]:
     table = root.optional_table("coadd", COADD_KEYS)
-    found: dict[str, Any] = {
+    coadd: dict[str, Any] = {
         "clip": one_of(table, "clip", COADD_CLIPS),
         "iterations": table.integer("iterations", low=0, high=100, default=3),
         "background": one_of(table, "background", BACKGROUNDS),
         "flux": one_of(table, "flux", COADD_FLUX),
     }
     if "sigma" in table:
-        found["sigma"] = table.positive("sigma", default=4.0)
+        coadd["sigma"] = table.positive("sigma", default=4.0)
     if one_of(table, "filters", FILTERS) != FILTERS[0]:  # campaigns of before do not have it
-        found["filters"] = table.values["filters"]
+        coadd["filters"] = table.values["filters"]
     if "reference" in table:
-        found["reference"] = name = table.text("reference", example="frame.fits")
+        coadd["reference"] = name = table.text("reference", example="frame.fits")
         if name not in names:
             near = get_close_matches(name, sorted(names), n=1) or [min(names)]
             table.fail("reference", f'there is no image "{name}": write for example "{near[0]}"')
-    return found
+    return coadd
 
 
 def one_of(table: TomlTable, key: str, choices: tuple[str, ...]) -> str:

@@ -116,8 +116,8 @@ def _of_map(values: Image, stated: Image, step: float) -> SkyVariance | None:
         return None
     typical_variance = float(np.median(sample[:: max(1, len(sample) // 100_000)]))
     light, sky = values - Levels(values).all(), sky_of(Levels(known).all())
-    found = find_light(light, known, sky)
-    variance = stated if found is None else without_light(found, light, known, sky)
+    lit = find_light(light, known, sky)
+    variance = stated if lit is None else without_light(lit, light, known, sky)
     with np.errstate(invalid="ignore", divide="ignore"):
         normal = (light / np.sqrt(variance)).astype(np.float32)
     ratio = typical(tile_variances(normal), step / math.sqrt(typical_variance))
@@ -128,8 +128,8 @@ def _of_map(values: Image, stated: Image, step: float) -> SkyVariance | None:
         scale = 1.0
     plane = variance * np.float32(scale)
     quiet = _quiet_noise(known_variance(values, plane))
-    gain = None if found is None else 1.0 / found.slope / scale
-    return SkyVariance(quiet, plane, gain, scale, found)
+    gain = None if lit is None else 1.0 / lit.slope / scale
+    return SkyVariance(quiet, plane, gain, scale, lit)
 
 
 def _of_flat(values: Image, flat: Image, step: float) -> SkyVariance | None:

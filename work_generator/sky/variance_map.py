@@ -80,18 +80,18 @@ def find_light(light: Image, variance: Image, sky: Image) -> Light | None:
     return Light(float(slope), own)
 
 
-def without_light(found: Light, light: Image, variance: Image, sky: Image) -> Image:
+def without_light(lit: Light, light: Image, variance: Image, sky: Image) -> Image:
     """Return variances of the sky, float32 (ny, nx); see `find_light`."""
     deviation = np.sqrt(sky).astype(np.float32)
     with np.errstate(invalid="ignore"):
-        without = np.maximum(variance - np.float32(found.own) * light, np.float32(0.25) * sky)
+        without = np.maximum(variance - np.float32(lit.own) * light, np.float32(0.25) * sky)
         without = np.where(near(light > _BRIGHT * deviation, _NEAR), sky, without)
     unknown = ~np.isfinite(without)
     without[unknown] = sky[unknown]
     return without.astype(np.float32)
 
 
-def rows_without_light(found: Light, values: Rows, variance: Rows) -> Rows:
+def rows_without_light(lit: Light, values: Rows, variance: Rows) -> Rows:
     """Return variances of the sky of a large frame, read when they are asked for.
 
     Parameters
@@ -111,7 +111,7 @@ def rows_without_light(found: Light, values: Rows, variance: Rows) -> Rows:
     def read(start: int, stop: int) -> Image:
         first, last = max(0, start - _NEAR), min(values.shape[0], stop + _NEAR)
         light = values[first:last] - level.rows(first, last)
-        without = without_light(found, light, known[first:last], sky_of(sky.rows(first, last)))
+        without = without_light(lit, light, known[first:last], sky_of(sky.rows(first, last)))
         return without[start - first : stop - first]
 
     return Rows(values.shape, np.float32, read)
