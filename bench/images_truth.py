@@ -85,12 +85,12 @@ def _show(scene: Scene, results: list[Measured], *, markdown: bool) -> None:
 
 def _verdict(products: list[Measured]) -> dict[str, float | int]:
     """Return the worst of the product; the faintest stars tell more of noise than of bias."""
-    biases = [bias for one in products for bias in one.bias[1:] if math.isfinite(bias)]
-    errors = [one.weight_error for one in products if one.weight_error is not None]
+    biases = [bias for result in products for bias in result.bias[1:] if math.isfinite(bias)]
+    errors = [result.weight_error for result in products if result.weight_error is not None]
     return {
         "worst_flux_bias": round(max(abs(bias) for bias in biases), 5),
-        "worst_noise_ratio": round(max(one.noise_ratio for one in products), 4),
-        "survivors": sum(one.survivors for one in products),
+        "worst_noise_ratio": round(max(result.noise_ratio for result in products), 4),
+        "survivors": sum(result.survivors for result in products),
         "weight_error": round(max(abs(error) for error in errors), 4),
     }
 

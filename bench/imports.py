@@ -44,10 +44,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure imports.")
     parser.add_argument("--times", type=int, default=7, help="processes for each median")
     times = parser.parse_args().times
-    found = {name: round(seconds(statement, times), 3) for name, statement in COMMANDS.items()}
-    for name, value in found.items():
+    medians = {name: round(seconds(statement, times), 3) for name, statement in COMMANDS.items()}
+    for name, value in medians.items():
         print(f"{name:12} {value:6.3f} s  {COMMANDS[name]}")
-    print(json.dumps(found))
+    print(json.dumps(medians))
 
 
 if __name__ == "__main__":

@@ -207,9 +207,8 @@ def _unit(slot: Path, pixels: Any, nodes: Any, bad: Any, variance: Any) -> None:
             file.image("VARIANCE", variance)
         window = [card("STEP", STEP), card("NX", size), card("NY", size)]
         file.image("MAP", nodes, window)
-    spread = (
-        {"kind": "map"} if variance is not None else {"kind": "ccd", "gain": 2, "read_noise": 5}
-    )
+    constant = {"kind": "constant", "value": NOISE**2}
+    spread = constant if variance is None else {"kind": "map"}
     frame = {
         "name": "frame", "input": "frame_00.fits", "x0": 0, "y0": 0, "nx": size, "ny": size,
         "noise": NOISE, "sky": LEVEL * 1.21, "variance": spread, "exposure_s": 60.0, "filter": "V",

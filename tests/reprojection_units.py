@@ -176,7 +176,6 @@ def make_unit(
             mask=rng.random(shape) < 0.002 if with_mask else None,
             variance=rng.uniform(100, 200, shape) if variance == "map" else None,
         )
-        settings = {"map": {"kind": "map"}, "ccd": {"kind": "ccd", "gain": 2.0, "read_noise": 5.0}}
-        extra = {"variance": settings[variance]} if variance in settings else {}
+        extra = {"variance": {"kind": "map"}} if variance == "map" else {}
         frames.append(frame_settings(window, number, **extra, **(frame or {})))
     return seal_unit(directory, unit_settings(frames, **changes))

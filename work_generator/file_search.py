@@ -7,6 +7,7 @@ import glob
 import gzip
 import lzma
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +17,11 @@ from work_generator.remarks import Remarks, some
 SUFFIXES = (".fits", ".fit", ".fts", ".fz", ".ftz", ".new")
 """Files of a folder that must be FITS: one that cannot be read is refused, not left out."""
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".z")
+UNREADABLE = (
+    OSError, EOFError, ValueError, IndexError, RuntimeError, zlib.error, lzma.LZMAError,
+    zipfile.BadZipFile,
+)  # fmt: skip
+"""Errors that decoders raise of damaged files, and of archives that are empty or have a password."""
 _START = b"SIMPLE"
 
 
@@ -53,7 +59,7 @@ def is_fits(path: Path) -> bool:
             return start == _START
         with opener(path) as packed:
             return bool(packed.read(len(_START)) == _START)
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile, IndexError):
+    except UNREADABLE:
         return False
 
 

@@ -83,14 +83,17 @@ def list_images(table: TomlTable, directory: Path, remarks: Remarks) -> list[Lis
             continue
         try:
             images = find_images(path, extension)
-            for image in (with_sidecar(one, remarks) for one in images):
-                listed += _listed(image, len(images) > 1, colour, filter_key, remarks)
+            for image in images:
+                solved = with_sidecar(image, remarks)
+                listed += _listed(solved, len(images) > 1, colour, filter_key, remarks)
         except NoImageError as error:
             if chosen:
                 table.fail("files", error.message.rstrip("."))
             remarks.add("It is left out, because it has no image of two axes.", path.name)
         except InputError as error:
             table.fail("extension" if "extension" in table else "files", error.message.rstrip("."))
+    if filter_key and listed and not any(image.seen.filter for image in listed):
+        table.fail("filter", f"no image has {filter_key} in its header: correct the keyword")
     if not listed:
         table.fail("files", "none of the files has an image of the sky: name others")
     if len(listed) > MOST_IMAGES:
@@ -164,13 +167,13 @@ def read_planes(
             "a weight is one over a variance, and that is the square of an error: write one of "
             "weight, variance and error",
         )
-    found = {}
+    planes = {}
     for plane in PLANES:
         if plane in table:
             example = f'{plane} = {{ extension = "DQ" }}'
             stated = table.table(plane, ("extension", "replace", "files"), example=example)
-            found[plane] = _plane(stated, directory, listed)
-    return found
+            planes[plane] = _plane(stated, directory, listed)
+    return planes
 
 
 def read_extension(table: TomlTable, *, example: str = "SCI") -> str | int | None:
@@ -186,27 +189,27 @@ def read_extension(table: TomlTable, *, example: str = "SCI") -> str | int | Non
 def _plane(table: TomlTable, directory: Path, listed: Sequence[Listed]) -> list[dict[str, Any]]:
     paths = _plane_paths(table, directory, listed)
     extension = read_extension(table, example="DQ")
-    found = []
-    for one, path in zip(listed, paths, strict=True):
+    stated = []
+    for entry, path in zip(listed, paths, strict=True):
         try:
-            images = find_images(path, one.whole.hdu if extension is None else extension)
+            images = find_images(path, entry.whole.hdu if extension is None else extension)
         except InputError as error:
             table.fail(None, error.message.rstrip("."))
-        image = _of_the_same_version(images, one.whole)
+        image = _of_the_same_version(images, entry.whole)
         if image is None:
             table.fail(
                 None,
                 f"{path} has {len(images)} extensions of that name, and none of them has the "
-                f"EXTVER of {one.whole.label}: name one, or correct the file",
+                f"EXTVER of {entry.whole.label}: name one, or correct the file",
             )
-        if (image.nx, image.ny) != (one.whole.nx, one.whole.ny):
+        if (image.nx, image.ny) != (entry.whole.nx, entry.whole.ny):
             table.fail(
                 None,
-                f"{image.label} has {image.nx} x {image.ny} pixels, its image {one.name} "
-                f"{one.whole.nx} x {one.whole.ny}: name the right file or extension",
+                f"{image.label} has {image.nx} x {image.ny} pixels, its image {entry.name} "
+                f"{entry.whole.nx} x {entry.whole.ny}: name the right file or extension",
             )
-        found.append({"path": str(image.path), "hdu": image.hdu})
-    return found
+        stated.append({"path": str(image.path), "hdu": image.hdu})
+    return stated
 
 
 def _of_the_same_version(images: Sequence[Image], wanted: Image) -> Image | None:
@@ -226,29 +229,31 @@ def _plane_paths(table: TomlTable, directory: Path, listed: Sequence[Listed]) ->
         if len(pair) != 2 or not pair[0]:
             table.fail("replace", 'replace must be two texts: write replace = ["_ooi_", "_oow_"]')
         old, new = pair
-        for one in listed:
-            if old not in one.whole.path.name:
-                table.fail("replace", f'the name of {one.whole.path} has no "{old}" to replace')
-        if "/" in new or any(one.whole.path.name == old and not new for one in listed):
+        for entry in listed:
+            if old not in entry.whole.path.name:
+                table.fail("replace", f'the name of {entry.whole.path} has no "{old}" to replace')
+        if "/" in new or any(entry.whole.path.name == old and not new for entry in listed):
             table.fail("replace", f'"{new}" for "{old}" gives no name of a file: correct it')
-        return [one.whole.path.with_name(one.whole.path.name.replace(old, new)) for one in listed]
+        return [
+            entry.whole.path.with_name(entry.whole.path.name.replace(old, new)) for entry in listed
+        ]
     if "files" in table:
         patterns = table.texts("files", example='["masks/*.fits"]')
         paths = sorted(
             {path for pattern in patterns for path in matching(directory, pattern, Remarks())}
         )
         # The colours of one file share its planes.
-        wholes = list(dict.fromkeys((one.whole.path, one.whole.hdu) for one in listed))
+        wholes = list(dict.fromkeys((entry.whole.path, entry.whole.hdu) for entry in listed))
         if len(paths) != len(wholes):
             table.fail(
                 "files",
                 f"there are {len(paths)} files here for {len(wholes)} images: name one each",
             )
         of = dict(zip(wholes, paths, strict=True))
-        return [of[one.whole.path, one.whole.hdu] for one in listed]
+        return [of[entry.whole.path, entry.whole.hdu] for entry in listed]
     if "extension" not in table:
         table.fail(None, 'write where it is, for example { extension = "DQ" }')
-    return [one.whole.path for one in listed]
+    return [entry.whole.path for entry in listed]
 
 
 def _name(image: Image, several: bool) -> str:
@@ -256,5 +261,8 @@ def _name(image: Image, several: bool) -> str:
     name = image.path.name
     if several:
         name += f"[{image.header.get('EXTNAME') or ''}{image.hdu}]"
-    plain = (one if one.isascii() and one.isprintable() and one != "'" else "?" for one in name)
+    plain = (
+        letter if letter.isascii() and letter.isprintable() and letter != "'" else "?"
+        for letter in name
+    )
     return "".join(plain)[-_MOST_NAME:]

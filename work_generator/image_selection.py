@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from boinc_project.errors import InputError
 from boinc_project.unit import file_digest
-from work_generator.file_search import is_packed, unpacked
+from work_generator.file_search import UNREADABLE, is_packed, unpacked
 from work_generator.image_list import Listed
 from work_generator.remarks import Remarks
+from work_generator.sky.directions import angles, circles
+from work_generator.sky.failure import reason_of
 from work_generator.sky.observation import same_filter
 from work_generator.sky.solution import Solution
 
-Floats = NDArray[np.float64]
 UNKNOWN_FILTER = ""
 
 
@@ -30,13 +30,23 @@ def content_digest(path: Path, digest: str) -> str:
         The file.
     digest : str
         That of its bytes, which is the answer for most files.
+
+    Raises
+    ------
+    InputError
+        If it cannot be decompressed to its end.
     """
     if not is_packed(path):
         return digest
-    with unpacked(path) as stream:
-        sha = hashlib.sha256()
-        while block := stream.read(2**20):
-            sha.update(block)
+    sha = hashlib.sha256()
+    try:
+        with unpacked(path) as stream:
+            while block := stream.read(2**20):
+                sha.update(block)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} cannot be decompressed: {reason_of(error)}. Copy it again.", path=path
+        ) from error
     return sha.hexdigest()
 
 
@@ -49,46 +59,53 @@ def without_copies(listed: Sequence[Listed], remarks: Remarks) -> list[int]:
         All images.
     remarks : Remarks
         Told what is left out, and which images look like one exposure that was reduced twice.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged.
     """
     contents: dict[Path, str] = {}
     first: dict[Hashable, str] = {}
     exposures: dict[Hashable, str] = {}
     kept = []
-    for number, one in enumerate(listed):
-        path = one.whole.path
+    for number, entry in enumerate(listed):
+        path = entry.whole.path
         if path not in contents:
             contents[path] = content_digest(path, file_digest(path))
-        what = contents[path], one.whole.hdu, one.image.layer, one.image.cell
-        if what in first:
+        content = contents[path], entry.whole.hdu, entry.image.layer, entry.image.cell
+        if content in first:
             remarks.add(
-                f"It is left out, because it has the same content as {first[what]}.", one.name
+                f"It is left out, because it has the same content as {first[content]}.", entry.name
             )
             continue
-        first[what] = one.name
+        first[content] = entry.name
         kept.append(number)
-        exposure = _exposure(one)
-        if exposure is not None and exposures.setdefault(exposure, one.name) != one.name:
+        exposure = _exposure(entry)
+        if exposure is not None and exposures.setdefault(exposure, entry.name) != entry.name:
             remarks.add(
                 f"It has the date, the exposure time and the place of {exposures[exposure]}: if "
                 "both are one exposure, leave one of them out, because noise is counted as two.",
-                one.name,
+                entry.name,
             )
     return kept
 
 
-def _exposure(one: Listed) -> Hashable | None:
+def _exposure(entry: Listed) -> Hashable | None:
     """Return what is the same for two reductions of one exposure; None if that is not known."""
-    seen, header = one.seen, one.whole.header
-    # A date without a time of day is that of the whole night.
-    if seen.start is None or not seen.exposure_s or seen.start.time().isoformat() == "00:00:00":
+    seen, header = entry.seen, entry.whole.header
+    if seen.exposed.begin is None or not seen.exposure_s:
+        return None
+    begin = round(seen.exposed.begin, 8)  # days: to a millisecond, in whatever form it is stated
+    if begin.is_integer():  # programs write midnight that know the date of the night alone
         return None
     chip = [
         str(header.get(key, "")) for key in ("EXTNAME", "EXTVER", "CCDNUM", "CHIPID", "DETECTOR")
     ]
     place = [round(float(header.get(f"CRVAL{axis}", 0.0)), 2) for axis in (1, 2)]
-    part = None if one.part is None else one.part.name
-    return (seen.start, seen.exposure_s, same_filter(seen.filter), seen.instrument, part,
-            one.whole.nx, one.whole.ny, *chip, *place)  # fmt: skip
+    part = None if entry.part is None else entry.part.name
+    return (begin, seen.exposure_s, same_filter(seen.filter), seen.exposed.instrument, part,
+            entry.whole.nx, entry.whole.ny, *chip, *place)  # fmt: skip
 
 
 def one_field(solutions: Sequence[Solution]) -> list[int] | None:
@@ -102,7 +119,7 @@ def one_field(solutions: Sequence[Solution]) -> list[int] | None:
     list[int] or None
         None if no field has more images than each other one.
     """
-    centres, radii = _circles(solutions)
+    centres, radii = circles(solutions)
     left = np.ones(len(solutions), dtype=bool)
     fields: list[list[int]] = []
     while left.any():
@@ -112,8 +129,8 @@ def one_field(solutions: Sequence[Solution]) -> list[int] | None:
         while queue:
             here = queue.pop()
             members.append(here)
-            cosine = np.clip(centres[left] @ centres[here], -1.0, 1.0)
-            near = np.flatnonzero(left)[np.arccos(cosine) <= radii[left] + radii[here]]
+            apart = angles(centres[left], centres[here])
+            near = np.flatnonzero(left)[apart <= radii[left] + radii[here]]
             left[near] = False
             queue += [int(number) for number in near]
         fields.append(sorted(members))
@@ -121,22 +138,6 @@ def one_field(solutions: Sequence[Solution]) -> list[int] | None:
     if len(fields) > 1 and len(fields[0]) == len(fields[1]):
         return None
     return fields[0]
-
-
-def _circles(solutions: Sequence[Solution]) -> tuple[Floats, Floats]:
-    """Return unit vectors (n, 3) of the images' centres, and radii of their circles, radians."""
-    centres, radii = np.zeros((len(solutions), 3)), np.full(len(solutions), math.pi)
-    for number, one in enumerate(solutions):
-        x = np.array([0.5, 0, 0.5, 1, 0, 1, 0, 0.5, 1]) * one.nx - 0.5
-        y = np.array([0.5, 0, 0, 0, 0.5, 0.5, 1, 1, 1]) * one.ny - 0.5
-        lon, lat = np.radians(one.sky(x, y))
-        places = np.column_stack(
-            [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
-        )
-        if np.isfinite(places).all():  # else it may be anywhere: maps of all the sky
-            centres[number] = places[0]
-            radii[number] = np.arccos(np.clip(places[1:] @ places[0], -1.0, 1.0)).max()
-    return centres, radii
 
 
 def group_filters(listed: Sequence[Listed], remarks: Remarks, *, together: bool) -> list[str]:
@@ -153,11 +154,13 @@ def group_filters(listed: Sequence[Listed], remarks: Remarks, *, together: bool)
     """
     spelled: dict[str, str] = {}
     names = [
-        spelled.setdefault(same_filter(one.filter), one.filter) if one.filter else UNKNOWN_FILTER
-        for one in listed
+        spelled.setdefault(same_filter(entry.filter), entry.filter)
+        if entry.filter
+        else UNKNOWN_FILTER
+        for entry in listed
     ]
     known = sorted(spelled.values())
-    silent = [one.name for one, name in zip(listed, names, strict=True) if not name]
+    silent = [entry.name for entry, name in zip(listed, names, strict=True) if not name]
     if len(known) == 1 and silent and len(silent) < len(listed):
         remarks.add(f"It does not say its filter, and is taken to be of {known[0]}.", *silent)
         names = known * len(listed)

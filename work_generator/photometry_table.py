@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
 from boinc_project.unit import canonical_json
+from work_generator.sky.directions import angles, circles, unit_vectors
 from work_generator.sky.failure import reason_of
 from work_generator.sky.solution import Solution
 from work_generator.toml_source import TomlTable
@@ -124,18 +125,9 @@ def _column(table: TomlTable, rows: Any, key: str, path: Path) -> Doubles:
 
 
 def _around(ra: Doubles, dec: Doubles, solutions: Sequence[Solution]) -> NDArray[np.bool_]:
-    """Tell which stars are within the circle around each image's middle that holds its corners."""
-    stars = _directions(ra, dec)
+    """Tell which stars are within the circle around any of the images."""
+    stars = unit_vectors(ra, dec)
     near = np.zeros(len(ra), dtype=bool)
-    for image in solutions:
-        x = np.array([(image.nx - 1) / 2, -0.5, image.nx - 0.5, -0.5, image.nx - 0.5])
-        y = np.array([(image.ny - 1) / 2, -0.5, -0.5, image.ny - 0.5, image.ny - 0.5])
-        around = _directions(*image.sky(x, y))
-        reach = np.min(around[1:] @ around[0])  # NaN, if a corner is not on the sky: take all
-        near |= ~(stars @ around[0] < reach) & np.isfinite(stars[:, 0])
+    for centre, radius in zip(*circles(solutions), strict=True):
+        near |= angles(stars, centre) <= radius
     return near
-
-
-def _directions(ra: Doubles, dec: Doubles) -> Doubles:
-    lon, lat = np.radians(ra), np.radians(dec)
-    return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])

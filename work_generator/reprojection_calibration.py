@@ -16,16 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
-from work_generator.sky.frame import (
-    Image,
-    check_pixels,
-    find_images,
-    physical,
-    read_raw,
-    thinned,
-)
-from work_generator.sky.observation import EXPOSURE_KEYS
-from work_generator.sky.rows import Sample
+from work_generator.sky.frame import Image, find_images
+from work_generator.sky.observation import exposure_of
+from work_generator.sky.pixels import check_pixels, physical, read_raw, thinned
+from work_generator.sky.rows import Rows, Sample
 
 Floats = NDArray[np.float32]
 _LEAST_FLAT = 0.05
@@ -41,7 +35,7 @@ class Masters:
     planes : Mapping[str, ndarray]
         float32 (ny, nx) by name: ``bias``, ``dark``, ``flat``.
     dark_exposure : float or None
-        Seconds of the dark.
+        Seconds of the dark; None if they are not known.
     """
 
     planes: Mapping[str, Floats] = field(default_factory=dict)
@@ -57,7 +51,7 @@ class Masters:
             If one cannot be read, says nothing, or they differ in size.
         """
         planes: dict[str, Floats] = {}
-        exposure = None
+        exposure = 0.0
         for name, path in paths.items():
             image = find_images(Path(path))[0]
             values = physical(read_raw(image), image.scaling)
@@ -66,7 +60,7 @@ class Masters:
             if name == "flat":
                 values = _normalised(values, image)
             if name == "dark":
-                exposure = image.number(*EXPOSURE_KEYS)
+                exposure = exposure_of(image)
             for other, there in planes.items():
                 if there.shape != values.shape:
                     raise InputError(
@@ -75,7 +69,7 @@ class Masters:
                         path=image.path,
                     )
             planes[name] = values
-        return cls(planes, exposure)
+        return cls(planes, exposure or None)
 
     def settings(self) -> dict[str, Any] | None:
         """Return what a unit is told of them; None if there are none."""
@@ -115,9 +109,20 @@ class Masters:
 
     def sampled(self, sample: Sample) -> Masters:
         """Return the same part of the master frames as is taken of a frame."""
-        return replace(self, planes={name: sample.take(one) for name, one in self.planes.items()})
+        return replace(
+            self, planes={name: sample.take(plane) for name, plane in self.planes.items()}
+        )
 
-    def dark_scale(self, exposure: float | None) -> float:
+    def rows_of(self, values: Rows, image: Image) -> Rows:
+        """Return what `apply` does of a large frame, read when it is asked for."""
+
+        def read(start: int, stop: int) -> Floats:
+            here = {name: plane[start:stop] for name, plane in self.planes.items()}
+            return replace(self, planes=here).apply(values[start:stop], image)
+
+        return Rows(values.shape, np.float32, read)
+
+    def dark_scale(self, exposure: float) -> float:
         """Return how often the dark is to be subtracted from a frame of so many seconds."""
         if "bias" not in self.planes or not exposure or not self.dark_exposure:
             return 1.0
@@ -137,7 +142,7 @@ class Masters:
         if "bias" in planes:
             values = values - planes["bias"]
         if "dark" in planes:
-            scale = self.dark_scale(image.number(*EXPOSURE_KEYS))
+            scale = self.dark_scale(exposure_of(image))
             values = np.asarray(values - np.float32(scale) * planes["dark"], np.float32)
         if "flat" in planes:
             flat = planes["flat"]

@@ -21,10 +21,10 @@ from work_generator.image_selection import group_filters, one_field, without_cop
 from work_generator.photometry_table import read_photometry
 from work_generator.remarks import Remarks, some
 from work_generator.sky.brightness import is_brightness
-from work_generator.sky.observation import electrons_per_count
+from work_generator.sky.gain import electrons_per_count
 from work_generator.sky.reference import cards_of, check_size, grid_of, read_grid
 from work_generator.sky.sections import sky_section
-from work_generator.sky.solution import read_solution
+from work_generator.sky.solution import Solution, read_solution
 from work_generator.sky.union import UNION
 from work_generator.sky.window import find_window
 from work_generator.toml_source import TomlTable
@@ -92,20 +92,24 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     planes = read_planes(table, directory, every)
     grid = _reference(root, directory)
     cover = _cover(root)
-    unlike = without_copies(every, remarks)
+    try:
+        unlike = without_copies(every, remarks)
+    except InputError as error:
+        table.fail("files", error.message.rstrip("."))
+    solutions = _solutions(table, every, unlike)
     # A union has all images, wherever they are.
-    chosen = unlike if cover == UNION else _overlapping(table, every, unlike, grid, remarks)
+    chosen = unlike if cover == UNION else _overlapping(table, every, solutions, grid, remarks)
     listed = [every[number] for number in chosen]
-    coadd = _coadd(root, {one.name for one in listed})
+    coadd = _coadd(root, {entry.name for entry in listed})
     filters = group_filters(listed, remarks, together="filters" in coadd)
     settings: dict[str, Any] = {
         "images": [
             {
-                **_stated(one),
+                **_stated(entry),
                 "filter": name,
                 **{plane: planes[plane][number] for plane in planes},
             }
-            for number, one, name in zip(chosen, listed, filters, strict=True)
+            for number, entry, name in zip(chosen, listed, filters, strict=True)
         ],
         "ccd": _ccd(table),
         "blank": table.number("blank") if "blank" in table else None,
@@ -117,23 +121,33 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         "coadd": coadd,
         "catalogue": root.optional_table("coadd", COADD_KEYS).boolean("catalogue", default=True),
     }
-    for one in listed:
-        for sentence in _looks(one, settings):
-            remarks.add(sentence, one.name)
+    for entry in listed:
+        for sentence in _looks(entry, settings):
+            remarks.add(sentence, entry.name)
+    if "read_noise" in settings["ccd"]:
+        remarks.add("read_noise changes nothing, because it is part of the noise that is measured.")
     settings["remarks"] = remarks.lines()
-    files = [
+    stars = read_photometry(root, directory, [solutions[number] for number in chosen])
+    return settings, {FRAMES_FILE: _files(settings), **stars}
+
+
+def _files(settings: Mapping[str, Any]) -> bytes:
+    """Return ``frames.json``."""
+    frames = [
         {
-            "name": one["name"],
-            "hdu": one["hdu"],
-            "sha256": file_digest(Path(one["path"])),
-            **{plane: file_digest(Path(one[plane]["path"])) for plane in PLANES if plane in one},
+            "name": stated["name"],
+            "hdu": stated["hdu"],
+            "sha256": file_digest(Path(stated["path"])),
+            **{
+                plane: file_digest(Path(stated[plane]["path"]))
+                for plane in PLANES
+                if plane in stated
+            },
         }
-        for one in settings["images"]
+        for stated in settings["images"]
     ]
     masters = {name: file_digest(Path(path)) for name, path in settings["calibration"].items()}
-    content = {"frames": files, "calibration": masters}
-    stars = read_photometry(root, directory, [read_solution(one.image) for one in listed])
-    return settings, {FRAMES_FILE: canonical_json(content), **stars}
+    return canonical_json({"frames": frames, "calibration": masters})
 
 
 def read_stop(root: TomlTable, max_units: int) -> StopRule:
@@ -178,64 +192,69 @@ def _cover(root: TomlTable) -> str:
     return cover
 
 
-def _stated(one: Listed) -> dict[str, Any]:
+def _stated(entry: Listed) -> dict[str, Any]:
     """Return where an image is, as plain values."""
-    stated = {"path": str(one.whole.path), "hdu": one.whole.hdu, "name": one.name}
-    return stated if one.part is None else {**stated, "part": one.part.plain()}
+    stated = {"path": str(entry.whole.path), "hdu": entry.whole.hdu, "name": entry.name}
+    return stated if entry.part is None else {**stated, "part": entry.part.plain()}
 
 
-def _looks(one: Listed, settings: Mapping[str, Any]) -> list[str]:
+def _looks(entry: Listed, settings: Mapping[str, Any]) -> list[str]:
     """Return what else there is to say of an image, from its header."""
-    said = [sky_section(one.whole)[1]]
+    said = [sky_section(entry.whole)[1]]
     gain = settings["ccd"].get("gain")
     if isinstance(gain, str):
-        said.append(electrons_per_count(one.image, gain)[1])
-    done = str(one.image.keyword("CALSTAT") or "").upper()
+        said.append(electrons_per_count(entry.image, gain)[1])
+    done = str(entry.image.keyword("CALSTAT") or "").upper()
     again = [name for name in settings["calibration"] if name[0].upper() in done]
     if again:
         said.append(
             f"CALSTAT says that it has been calibrated; {', '.join(again)} is applied again."
         )
     scaled = {"bias", "dark"} <= set(settings["calibration"])
-    if scaled and not one.seen.exposure_s:
+    if scaled and not entry.seen.exposure_s:
         said.append("It does not say its exposure time; the dark is subtracted once.")
     return [sentence for sentence in said if sentence]
+
+
+def _solutions(
+    table: TomlTable, listed: Sequence[Listed], numbers: Sequence[int]
+) -> dict[int, Solution]:
+    """Return world coordinates of the images of some numbers."""
+    try:
+        return {number: read_solution(listed[number].image) for number in numbers}
+    except InputError as error:
+        table.fail("files", error.message.rstrip("."))
 
 
 def _overlapping(
     table: TomlTable,
     listed: Sequence[Listed],
-    numbers: Sequence[int],
+    solutions: Mapping[int, Solution],
     stated: Mapping[str, Any] | None,
     remarks: Remarks,
 ) -> list[int]:
     """Return the numbers of the images that lie on the grid, or in the field that most show."""
-    solutions = []
-    for number in numbers:
-        try:
-            solutions.append(read_solution(listed[number].image))
-        except InputError as error:
-            table.fail("files", error.message.rstrip("."))
+    numbers = list(solutions)
     if stated is None:
-        field = one_field(solutions)
+        field = one_field(list(solutions.values()))
         if field is None:
             table.fail(
                 "files",
                 "the images are of several fields, none of which has most of them: name those of "
                 "one field, or a reference",
             )
-        inside, where = set(field), "the field of the others"
+        inside, where = {numbers[place] for place in field}, "the field of the others"
     else:
         grid = grid_of(stated["cards"], stated["nx"], stated["ny"], "the reference")
         inside = {
-            place
-            for place, solution in enumerate(solutions)
+            number
+            for number, solution in solutions.items()
             if find_window(grid, solution) is not None
         }
         where = "the reference"
     if not inside:
         table.fail("files", "none of the images overlaps with the reference: name another one")
-    outside = [listed[n].name for place, n in enumerate(numbers) if place not in inside]
+    outside = [listed[number].name for number in numbers if number not in inside]
     if outside and not table.boolean("skip_outside", default=True):
         table.fail(
             "files",
@@ -244,12 +263,12 @@ def _overlapping(
         )
     if outside:
         remarks.add(f"It is left out, because it does not overlap with {where}.", *outside)
-    return [number for place, number in enumerate(numbers) if place in inside]
+    return [number for number in numbers if number in inside]
 
 
 def _ccd(table: TomlTable) -> dict[str, Any]:
     """Return what is stated of the camera: numbers, or keywords of headers."""
-    found: dict[str, Any] = {}
+    ccd: dict[str, Any] = {}
     for key in ("gain", "read_noise", "saturation", "noise"):
         if key not in table:
             continue
@@ -257,29 +276,29 @@ def _ccd(table: TomlTable) -> dict[str, Any]:
         if isinstance(value, str) and key != "noise":
             if not 1 <= len(value) <= 8:
                 table.fail(key, f'{key} must be a number or a keyword: write {key} = "GAIN"')
-            found[key] = value.upper()
+            ccd[key] = value.upper()
         elif key == "read_noise":
             number = table.number(key)
             if number < 0:
                 table.fail(key, f"read_noise = {number:g} is negative: write 0 or more electrons")
-            found[key] = number
+            ccd[key] = number
         else:
-            found[key] = table.positive(key)
-    if ("read_noise" in found) and "gain" not in found:
+            ccd[key] = table.positive(key)
+    if ("read_noise" in ccd) and "gain" not in ccd:
         table.fail("read_noise", "read_noise is in electrons and needs gain: write gain, too")
-    return found
+    return ccd
 
 
 def _calibration(root: TomlTable, directory: Path) -> dict[str, str]:
     table = root.optional_table("calibration", CALIBRATION)
-    found = {}
+    paths = {}
     for key in CALIBRATION:
         if key in table:
             path = directory / table.text(key, example=f"master-{key}.fits")
             if not path.is_file():
                 table.fail(key, f"the file {path} does not exist: write its path relative to this")
-            found[key] = str(path)
-    return found
+            paths[key] = str(path)
+    return paths
 
 
 def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
@@ -334,7 +353,7 @@ def _flux(table: TomlTable, listed: list[Listed]) -> str:
 
     Resampled as a flux, a surface brightness would be wrong by the ratio of the pixels' areas.
     """
-    units = {one.name: str(one.image.keyword("BUNIT") or "") for one in listed}
+    units = {entry.name: str(entry.image.keyword("BUNIT") or "") for entry in listed}
     bright = [name for name, unit in units.items() if is_brightness(unit)]
     if not bright:
         return one_of(table, "flux", FLUX)
@@ -359,8 +378,8 @@ def _flux(table: TomlTable, listed: list[Listed]) -> str:
 
 def _frames_per_unit(listed: list[Listed]) -> int:
     sizes = [
-        one.image.nx * one.image.ny * abs(int(one.image.header.get("BITPIX", 16))) / 8
-        for one in listed
+        entry.image.nx * entry.image.ny * abs(int(entry.image.header.get("BITPIX", 16))) / 8
+        for entry in listed
     ]
     packed = max(_PACKED * max(sizes, default=1.0), 1.0)
     return min(max(1, math.floor(UNIT_BYTES / packed)), MOST_BY_DEFAULT)
@@ -368,22 +387,22 @@ def _frames_per_unit(listed: list[Listed]) -> int:
 
 def _coadd(root: TomlTable, names: Collection[str]) -> dict[str, Any]:
     table = root.optional_table("coadd", COADD_KEYS)
-    found: dict[str, Any] = {
+    coadd: dict[str, Any] = {
         "clip": one_of(table, "clip", COADD_CLIPS),
         "iterations": table.integer("iterations", low=0, high=100, default=3),
         "background": one_of(table, "background", BACKGROUNDS),
         "flux": one_of(table, "flux", COADD_FLUX),
     }
     if "sigma" in table:
-        found["sigma"] = table.positive("sigma", default=4.0)
+        coadd["sigma"] = table.positive("sigma", default=4.0)
     if one_of(table, "filters", FILTERS) != FILTERS[0]:  # campaigns of before do not have it
-        found["filters"] = table.values["filters"]
+        coadd["filters"] = table.values["filters"]
     if "reference" in table:
-        found["reference"] = name = table.text("reference", example="frame.fits")
+        coadd["reference"] = name = table.text("reference", example="frame.fits")
         if name not in names:
             near = get_close_matches(name, sorted(names), n=1) or [min(names)]
             table.fail("reference", f'there is no image "{name}": write for example "{near[0]}"')
-    return found
+    return coadd
 
 
 def one_of(table: TomlTable, key: str, choices: tuple[str, ...]) -> str:

@@ -17,17 +17,9 @@ from boinc_project.fits.cards import Card, card, parse_card
 from boinc_project.fits.writing import GZIP, RICE, FitsWriter, create_fits
 from work_generator.reprojection_calibration import Masters
 from work_generator.sky.colour import looks_mosaic, part_from, part_of
-from work_generator.sky.frame import (
-    Image,
-    Raw,
-    Scaling,
-    check_pixels,
-    find_images,
-    physical,
-    read_raw,
-    read_rows,
-)
+from work_generator.sky.frame import Image, Scaling, find_images
 from work_generator.sky.pixel_map import PixelMap
+from work_generator.sky.pixels import Raw, check_pixels, physical, read_raw, read_rows
 from work_generator.sky.reference import cards_of, grid_header
 from work_generator.sky.rows import MOST_AT_ONCE, Rows, Sample
 from work_generator.sky.sections import border_rows, sky_section

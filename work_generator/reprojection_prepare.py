@@ -30,9 +30,9 @@ from work_generator.reprojection_pack import (
     write_frame,
     write_kernel,
 )
-from work_generator.sky.exposure import read_exposure
 from work_generator.sky.frame import Scaling
-from work_generator.sky.observation import electrons_per_count, observation
+from work_generator.sky.gain import electrons_per_count
+from work_generator.sky.observation import observation
 from work_generator.sky.pixel_map import make_map
 from work_generator.sky.quality import seeing
 from work_generator.sky.reference import cards_of, check_size, choose, grid_of, plain_grid
@@ -40,6 +40,7 @@ from work_generator.sky.rows import Rows, Sample
 from work_generator.sky.solution import Solution, read_solution
 from work_generator.sky.union import UNION, union_grid
 from work_generator.sky.variance import SkyVariance, sky_variance
+from work_generator.sky.variance_map import rows_without_light
 from work_generator.sky.window import coverage, find_window, mean_scale, transform
 
 _SURVEYED = 50
@@ -78,7 +79,7 @@ def look_and_pack(
     # Volunteers get one calibration for all frames of a unit; sites of a mosaic need one each.
     reader = _Reader(
         masters,
-        here=any(one.get("part", {}).get("cell") for one in images),
+        here=any(stated.get("part", {}).get("cell") for stated in images),
         blank=settings["blank"],
         saturation=settings["ccd"].get("saturation"),
     )
@@ -204,21 +205,22 @@ def _choose(
     images: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], reader: _Reader, told: _Told
 ) -> tuple[dict[str, Any], str]:
     """Return the grid of the best image, and that image's name."""
-    seen = []
+    looks = []
     for stated in images:
-        seen.append(_look(reader.read(stated), settings, reader.shipped))
+        looks.append(_look(reader.read(stated), settings, reader.shipped))
         told.next()
-    solutions = [one.solution for one in seen]
+    solutions = [look.solution for look in looks]
     if settings.get("cover") == UNION:
-        best = choose([1.0] * len(seen), [one.seeing for one in seen])
+        best = choose([1.0] * len(looks), [look.seeing for look in looks])
         every = [read_solution(image_of(stated)) for stated in settings["images"]]
         header, nx, ny = union_grid(solutions[best], every)
         name = f"all images, with the scale of {images[best]['name']}"
         return {"nx": nx, "ny": ny, "cards": cards_of(header)}, name
     coverages = [
-        math.fsum(coverage(one, other) for other in solutions) / len(solutions) for one in solutions
+        math.fsum(coverage(look, other) for other in solutions) / len(solutions)
+        for look in solutions
     ]
-    best = choose(coverages, [one.seeing for one in seen])
+    best = choose(coverages, [look.seeing for look in looks])
     solution = solutions[best]
     check_size(solution.nx, solution.ny, solution.label)
     cards = cards_of(plain_grid(solution))
@@ -262,16 +264,20 @@ def _sky_variance(
         return SkyVariance(float(noise), cast(Any, frame.variance))
     given = None if frame.variance is None else sample.take(frame.variance)
     flat = masters.sampled(sample).planes.get("flat")
-    found = sky_variance(values, stated=given, flat=flat)
-    if found is None or found.plane is None or not sample.rows:
-        return found
-    scale = np.float32(found.scale)
+    measured = sky_variance(values, stated=given, flat=flat)
+    if measured is None or measured.plane is None or not sample.rows:
+        return measured
+    scale = np.float32(measured.scale)
     if isinstance(frame.variance, Rows):
-        plane = frame.variance.map(lambda rows: rows * scale, np.float32)
+        plane = frame.variance
+        if measured.light is not None:
+            calibrated = masters.rows_of(frame.rows(), frame.image)
+            plane = rows_without_light(measured.light, calibrated, plane)
+        plane = plane.map(lambda rows: rows * scale, np.float32)
     else:
-        plane = sample.spread(found.plane, (frame.image.ny, frame.image.nx))
+        plane = sample.spread(measured.plane, (frame.image.ny, frame.image.nx))
     # Rows are written as an array is.
-    return replace(found, plane=cast(Any, plane))
+    return replace(measured, plane=cast(Any, plane))
 
 
 def _pack(
@@ -307,8 +313,7 @@ def _pack(
         remarks.add(why_averaged(settings["method"], stretch), stated["name"])
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
     factor = area if settings["flux"] == "conserve" else 1.0
-    exposure = observation(frame.image).exposure_s
-    exposed = read_exposure(frame.image, exposure)
+    observed = observation(frame.image)
     entry = {
         "name": stated["name"],
         "x0": window.x0,
@@ -318,9 +323,9 @@ def _pack(
         "noise": seen.variance.noise * factor,
         "sky": seen.sky * factor,
         "variance": _variance(seen.variance),
-        "gain": _gain(settings, frame, exposed["gain"], seen.variance),
+        "gain": _gain(settings, frame, observed.exposed.gain, seen.variance),
         "variance_scale": seen.variance.scale,
-        "exposure_s": exposure,
+        "exposure_s": observed.exposure_s,
         "filter": stated["filter"],
         "saturation": _camera(settings, frame, "saturation"),
         "sha256": stored.sha256,
@@ -330,7 +335,7 @@ def _pack(
         "area": area,
         "stretch": stretch,
         "method": method,
-        "exposed": exposed,
+        "exposed": observed.exposed.plain(),
     }
     return entry, stored
 
@@ -370,13 +375,13 @@ def _shared(
     method: str, masters: Masters, store: InputStore, files: dict[str, StoredInput]
 ) -> dict[str, str]:
     """Store what units share; return digests by logical name."""
-    found = {}
+    shared = {}
     if method == "lanczos3":  # the others are polynomials
-        found[KERNEL_FILE] = store.add(write_kernel)
+        shared[KERNEL_FILE] = store.add(write_kernel)
     if masters.planes:
-        found[CALIBRATION_FILE] = store.add(lambda path: write_calibration(path, masters))
-    files.update({one.sha256: one for one in found.values()})
-    return {name: one.sha256 for name, one in found.items()}
+        shared[CALIBRATION_FILE] = store.add(lambda path: write_calibration(path, masters))
+    files.update({stored.sha256: stored for stored in shared.values()})
+    return {name: stored.sha256 for name, stored in shared.items()}
 
 
 def _grid(stated: Mapping[str, Any]) -> Solution:

@@ -259,8 +259,6 @@ class Loading:
         Values from here on, before calibration, are masked; infinity: none are.
     dark_scale : float
         How often the dark is subtracted.
-    inverse_gain, read_variance : float or None
-        Variance = read_variance + inverse_gain * counts; None: it comes from elsewhere.
     repeat_edge : bool
         Whether margins repeat the edge; otherwise they are masked.
     """
@@ -268,8 +266,6 @@ class Loading:
     scale: Scale
     saturation: float
     dark_scale: float
-    inverse_gain: float | None
-    read_variance: float | None
     repeat_edge: bool
 
 
@@ -294,15 +290,14 @@ def load(
 ) -> None:
     """Calibrate rows, and put them into `planes` from `row` on; by default at the fastest level."""
     n_row, width = sources.stored.shape
-    scale, is_ccd = how.scale, how.inverse_gain is not None
+    scale = how.scale
     _kernel.load(
         level or levels()[0],
         (
             _letter(sources.stored.dtype),
             int(sources.variance is not None and not sources.variance.dtype.isnative),
             *(scale.scale, scale.zero, scale.blank or 0, int(scale.blank is not None)),
-            *(how.saturation, how.dark_scale, int(is_ccd)),
-            *(how.inverse_gain or 0.0, how.read_variance or 0.0),
+            *(how.saturation, how.dark_scale),
         ),
         int(how.repeat_edge),
         tuple(getattr(sources, field) for field in _SOURCES),

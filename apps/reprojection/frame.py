@@ -179,14 +179,10 @@ def _input(inputs: Mapping[str, Path], name: str) -> Path:
 
 
 def _loading(settings: ReprojectionSettings, frame: FrameSettings, pixels: Image) -> Loading:
-    variance = frame.variance
-    is_ccd = variance.kind == "ccd"
     return Loading(
         scale=pixels.scale,
         saturation=frame.saturation,
         dark_scale=settings.calibration.dark_scale(frame.exposure_s),
-        inverse_gain=1.0 / variance.gain if is_ccd else None,
-        read_variance=(variance.read_noise / variance.gain) ** 2 if is_ccd else None,
         repeat_edge=frame.method == "bilinear",
     )
 

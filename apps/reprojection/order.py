@@ -56,7 +56,7 @@ def bands(frame: Frame, tiling: Tiling) -> list[Band]:
                    for pair in zip(row, need, strict=True))  # fmt: skip
 
     def banded(groups: Iterable[tuple[int, ...]]) -> list[Band]:
-        made = [_band(tiling, one, [by_tile[tile] for tile in one]) for one in groups]
+        made = [_band(tiling, tiles, [by_tile[tile] for tile in tiles]) for tiles in groups]
         return sorted(made, key=lambda band: (band.first, band.tiles))
 
     choices = [banded(rows)]

@@ -23,8 +23,6 @@
     Optional: pixels of the frame that a pixel of the grid covers on average; 1 if not given.
 ``frames[].variance``
     ``{"kind": "map"}``: the extension VARIANCE of the frame, in units of calibrated pixels squared.
-    ``{"kind": "ccd", "gain": g, "read_noise": r}``: (r / g)^2 + counts / g, where counts are the
-    stored values less the bias; g in electrons a count, r in electrons.
     ``{"kind": "constant", "value": v}``.
 ``frames[].noise``
     Sky noise of an input pixel in output units: where flux is conserved, times the mean area ratio.
@@ -62,8 +60,6 @@ class VarianceSettings:
     """Where the variance of input pixels comes from; see the module."""
 
     kind: str
-    gain: float = 1.0
-    read_noise: float = 0.0
     value: float = 0.0
 
 
@@ -211,10 +207,7 @@ def _pixfrac(raw: Mapping[str, Any]) -> float:
 
 
 def _variance(raw: Mapping[str, Any]) -> VarianceSettings:
-    kind = _choice(raw, "kind", ("map", "ccd", "constant"))
-    if kind == "ccd":
-        gain, noise = _number(raw, "gain", above=0.0), _number(raw, "read_noise", least=0.0)
-        return VarianceSettings(kind, gain=gain, read_noise=noise)
+    kind = _choice(raw, "kind", ("map", "constant"))
     if kind == "constant":
         return VarianceSettings(kind, value=_number(raw, "value", least=0.0))
     return VarianceSettings(kind)

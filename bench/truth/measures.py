@@ -1,4 +1,4 @@
-"""What a stack is measured for: fluxes of stars, noise over the optimum, its own word on it."""
+"""Measures of a stack: fluxes of stars, noise over the optimum, its own word on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OVER = 5
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a stack was measured for.
+    """Measures of a stack, against the truth.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ def measure(scene: Scene, stars: Stars, taken: Sequence[Taken], stack: Stack) ->
     n = grid_side(scene)
     grid = WCS(header(n, scene.scale))
     at = np.array(grid.wcs_world2pix(stars.ra, stars.dec, 0))
-    widest = max(one.how.fwhm for one in taken) / scene.scale
+    widest = max(exposure.how.fwhm for exposure in taken) / scene.scale
     light = paint(n, at, stars.flux * stack.transparency, widest)
     optimum = optimum_variance(scene, taken, grid) * stack.transparency**2
     usual = float(np.sqrt(np.nanmedian(optimum)))
@@ -87,12 +87,12 @@ def optimum_variance(scene: Scene, taken: Sequence[Taken], grid: WCS) -> Doubles
     y, x = np.mgrid[0:n, 0:n]
     sky = grid.wcs_pix2world(np.column_stack([x.ravel(), y.ravel()]), 0)
     total = np.zeros(n * n)
-    for one in taken:
-        place = WCS(one.header).wcs_world2pix(sky, 0).round().astype(int)
-        inside = ((place >= 0) & (place < one.side)).all(axis=1)
-        sigma = one.how.sigma(one.side)[place[inside, 1], place[inside, 0]]
-        area = (scene.scale / one.how.scale) ** 2
-        total[inside] += one.how.transparency**2 / (area * sigma**2)
+    for exposure in taken:
+        place = WCS(exposure.header).wcs_world2pix(sky, 0).round().astype(int)
+        inside = ((place >= 0) & (place < exposure.side)).all(axis=1)
+        sigma = exposure.how.sigma(exposure.side)[place[inside, 1], place[inside, 0]]
+        area = (scene.scale / exposure.how.scale) ** 2
+        total[inside] += exposure.how.transparency**2 / (area * sigma**2)
     with np.errstate(divide="ignore"):
         return (1.0 / total).reshape(n, n)
 
@@ -200,11 +200,11 @@ def _median(values: Doubles) -> float:
 def _hits(taken: Sequence[Taken], grid: WCS, n: int) -> NDArray[np.bool_]:
     """Return the pixels of the grid that a cosmic ray of any frame is in."""
     hits = np.zeros((n, n), bool)
-    for one in taken:
-        y, x = np.nonzero(one.hits)
+    for exposure in taken:
+        y, x = np.nonzero(exposure.hits)
         if not len(x):
             continue
-        sky = WCS(one.header).wcs_pix2world(np.column_stack([x, y]), 0)
+        sky = WCS(exposure.header).wcs_pix2world(np.column_stack([x, y]), 0)
         place = grid.wcs_world2pix(sky, 0).round().astype(int)
         place = place[((place >= 0) & (place < n)).all(axis=1)]
         hits[place[:, 1], place[:, 0]] = True

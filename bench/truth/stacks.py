@@ -65,7 +65,7 @@ def run_product(directory: Path, scene: Scene, taken: Sequence[Taken]) -> Stack:
     seconds, _, _ = measured(command, directory)
     product = out / "product"
     reference = json.loads((product / "summary.json").read_text())["reference"]
-    how = next(one.how for one in taken if one.path.name == reference)
+    how = next(exposure.how for exposure in taken if exposure.path.name == reference)
     # Surface brightness is by the reference's pixel, a flux by the grid's.
     factor = 1.0
     if "surface_brightness" in scene.reproject:
@@ -85,19 +85,26 @@ def run_swarp(directory: Path, scene: Scene, taken: Sequence[Taken], kind: str) 
     work = directory / f"swarp-{kind.lower()}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
-    has_maps = any(one.how.plane for one in taken)
-    for one in taken:
-        head = one.header.copy()
-        head["FLXSCALE"] = 1.0 / one.how.transparency
-        fits.PrimaryHDU(fits.getdata(one.path, "SCI"), head).writeto(work / one.path.name)
+    has_maps = any(exposure.how.plane for exposure in taken)
+    for exposure in taken:
+        head = exposure.header.copy()
+        head["FLXSCALE"] = 1.0 / exposure.how.transparency
+        fits.PrimaryHDU(fits.getdata(exposure.path, "SCI"), head).writeto(work / exposure.path.name)
         if has_maps:
-            weight = (1.0 / one.how.sigma(one.side) ** 2).astype(np.float32)
-            name = one.path.name.replace(".fits", ".weight.fits")
-            fits.PrimaryHDU(weight, one.header).writeto(work / name)
+            weight = (1.0 / exposure.how.sigma(exposure.side) ** 2).astype(np.float32)
+            name = exposure.path.name.replace(".fits", ".weight.fits")
+            fits.PrimaryHDU(weight, exposure.header).writeto(work / name)
     _write_grid(work / "coadd.head", scene)
     n = grid_side(scene)
     command = [
-        *(swarp, *(one.path.name for one in taken), "-c", "/dev/null", "-COMBINE_TYPE", kind),
+        *(
+            swarp,
+            *(exposure.path.name for exposure in taken),
+            "-c",
+            "/dev/null",
+            "-COMBINE_TYPE",
+            kind,
+        ),
         *("-WEIGHT_TYPE", "MAP_WEIGHT" if has_maps else "NONE", "-IMAGE_SIZE", f"{n},{n}"),
         *("-CENTER_TYPE", "MANUAL", "-PIXELSCALE_TYPE", "MANUAL", "-BACK_SIZE", "128"),
         *("-PIXEL_SCALE", f"{scene.scale:g}", "-NTHREADS", "1", "-WRITE_XML", "N"),
@@ -123,14 +130,14 @@ def run_ccdproc(directory: Path, scene: Scene, taken: Sequence[Taken]) -> Stack 
     n = grid_side(scene)
     target = WCS(header(n, scene.scale))
     frames, weights = [], []
-    for one in taken:
-        data = fits.getdata(one.path, "SCI").astype(float)
-        area = (scene.scale / one.how.scale) ** 2
-        data = (data - np.median(data)) * area / one.how.transparency
-        frame = CCDData(data, unit="adu", wcs=WCS(one.header))
+    for exposure in taken:
+        data = fits.getdata(exposure.path, "SCI").astype(float)
+        area = (scene.scale / exposure.how.scale) ** 2
+        data = (data - np.median(data)) * area / exposure.how.transparency
+        frame = CCDData(data, unit="adu", wcs=WCS(exposure.header))
         frames.append(ccdproc.wcs_project(frame, target, target_shape=(n, n)))
-        sigma = float(np.median(one.how.sigma(one.side)))
-        weights.append(1.0 / (area * (sigma / one.how.transparency) ** 2))
+        sigma = float(np.median(exposure.how.sigma(exposure.side)))
+        weights.append(1.0 / (area * (sigma / exposure.how.transparency) ** 2))
     combiner = ccdproc.Combiner(frames)
     combiner.weights = np.array(weights)
     combiner.sigma_clipping(low_thresh=3, high_thresh=3, func=np.ma.median)

@@ -209,8 +209,8 @@ def _thinned(header: Header, cell: tuple[int, int]) -> Header:
     for name in list(header):
         kind, _, powers = name.partition("_")
         degrees = powers.split("_")
-        if kind in ("A", "B") and len(degrees) == 2 and all(one.isdigit() for one in degrees):
+        if kind in ("A", "B") and len(degrees) == 2 and all(power.isdigit() for power in degrees):
             value = number_of(header[name])
             if value is not None:
-                new[name] = value * 2.0 ** (sum(int(one) for one in degrees) - 1)
+                new[name] = value * 2.0 ** (sum(int(power) for power in degrees) - 1)
     return new

@@ -1,4 +1,4 @@
-"""What is said of an error of a library that reads headers and files for us.
+"""Reasons for errors of libraries that read headers and files for us.
 
 Such a library means some of its errors for people and others for its own programmers. The text of
 the second kind (``'NoneType' object has no attribute 'data'``) helps nobody who wrote the file.

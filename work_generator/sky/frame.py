@@ -1,8 +1,4 @@
-"""Frames: which HDU of a FITS file is the image, and its planes as they are stored.
-
-Nothing here converts integers to floats: what a camera wrote is what volunteers get, with the
-``BSCALE`` and ``BZERO`` that give it its meaning (FITS Standard 4.0, section 4.4.2.5).
-"""
+"""Frames: which HDU of a FITS file is the image, and what its header says of its pixels."""
 
 from __future__ import annotations
 
@@ -12,30 +8,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 from astropy.io import fits
 from astropy.io.fits.card import Undefined
-from numpy.typing import NDArray
 
 from boinc_project.errors import InputError, NoImageError
 from boinc_project.reprojection_limits import MAX_PIXELS, MAX_SIDE
 from work_generator.sky.failure import reason_of
 from work_generator.sky.header import mend_header, number_of
-from work_generator.sky.rows import BAND, Rows
 
-Raw = NDArray[np.generic]
-"""Pixels as stored: uint8, int16, int32 or float32, native byte order."""
-
-_FLOATS = ("f4", "f8")
 _TABLES = ("WCSDVARR", "D2IMARR")
 """Lookup tables of distortions lie in image extensions of these names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """What stored integers mean: ``bzero + bscale * stored``; `blank` means nothing is known."""
+    """The meaning of stored integers: ``bzero + bscale * stored``; nothing is known at `blank`.
+
+    FITS Standard 4.0, section 4.4.2.5.
+    """
 
     bscale: float = 1.0
     bzero: float = 0.0
@@ -114,6 +106,11 @@ class Image:
                     return value
         return None
 
+    def positive(self, *names: str) -> float | None:
+        """Return what `number` does if it is above 0, else None."""
+        value = self.number(*names)
+        return value if value is not None and value > 0 else None
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[fits.HDUList]:
@@ -160,7 +157,7 @@ def find_images(path: Path, extension: str | int | None = None) -> list[Image]:
     """
     with opened(path) as hdus:
         if extension is not None and extension != "all":
-            return [_image(path, hdus, one) for one in _indices(path, hdus, extension)]
+            return [_image(path, hdus, index) for index in _indices(path, hdus, extension)]
         numbers = [index for index in range(len(hdus)) if _is_image(hdus[index])]
         if not numbers:
             raise NoImageError(
@@ -175,124 +172,6 @@ def find_images(path: Path, extension: str | int | None = None) -> list[Image]:
         if not hdus[first].name.strip():
             same = sum("CTYPE1" in hdus[index].header for index in numbers[1:])
         return [replace(_image(path, hdus, first), others=same)]
-
-
-def read_raw(image: Image) -> Raw:
-    """Return an image's pixels as stored; float64 becomes float32.
-
-    Raises
-    ------
-    InputError
-        If they cannot be read.
-    """
-    with opened(image.path) as hdus:
-        data = np.asarray(hdus[image.hdu].data)
-        data = np.reshape(data, (image.layers, *data.shape[-2:]))[image.layer]
-        return _stored(image, thinned(data, image.cell))
-
-
-def read_rows(image: Image) -> Rows:
-    """Return an image's pixels as `read_raw` does, but read when they are asked for.
-
-    Of a file that is compressed as a whole they are read at once.
-
-    Raises
-    ------
-    InputError
-        If they cannot be read, now or later.
-    """
-    with opened(image.path) as hdus:
-        is_packed = hdus[image.hdu].fileinfo()["file"].compression is not None
-    if is_packed:
-        return Rows.held(read_raw(image))
-    left, lower, step = (0, 0, 1) if image.cell is None else (*image.cell, 2)
-
-    def read(start: int, stop: int) -> Raw:
-        with opened(image.path) as hdus:
-            hdu = hdus[image.hdu]
-            axes = hdu.shape[:-2]
-            layer = np.unravel_index(image.layer, axes) if axes else ()
-            rows = slice(lower + step * start, lower + step * (stop - 1) + 1)
-            data = np.asarray(hdu.section[(*map(int, layer), rows)])
-            return _stored(image, np.reshape(data, (-1, hdu.shape[-1]))[::step, left::step])
-
-    return Rows((image.ny, image.nx), read(0, 1).dtype, read)
-
-
-def _stored(image: Image, data: NDArray[Any]) -> Raw:
-    """Return rows of an image as they are kept: integers, or float32, in native byte order."""
-    kind = data.dtype.str[1:]
-    if kind in _FLOATS:
-        return _scaled_floats(image, data)
-    if kind not in ("u1", "i2", "i4"):
-        raise InputError(
-            f"{image.label} has pixels of {8 * data.dtype.itemsize}-bit integers: convert it "
-            "to 8, 16 or 32 bits, or to floats.",
-            path=image.path,
-        )
-    return cast(Raw, np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")))
-
-
-def thinned(data: NDArray[Any], cell: tuple[int, int] | None) -> NDArray[Any]:
-    """Return every second pixel each way from a cell on; all if there is none."""
-    return data if cell is None else data[cell[1] :: 2, cell[0] :: 2]
-
-
-def physical(raw: Raw, scaling: Scaling) -> NDArray[np.float32]:
-    """Return pixels in the image's unit, NaN where nothing is known."""
-    if raw.dtype.kind == "f":
-        return np.asarray(raw, dtype=np.float32)
-    values = (raw.astype(np.float64) * scaling.bscale + scaling.bzero).astype(np.float32)
-    if scaling.blank is not None:
-        values[raw == scaling.blank] = np.nan
-    return values
-
-
-def check_pixels(image: Image, values: NDArray[np.float32] | Rows) -> None:
-    """Refuse an image that says nothing.
-
-    Parameters
-    ----------
-    image : Image
-        For messages.
-    values : ndarray or Rows
-        float32 (ny, nx): NaN where nothing is known.
-
-    Raises
-    ------
-    InputError
-        If no pixel is finite, or all have the same value.
-    """
-    known: set[float] = set()
-    for start in range(0, image.ny, BAND):
-        band = values[start : start + BAND]
-        band = band[np.isfinite(band)]
-        if band.size:
-            known |= {float(band.min()), float(band.max())}
-        if len(known) > 1:
-            return
-    if not known:
-        raise InputError(
-            f"{image.label} has no finite pixel: leave it out, or name the right extension.",
-            path=image.path,
-        )
-    raise InputError(
-        f"{image.label} has the same value, {known.pop():g}, in every pixel: leave it out, or name "
-        "the right extension.",
-        path=image.path,
-    )
-
-
-def _scaled_floats(image: Image, data: NDArray[Any]) -> Raw:
-    scaling = image.scaling
-    if (scaling.bscale, scaling.bzero) != (1.0, 0.0) and not _is_compressed(image):
-        data = data.astype(np.float64) * scaling.bscale + scaling.bzero
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(data, dtype=np.float32)
-
-
-def _is_compressed(image: Image) -> bool:
-    return "ZIMAGE" in image.header
 
 
 def _check_sizes(path: Path, hdus: fits.HDUList) -> None:
@@ -349,18 +228,18 @@ def _layers(hdu: Any) -> int:
 def _indices(path: Path, hdus: fits.HDUList, extension: str | int) -> list[int]:
     """Return the numbers of the HDUs of a name, or the one of a number."""
     if isinstance(extension, int):
-        found = [extension] if 0 <= extension < len(hdus) else []
+        indices = [extension] if 0 <= extension < len(hdus) else []
     else:
         wanted = extension.strip().upper()
-        found = [number for number, hdu in enumerate(hdus) if hdu.name.strip().upper() == wanted]
-    if not found:
+        indices = [index for index, hdu in enumerate(hdus) if hdu.name.strip().upper() == wanted]
+    if not indices:
         raise InputError(f'{path} has no extension "{extension}": {_listing(hdus)}.', path=path)
-    if not all(_is_image(hdus[number]) for number in found):
+    if not all(_is_image(hdus[index]) for index in indices):
         raise InputError(
             f'The extension "{extension}" of {path} is not an image of two axes: {_listing(hdus)}.',
             path=path,
         )
-    return found
+    return indices
 
 
 def _listing(hdus: fits.HDUList) -> str:

@@ -1,4 +1,4 @@
-"""What a frame is worth: the noise of its sky, and the width of its stars."""
+"""The worth of a frame: the noise of its sky, and the width of its stars."""
 
 from __future__ import annotations
 

@@ -69,12 +69,12 @@ class Rows:
         first = start // BAND
         if stop <= (first + 1) * BAND:
             return self._band(first)[start - first * BAND : stop - first * BAND]
-        found = np.empty((stop - start, self.shape[1]), self.dtype)
+        joined = np.empty((stop - start, self.shape[1]), self.dtype)
         for number in range(first, -(-stop // BAND)):
             low, high = max(start, number * BAND), min(stop, (number + 1) * BAND)
             part = self._band(number)[low - number * BAND : high - number * BAND]
-            found[low - start : high - start] = part
-        return found
+            joined[low - start : high - start] = part
+        return joined
 
     def bands(self) -> Iterator[tuple[int, NDArray[Any]]]:
         """Yield the first row of each band, and the band."""
@@ -148,6 +148,6 @@ class Sample:
 
 def _nearest(starts: tuple[int, ...], n: int) -> NDArray[np.int64]:
     """Return for each of n places the place among squares that is nearest to it."""
-    places = np.concatenate([np.arange(one, min(one + _BLOCK, n)) for one in starts])
+    places = np.concatenate([np.arange(start, min(start + _BLOCK, n)) for start in starts])
     middles = (places[1:] + places[:-1]) / 2.0
     return np.searchsorted(middles, np.arange(n))

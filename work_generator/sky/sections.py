@@ -191,5 +191,5 @@ def _beside(bias: Section, whole: Section) -> Section | None:
         sides = [Section(0, whole.x1, 0, bias.y0), Section(0, whole.x1, bias.y1, whole.y1)]
     else:
         return None
-    best = max(sides, key=lambda one: (one.x1 - one.x0) * (one.y1 - one.y0))
+    best = max(sides, key=lambda side: (side.x1 - side.x0) * (side.y1 - side.y0))
     return best if (best.x1 - best.x0) * (best.y1 - best.y0) * 2 > whole.x1 * whole.y1 else None

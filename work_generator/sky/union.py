@@ -10,6 +10,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
+from work_generator.sky.directions import angles, unit_vectors
 from work_generator.sky.reference import check_size, plain_grid
 from work_generator.sky.solution import Solution, make_solution
 
@@ -44,10 +45,10 @@ def union_grid(best: Solution, solutions: Sequence[Solution]) -> tuple[fits.Head
         If the frames are too far apart for one tangent plane, or the grid would be too large.
     """
     edges = [_edge(frame) for frame in solutions]
-    directions = np.concatenate([_directions(ra, dec) for ra, dec in edges])
+    directions = np.concatenate([unit_vectors(ra, dec) for ra, dec in edges])
     middle = directions.sum(axis=0)
     middle /= math.hypot(*middle) or 1.0
-    apart = math.degrees(math.acos(float(np.clip((directions @ middle).min(), -1.0, 1.0))))
+    apart = math.degrees(float(angles(directions, middle).max()))
     if not apart <= MOST_DEGREES:
         raise InputError(
             f"The images lie up to {apart:.0f} degrees from their middle; a grid of one tangent "
@@ -83,8 +84,3 @@ def _edge(frame: Solution) -> tuple[Doubles, Doubles]:
     if not known.any():
         raise InputError(f"The edges of {frame.label} are not on the sky: name a grid as header.")
     return ra[known], dec[known]
-
-
-def _directions(ra: Doubles, dec: Doubles) -> Doubles:
-    lon, lat = np.radians(ra), np.radians(dec)
-    return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])

@@ -12,6 +12,8 @@ from work_generator.sky.solution import Solution
 
 _SAMPLES = 65
 """Places along a side: between two of them an edge of a 4k frame bends by far less than a pixel."""
+_DERIVATIVES = 33
+"""Places along a side at which a transform is differentiated."""
 _MARGIN = 2
 """Pixels around, for that bend and for the half pixel at the edge."""
 
@@ -75,7 +77,7 @@ def coverage(grid: Solution, frame: Solution) -> float:
 
 
 def mean_scale(
-    exact: Transform, window: tuple[int, int], frame: tuple[int, int], *, places: int = 33
+    exact: Transform, window: tuple[int, int], frame: tuple[int, int]
 ) -> tuple[float, float]:
     """Return how large a pixel of the grid is in the frame.
 
@@ -85,8 +87,6 @@ def mean_scale(
         From the window to the frame.
     window, frame : tuple[int, int]
         Their sizes, (nx, ny).
-    places : int
-        Along a side, at which the transform is differentiated.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def mean_scale(
         How many of them lie along it, where and in which direction these are most: the largest
         singular value of the transform's derivative.
     """
-    x, y = np.meshgrid(*(np.linspace(0, length - 1, places) for length in window))
+    x, y = np.meshgrid(*(np.linspace(0, length - 1, _DERIVATIVES) for length in window))
     right, left = exact(x + 0.5, y), exact(x - 0.5, y)
     upper, lower = exact(x, y + 0.5), exact(x, y - 0.5)
     along, across = np.subtract(right, left), np.subtract(upper, lower)

@@ -69,8 +69,7 @@ static void convert(const struct loading *how, const void *stored, long start, l
 }
 
 static void calibrate(
-    const struct loading *how, const struct sources *from, long start, long n, float *v,
-    float *variance)
+    const struct loading *how, const struct sources *from, long start, long n, float *v)
 {
     const float *bias = from->bias ? from->bias + start : NULL;
     const float *dark = from->dark ? from->dark + start : NULL;
@@ -78,9 +77,6 @@ static void calibrate(
     if (bias)
         for (long i = 0; i < n; i++)
             v[i] = v[i] - bias[i];
-    if (how->is_ccd)
-        for (long i = 0; i < n; i++)
-            variance[i] = how->read_variance + how->inverse_gain * (v[i] > 0.0f ? v[i] : 0.0f);
     if (dark)
         for (long i = 0; i < n; i++)
             v[i] = v[i] - how->dark_scale * dark[i];
@@ -90,11 +86,6 @@ static void calibrate(
         float part = flat[i] > 0.0f ? flat[i] : __builtin_nanf("");
         v[i] = v[i] / part;
     }
-    if (how->is_ccd)
-        for (long i = 0; i < n; i++) {
-            float part = flat[i] > 0.0f ? flat[i] : 1.0f;
-            variance[i] = variance[i] / (part * part);
-        }
 }
 
 typedef uint8_t byte4 __attribute__((vector_size(4)));
@@ -134,7 +125,7 @@ static void load_run(
     if (how->saturation <= largest)
         for (long i = 0; i < n; i++)
             flags[i] = !(v[i] < how->saturation);
-    calibrate(how, from, start, n, v, variance);
+    calibrate(how, from, start, n, v);
     if (from->variance && how->is_variance_swapped)
         copy_swapped(from->variance, start, n, variance);
     else if (from->variance)

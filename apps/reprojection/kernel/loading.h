@@ -13,9 +13,6 @@ struct loading {
     int has_blank;
     float saturation; /* values from here on are masked; infinity: none */
     float dark_scale;
-    /* Variance of a pixel of s counts: read_variance + inverse_gain * s, if that is asked for. */
-    int is_ccd;
-    float inverse_gain, read_variance;
 };
 
 /* The rows of one load: `n_row` rows of `width`, packed. */

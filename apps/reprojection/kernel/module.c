@@ -211,11 +211,11 @@ static PyObject *load(PyObject *module, PyObject *args)
     Py_ssize_t stride;
     long long blank;
     if (!PyArg_ParseTuple(
-            args, "O&(CiddLiffiff)i(OOOOOO)(OOi)nlll", find_level, &level, &type,
+            args, "O&(CiddLiff)i(OOOOOO)(OOi)nlll", find_level, &level, &type,
             &how.is_variance_swapped, &how.scale, &how.zero, &blank, &how.has_blank,
-            &how.saturation, &how.dark_scale, &how.is_ccd, &how.inverse_gain, &how.read_variance,
-            &repeat, &source[0], &source[1], &source[2], &source[3], &source[4], &source[5],
-            &target[0], &target[1], &to.depth, &stride, &row, &n_row, &width))
+            &how.saturation, &how.dark_scale, &repeat, &source[0], &source[1], &source[2],
+            &source[3], &source[4], &source[5], &target[0], &target[1], &to.depth, &stride, &row,
+            &n_row, &width))
         return NULL;
     how.type = (char)type;
     how.blank = blank;
@@ -226,8 +226,7 @@ static PyObject *load(PyObject *module, PyObject *args)
         width < 1 || n_row < 1 || row < 0 || row > 1 << 24 || n_row > 1 << 24 ||
         stride < width + MARGIN_BEFORE + MARGIN_AFTER || stride > 1 << 24)
         failed = refuse("the rows do not fit the frame");
-    else if (
-        to.depth < 1 || to.depth > 2 || ((how.is_ccd || source[2] != Py_None) != (to.depth == 2)))
+    else if (to.depth < 1 || to.depth > 2 || (source[2] != Py_None) != (to.depth == 2))
         failed = refuse("there is no room for the variance");
     size_t n = failed ? 0 : (size_t)n_row * (size_t)width;
     size_t room = failed ? 0 : (size_t)(row + n_row) * to.stride;

@@ -76,7 +76,7 @@ class Case:
             np.zeros(shape, np.uint8),
             *(144.0, 0, HEIGHT, WIDTH, HEIGHT),
         )
-        how = Loading(Scale(zero=32768.0), 60_000.0, 1.0, None, None, self.method == "bilinear")
+        how = Loading(Scale(zero=32768.0), 60_000.0, 1.0, self.method == "bilinear")
         sources = Sources(self.stored, self.mask, self.variance)
         load(how, sources, planes, 0, level="baseline")
         find_windows(planes, self.method, level="baseline")

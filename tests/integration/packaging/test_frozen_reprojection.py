@@ -40,7 +40,7 @@ def test_it_has_numpy_and_nothing_else(program: Path) -> None:
 def test_it_computes_the_bytes_of_the_unfrozen_one(program: Path, tmp_path: Path) -> None:
     slots = [tmp_path / name for name in ("frozen", "unfrozen")]
     for slot in slots:
-        unit, inputs = make_unit(slot, n_frame=2, dtype="u2", variance="ccd")
+        unit, inputs = make_unit(slot, n_frame=2, dtype="u2", variance="map")
     done = start(program, slots[0])
     assert done.returncode == 0, done.stderr
     with open_runtime(slots[1]) as runtime:

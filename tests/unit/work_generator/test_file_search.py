@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import zipfile
 from pathlib import Path
@@ -44,6 +45,44 @@ def test_fits_files_of_any_name_and_compression_are_images(
         path.write_bytes(packers.get(path.suffix, bytes)(content))
     assert is_fits(path)
     assert names(tmp_path, "night") == ([name], [])
+
+
+def damaged(content: bytes) -> dict[str, bytes]:
+    """Return files that are compressed as a whole and cannot be read, by what is wrong."""
+    packed = gzip.compress(content)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.fits", content)
+    secret = bytearray(buffer.getvalue())
+    for start in (6, secret.find(b"PK\x01\x02") + 8):  # flags of both headers: encrypted
+        secret[start] |= 1
+    unknown = bytearray(buffer.getvalue())
+    for start in (8, unknown.find(b"PK\x01\x02") + 10):  # a method that nobody has
+        unknown[start] = 99
+    return {
+        "codes": packed[:12] + b"\xff" * 28 + packed[40:],
+        "head": packed[:5],
+        "password": bytes(secret),
+        "method": bytes(unknown),
+        "no archive": b"PK\x03\x04" + bytes(40),
+        "bzip": b"BZh" + bytes(40),
+        "xz": b"\xfd7zXZ" + bytes(40),
+    }
+
+
+@pytest.mark.parametrize(
+    "what", ["codes", "head", "password", "method", "no archive", "bzip", "xz"]
+)
+def test_a_damaged_archive_of_a_folder_is_no_fits_file(
+    tmp_path: Path, content: bytes, what: str
+) -> None:
+    folder = tmp_path / "night"
+    folder.mkdir()
+    (folder / "a").write_bytes(damaged(content)[what])
+    (folder / "b.fits.gz").write_bytes(damaged(content)[what])
+    kept, lines = names(tmp_path, "night")
+    assert kept == ["b.fits.gz"]
+    assert lines == ["Of the folder night, a is left out: no FITS file."]
 
 
 def test_what_is_left_out_of_a_folder_is_said(tmp_path: Path, content: bytes) -> None:

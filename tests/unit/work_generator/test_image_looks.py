@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +58,24 @@ def test_files_of_the_same_content_are_one_image(field: Path) -> None:
     line += "a copy.fit."
     assert line in campaign.settings["remarks"]
     assert line in reprojection.describe(campaign)
+
+
+@pytest.mark.parametrize("name", ["a.fits.gz", "a.fits.xz", "a.fits.bz2", "a.zip"])
+def test_a_damaged_archive_is_one_sentence(field: Path, name: str) -> None:
+    content = (field / "night" / "frame1.fits").read_bytes()
+    packers = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+    path = field / "night" / name
+    if name == "a.zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.fits", content)
+    else:
+        path.write_bytes(packers[path.suffix](content))
+    whole = path.read_bytes()
+    places = [len(whole) - 6, len(whole) // 2, len(whole) // 4]
+    for place in places if name != "a.zip" else places[1:]:  # it ends with a comment's length
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        with pytest.raises(InputError, match=rf"campaign.toml:8: \[images\] .*{name} cannot be"):
+            load(field)
 
 
 def test_the_same_pixels_in_another_file_are_found_when_pixels_are_read(field: Path) -> None:
@@ -262,3 +283,22 @@ def test_calibrating_twice_is_said(field: Path) -> None:
     assert "n.fits: CALSTAT says that it has been calibrated; flat is applied again." in said(
         campaign
     )
+
+
+def test_a_keyword_of_the_filter_that_no_image_has_is_refused(field: Path) -> None:
+    text = TEXT.replace("[reference]", 'filter = "FILTRE"\n[reference]')
+    with pytest.raises(InputError, match=r"campaign.toml:9: \[images\] no image has FILTRE"):
+        load(field, text)
+
+
+def test_a_read_noise_is_said_to_change_nothing(field: Path) -> None:
+    text = TEXT.replace("[reference]", "gain = 2.0\nread_noise = 5.0\n[reference]")
+    assert "read_noise changes nothing" in said(load(field, text))
+    assert "read_noise" not in said(load(field))
+
+
+def test_an_image_of_a_union_without_coordinates_is_one_sentence(field: Path) -> None:
+    write(field / "night" / "raw.fits", sky())
+    text = '[images]\nfiles = ["night"]\n[reference]\nchoose = true\ngrid = "union"\n'
+    with pytest.raises(InputError, match=r"campaign.toml:8: \[images\] .*raw.fits has no WCS"):
+        load(field, text)

@@ -44,6 +44,16 @@ def test_a_dark_without_a_bias_holds_it_and_is_not_scaled(tmp_path: Path) -> Non
     assert found.apply(raw, frame(tmp_path)) == pytest.approx(sky(), abs=1e-3)
 
 
+@pytest.mark.parametrize(("of_frame", "of_dark"), [(-1.0, 60.0), (30.0, -1.0), (30.0, 0.0)])
+def test_a_dark_is_subtracted_once_where_an_exposure_is_not_known(
+    tmp_path: Path, of_frame: float, of_dark: float
+) -> None:
+    """Cameras write -1 or 0 for an exposure time that they do not know."""
+    found = masters(tmp_path, bias=(300 + LEVEL, 0.0), dark=(2 + LEVEL, of_dark))
+    raw = (sky() + 302 + 2 * LEVEL).astype(np.float32)
+    assert found.apply(raw, frame(tmp_path, of_frame)) == pytest.approx(sky(), abs=1e-3)
+
+
 def test_pixels_that_see_no_light_are_not_known(tmp_path: Path) -> None:
     flat = np.ones((160, 200))
     flat[3, 4], flat[5, 6] = 0.0, -1.0

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from server.demo import images
-from work_generator.sky.frame import find_images, physical, read_raw
+from work_generator.sky.frame import find_images
+from work_generator.sky.pixels import physical, read_raw
 from work_generator.sky.quality import seeing, sky_noise
 from work_generator.sky.solution import read_solution
 

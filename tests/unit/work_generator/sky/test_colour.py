@@ -12,7 +12,8 @@ from astropy.io import fits
 from boinc_project.errors import InputError
 from tests.unit.work_generator.sky.headers import sky, tan, write
 from work_generator.sky.colour import Part, colours_of, looks_mosaic, part_from, part_of
-from work_generator.sky.frame import Image, find_images, read_raw
+from work_generator.sky.frame import Image, find_images
+from work_generator.sky.pixels import read_raw
 from work_generator.sky.solution import read_solution
 
 SIP = {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "A_ORDER": 3, "B_ORDER": 3,

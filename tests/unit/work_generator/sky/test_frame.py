@@ -14,7 +14,8 @@ from astropy.io import fits
 from boinc_project.errors import InputError
 from tests.real_images import decam, real_image
 from tests.unit.work_generator.sky.headers import sky, tan, write
-from work_generator.sky.frame import check_pixels, find_images, physical, read_raw
+from work_generator.sky.frame import find_images
+from work_generator.sky.pixels import check_pixels, physical, read_raw
 
 DATA = sky()
 

@@ -14,8 +14,9 @@ from astropy.wcs import WCS
 from boinc_project.errors import InputError
 from tests.unit.work_generator.sky.headers import sky, tan, write
 from tests.unit.work_generator.sky.raw_cards import write_cards
-from work_generator.sky.frame import Image, find_images, physical, read_raw
+from work_generator.sky.frame import Image, find_images
 from work_generator.sky.header import mend_header, number_of
+from work_generator.sky.pixels import physical, read_raw
 from work_generator.sky.solution import read_solution
 
 DATA = sky()

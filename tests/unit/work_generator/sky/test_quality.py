@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.real_images import real_image
-from work_generator.sky.frame import find_images, physical, read_raw
+from work_generator.sky.frame import find_images
 from work_generator.sky.noise import sky_noise
+from work_generator.sky.pixels import physical, read_raw
 from work_generator.sky.quality import FWHM_OF_SIGMA, seeing
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from tests.unit.work_generator.image_campaign import write_campaign
 from tests.unit.work_generator.sky.headers import sky, tan, write
 from work_generator import reprojection, reprojection_pack
 from work_generator.campaign_file import load_campaign
-from work_generator.sky.frame import check_pixels, find_images, read_raw, read_rows
+from work_generator.sky.frame import find_images
+from work_generator.sky.pixels import check_pixels, read_raw, read_rows
 from work_generator.sky.rows import BAND, Rows, Sample
 
 
@@ -145,17 +147,48 @@ def planes(path: Path, nx: int, ny: int) -> Path:
     return write_campaign(path, PLANES)
 
 
+LIT = """[images]
+files = ["a.fits"]
+variance = { files = ["v.fits"] }
+[calibration]
+bias = "bias.fits"
+flat = "flat.fits"
+[reference]
+choose = true
+"""
+
+
+def lit(path: Path, nx: int, ny: int) -> Path:
+    """Write a frame whose map of variances holds the photons of its stars, and its masters."""
+    rng = np.random.default_rng(4)
+    y, x = np.mgrid[0:ny, 0:nx]
+    sky_variance, light = 25.0 * (1 + x / nx), np.zeros((ny, nx))
+    for at_x, at_y, peak in rng.uniform((9, 9, 500), (nx - 9, ny - 9, 9000), (80, 3)):
+        light += peak * np.exp(-0.5 * ((x - at_x) ** 2 + (y - at_y) ** 2) / 1.6**2)
+    variance = sky_variance + light / 2.0
+    data = 300 + 0.1 * y + light + rng.normal(0, 1, (ny, nx)) * np.sqrt(variance)
+    flat, bias = 1 + 0.2 * np.sin(x / 90), 100 + 0.1 * x
+    data[200:210, 30:50] = np.nan
+    write(path / "a.fits", (data * flat + bias).astype("f4"), tan(nx=nx, ny=ny))
+    for name, plane in (("v", variance), ("flat", 1000 * flat / np.median(flat)), ("bias", bias)):
+        write(path / f"{name}.fits", plane.astype("f4"))
+    return write_campaign(path, LIT)
+
+
+@pytest.mark.parametrize("written", [planes, lit])
 def test_large_frames_are_packed_as_small_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Callable[[Path, int, int], Path]
 ) -> None:
     """A frame of fewer pixels than a square has the same sample, and so the same unit."""
-    path = planes(tmp_path, 400, 450)
+    path = written(tmp_path, 400, 450)
     units = []
     for most in (reprojection_pack.MOST_AT_ONCE, 1000):
         monkeypatch.setattr(reprojection_pack, "MOST_AT_ONCE", most)
         campaign = reprojection.prepare(load_campaign(path), None, InputStore(tmp_path / "inputs"))
         units += reprojection.plan(campaign, Progress())
     assert units[0].digest == units[1].digest
+    (frame,) = campaign.settings["frames"]
+    assert (frame["gain"] is not None) == (written is lit)  # the light was seen
 
 
 def test_memory_does_not_grow_with_a_large_frame(

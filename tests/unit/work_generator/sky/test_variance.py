@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from astropy.io import fits
 from scipy.ndimage import gaussian_filter
 
-from tests.unit.work_generator.sky.headers import tan, write
-from work_generator.sky.exposure import read_exposure
-from work_generator.sky.frame import find_images
-from work_generator.sky.variance import SkyVariance, levels, sky_variance
+from work_generator.sky.tiles import Levels
+from work_generator.sky.variance import SkyVariance, sky_variance
 
 NY, NX = 256, 320
 Y, X = np.mgrid[0:NY, 0:NX]
@@ -153,7 +148,7 @@ def test_noise_follows_the_flat_as_the_frame_says(power: int) -> None:
 def test_masked_pixels_and_stars_do_not_move_the_level() -> None:
     image = frame(np.full((NY, NX), 25.0), sky=100 + 0.5 * Y)
     image[40:80, 50:90] = np.nan
-    rest = levels(image) - (100 + 0.5 * Y)
+    rest = Levels(image).all() - (100 + 0.5 * Y)
     assert np.abs(rest[40:-40, 40:-40]).max() < 5.0
 
 
@@ -161,29 +156,3 @@ def test_nothing_known_is_nothing() -> None:
     assert sky_variance(np.full((NY, NX), np.nan, np.float32)) is None
     empty = np.full((NY, NX), np.nan, np.float32)
     assert sky_variance(empty, stated=np.ones((NY, NX), np.float32)) is None
-
-
-@pytest.mark.parametrize(
-    ("cards", "gain"),
-    [
-        ({"EGAIN": 0.8}, 0.8),
-        ({"GAIN": (1.5, "[e-/ADU] gain")}, 1.5),
-        ({"GAIN": (120, "camera setting")}, None),
-        ({"GAIN": 120}, None),
-        ({"GAIN": 120, "EGAIN": 0.24}, 0.24),
-        ({"BUNIT": "electron"}, 1.0),
-        ({"BUNIT": "ELECTRONS/S", "EXPTIME": 90.0}, 90.0),
-        ({"EGAIN": -1.0}, None),
-        ({"EGAIN": "unknown"}, None),
-        ({}, None),
-    ],
-)
-def test_a_header_tells_the_gain_only_beyond_doubt(
-    tmp_path: Path, cards: dict[str, object], gain: float | None
-) -> None:
-    header = tan(nx=NX, ny=NY)
-    for name, value in cards.items():
-        header[name] = value
-    path = write(tmp_path / "a.fits", np.ones((NY, NX), np.float32), fits.Header(header))
-    (image,) = find_images(path)
-    assert read_exposure(image, 90.0)["gain"] == gain
