@@ -21,7 +21,7 @@ UNREADABLE = (
     OSError, EOFError, ValueError, IndexError, RuntimeError, zlib.error, lzma.LZMAError,
     zipfile.BadZipFile,
 )  # fmt: skip
-"""Errors that decoders raise of damaged files, and of archives that are empty or have a password."""
+"""Errors of decoders for damaged files, and for archives that are empty or have a password."""
 _START = b"SIMPLE"
 
 
