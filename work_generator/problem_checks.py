@@ -85,12 +85,14 @@ def contradictions(problem: Problem, table: TransitTable) -> Iterator[Contradict
     for transits in table.planets:
         name = transits.planet
         periods = allowed(problem, f"{name}.period")
-        wrong = wrong_period(transits, periods, room=osculating(problem, name))
+        share = osculating(problem, name)
+        wrong = wrong_period(transits, periods, room=share)
         if wrong:
             numbers = renumbered(transits, periods) or "the numbers of the transits"
             advice = f"change the prior, or {numbers}, if these are wrong"
             yield Contradiction(f"{wrong.rstrip('.')}: {advice}", name, "period")
-        wrong = wrong_t0(transits, allowed(problem, f"{name}.t0"), problem.model.epoch)
+        limits = allowed(problem, f"{name}.t0")
+        wrong = wrong_t0(transits, limits, problem.model.epoch, share=share)
         if wrong:
             yield Contradiction(wrong.rstrip("."), name, "t0")
     for planet in problem.model.planets:

@@ -13,7 +13,7 @@ from typing import Any
 
 from apps.ttv.built import load_kernel
 from apps.ttv.operations import likelihood_calls
-from apps.ttv.population.refining import LAST, MOST_LOOKS
+from apps.ttv.population.last_looks import LAST, MOST_LOOKS
 from apps.ttv.search.steps import with_first_step
 from boinc_project.campaign import PREPARATION, SECOND_OPINION, Campaign
 from boinc_project.errors import InputError

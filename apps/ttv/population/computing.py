@@ -13,26 +13,15 @@ from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population.anneal import Annealer, Annealing
 from apps.ttv.population.importance import kish
+from apps.ttv.population.last_looks import LAST, look_last
 from apps.ttv.population.proposal import Proposal, fit_proposal
-from apps.ttv.population.refining import (
-    ENOUGH,
-    LAST,
-    MOST_LOOKS,
-    ROUND,
-    Cover,
-    Look,
-    joined,
-    look_at,
-    refine,
-)
+from apps.ttv.population.refining import ROUND, Cover, Look, refine
 from apps.ttv.population.settings import Islands
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target
 from apps.ttv.whitening import Whitening
 from boinc_project.seeds import Stream, step_bits, stream_key
 
-N_LOOK = 8
-"""Independent parts of the last draws: what they differ by is the error of what they say."""
 # Draws around each peak that the first proposal is fitted to.
 _PEAK_DRAWS = 1000
 # Draws of a usual conclusion for each point of a population: four rounds and a last look. Its
@@ -217,24 +206,10 @@ class Computer:
         target = _Looking(self.target, state, noted)
         cover = self._cover(state.islands, random)
         first = self._first_proposal(state.islands, cover)
-        proposal = refine(target, first, cover, self._order, random, self.settings.n_point)
-        looks = self._looks(target, proposal, random)
+        n_point = self.settings.n_point
+        proposal, rounds = refine(target, first, cover, self._order, random, n_point)
+        proposal, looks = look_last(target, proposal, rounds, cover, self._order, random, n_point)
         return Conclusion(proposal, looks, tuple(state.islands), state.n_call)
-
-    def _looks(
-        self, target: _Looking, proposal: Proposal, random: np.random.RandomState
-    ) -> tuple[Look, ...]:
-        """Return independent parts of equal size, until enough of their draws are effective."""
-        rounds: list[list[Look]] = []
-        while len(rounds) < MOST_LOOKS:
-            size = LAST * self.settings.n_point // N_LOOK
-            rounds.append([look_at(target, proposal, size, random) for _ in range(N_LOOK)])
-            if (
-                kish(np.concatenate([look.logs for part in rounds for look in part]))
-                >= ENOUGH * self.settings.n_point
-            ):
-                break
-        return tuple(joined(parts) for parts in zip(*rounds, strict=True))
 
     def _cover(self, islands: Sequence[Island], random: np.random.RandomState) -> Cover:
         """Return the peaks, and what the islands were at half the power of the posterior."""

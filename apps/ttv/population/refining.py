@@ -1,18 +1,20 @@
-"""Proposals made again from their own weighted draws, and a last look that tells the evidence.
+"""Proposals made again from the weighted draws of all rounds before.
 
-Population Monte Carlo (Cappe et al. 2004, J. Comput. Graph. Stat. 13, 907). A population may weigh
-the parts of a posterior wrongly, because it comes from few ancestors, or miss one. Importance
-weights put that right, if every proposal covers every part. So each peak that is known keeps a
-share of all draws and is fitted by its own ones; otherwise a round whose weights are even, because
-none of its draws lies at a part of the posterior, would pass for the best. While the weights at a
-peak are poor they are tempered, so that a fit never follows two or three points of huge weight.
+Adaptive multiple importance sampling (Cornuet, Marin, Mira & Robert 2012, Scand. J. Stat. 39, 798).
+A population may weigh the parts of a posterior wrongly, because it comes from few ancestors, or
+miss one. Importance weights put that right, if proposals cover every part. So each peak that is
+known keeps a share of all draws and is fitted by its own ones. Draws of all rounds count, each by
+the mean density of all proposals: a narrow part that one round in ten reaches is not forgotten by
+the other nine, and no round is chosen because its weights are even, as they are where none of its
+draws lies at a part of the posterior. While the weights at a peak are poor they are tempered, so
+that a fit never follows two or three points of huge weight.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -23,19 +25,13 @@ from apps.ttv.population.proposal import Proposal, fit_proposal
 
 ROUND = 4
 """Draws of a round, for each point of the population."""
-LAST = 10
-"""Draws of a last look, likewise; nothing is fitted to them: they tell the evidence."""
-MOST_LOOKS = 6
-"""Such looks at most, of `ENOUGH` effective draws in all."""
-ENOUGH = 1
-"""Effective draws that are enough, for each point: with 2000 points widths are known to 2 %."""
 DEFENSIVE = 0.1
 """Part of a proposal that covers wider draws: the weights of draws there are at most 10 times too
 large, and a tenth of all draws is lost."""
 SHARED = 0.2
 """Part of a proposal's draws that all known peaks have in equal parts, whatever they weigh."""
-# Draws that a fit is made of, for each point.
-_RESAMPLED = 5
+RESAMPLED = 10
+"""Draws that a fit is made of, for each point."""
 # Effective draws per parameter that a fit needs, and to which weights are tempered.
 _LEAST_EFFECTIVE = 30.0
 # Rounds; a share of effective draws that is enough; rounds in a row without a gain that end it.
@@ -118,6 +114,57 @@ def look_at(target: Densities, proposal: Proposal, n: int, random: np.random.Ran
     return Look(y, logs, densities)
 
 
+@dataclass(slots=True, eq=False)
+class Rounds:
+    """The draws of all rounds, weighed by all their proposals together.
+
+    A draw's weight is the posterior over the mean density of all draws' proposals (the balance
+    heuristic: Veach & Guibas 1995, SIGGRAPH, 419).
+
+    Attributes
+    ----------
+    looks, proposals : list
+        A `Look` and its `Proposal` of each round.
+    """
+
+    looks: list[Look] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
+    # Of each round's draws: log of the sum of all proposals' densities, each times its draws.
+    _mixed: list[Array] = field(default_factory=list)
+
+    def add(self, look: Look, proposal: Proposal) -> None:
+        """Add a round; of draws without a posterior only their number counts."""
+        log_n = math.log(len(look.y))
+        for earlier, mixed in zip(self.looks, self._mixed, strict=True):
+            there = np.isfinite(earlier.logs)
+            here = proposal.log_densities(earlier.y[there]) + log_n
+            mixed[there] = np.logaddexp(mixed[there], here)
+        there = np.isfinite(look.logs)
+        mixed = np.full(len(look.y), math.inf)
+        mixed[there] = look.target[there] - look.logs[there] + log_n
+        for earlier, before in zip(self.looks, self.proposals, strict=True):
+            here = before.log_densities(look.y[there]) + math.log(len(earlier.y))
+            mixed[there] = np.logaddexp(mixed[there], here)
+        self.looks.append(look)
+        self.proposals.append(proposal)
+        self._mixed.append(mixed)
+
+    def all(self) -> Look:
+        """Return all draws as one look."""
+        return joined(self.each())
+
+    def each(self) -> list[Look]:
+        """Return the draws of each round, with their weights among all."""
+        log_n = math.log(sum(len(look.y) for look in self.looks))
+        weighed = []
+        for look, mixed in zip(self.looks, self._mixed, strict=True):
+            logs = np.full(len(look.y), -math.inf)
+            there = np.isfinite(look.logs)
+            logs[there] = look.target[there] - mixed[there] + log_n
+            weighed.append(Look(look.y, logs, look.target))
+        return weighed
+
+
 def refine(
     target: Densities,
     proposal: Proposal,
@@ -125,8 +172,8 @@ def refine(
     order: Sequence[int],
     random: np.random.RandomState,
     n_point: int,
-) -> Proposal:
-    """Make a proposal again from its own weighted draws while that helps; return the best one.
+) -> tuple[Proposal, Rounds]:
+    """Make a proposal again from the weighted draws of all rounds, while that helps.
 
     Parameters
     ----------
@@ -142,18 +189,27 @@ def refine(
         Decides the draws.
     n_point : int
         Points of the population.
+
+    Returns
+    -------
+    proposal : Proposal
+        The one that all rounds' draws were fitted by; the first one, if it is good.
+    rounds : Rounds
+        Their draws.
     """
-    best, best_size, idle = proposal, 0.0, 0
+    rounds, best, idle = Rounds(), 0.0, 0
     for _ in range(_MOST_ROUNDS):
         look = look_at(target, proposal, ROUND * n_point, random)
+        rounds.add(look, proposal)
         size = look.effective
-        idle = 0 if size > 1.1 * best_size else idle + 1
-        if size > best_size:
-            best, best_size = proposal, size
-        if size >= _GOOD * ROUND * n_point or idle == _PATIENCE or not size:
+        if not size or size >= _GOOD * ROUND * n_point:
             break
-        proposal = refitted(look, cover, order, _RESAMPLED * n_point, random)
-    return best
+        idle = 0 if size > 1.1 * best else idle + 1
+        best = max(best, size)
+        proposal = refitted(rounds.all(), cover, order, RESAMPLED * n_point, random)
+        if idle == _PATIENCE:
+            break
+    return proposal, rounds
 
 
 def refitted(

@@ -28,9 +28,9 @@ _ZERO_POINTS = (
 # Share of its period by which a planet's t0 may lie beside the line of its transits; no planet is
 # known to vary by more.
 VARIATION = 0.1
-# Share of a period by which an unperturbed orbit's transits leave the perturbed ones behind in each
-# period, twice: what planets of ten Earth masses do.
-_OSCULATING = 0.02
+LEAST_SHARE = 0.02
+"""Share of a period by which an unperturbed orbit's transits leave the perturbed ones behind in two
+periods, at least: planets of ten Earth masses do."""
 # Units of a pendulum's swing by which an osculating period may differ from the mean one: of 880
 # systems that were drawn from wide priors (`bench.zoo`), up to 400 Earth masses, none had more than
 # 1.1. Eccentricities are forced, so that at least this counts; and no period differs by more.
@@ -197,7 +197,12 @@ def osculating(problem: Problem, planet: str) -> float:
 
 
 def wrong_t0(
-    transits: PlanetTransits, limits: tuple[float, float], epoch: float, *, strict: bool = False
+    transits: PlanetTransits,
+    limits: tuple[float, float],
+    epoch: float,
+    *,
+    strict: bool = False,
+    share: float = LEAST_SHARE,
 ) -> str | None:
     """Say that a planet's t0 lies beside the table's transits.
 
@@ -212,6 +217,9 @@ def wrong_t0(
     strict : bool
         Whether t0 may lie beside its transit by no more than the planet's transits vary, and not
         before the model begins.
+    share : float
+        Of a period by which the osculating one may differ from the mean one; see `osculating`. It
+        has no effect on a strict check.
     """
     line = transits.linear_ephemeris()
     if line is None:
@@ -224,7 +232,7 @@ def wrong_t0(
     varies = variation(transits)
     if not strict:
         # An unperturbed orbit leaves the perturbed one behind, the more the farther from the epoch.
-        varies += 0.5 * _OSCULATING * (abs(nearest - epoch) + period)
+        varies += 0.5 * max(share, LEAST_SHARE) * (abs(nearest - epoch) + period)
     reach = min(VARIATION * period, varies)
     if low - reach <= nearest <= high + reach:
         return _before(transits, limits, epoch, nearest, period) if strict else None

@@ -32,11 +32,11 @@ def whole_file() -> str:
 
 
 def test_the_whole_file_loads(tmp_path: Path) -> None:
-    write_field(tmp_path / "other-telescope", 2)
+    write_field(tmp_path / "other-telescope", 2, FILTER2="r")
     for path in list((tmp_path / "other-telescope").iterdir()):
         path.rename(path.with_name(path.name.replace("frame", "x_ooi_")))
     (tmp_path / "night").mkdir()
-    write(tmp_path / "night" / "n_ooi_1.fits", sky(), tan())
+    write(tmp_path / "night" / "n_ooi_1.fits", sky(), tan(FILTER2="r"))
     for path in list(tmp_path.glob("*/*_ooi_*.fits")):
         path.with_name(path.name.replace("_ooi_", "_oow_")).write_bytes(path.read_bytes())
     for name in CALIBRATION:

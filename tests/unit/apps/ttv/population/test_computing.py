@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from apps.ttv.population.computing import (
-    N_LOOK,
     Archipelago,
     Computer,
     Conclusion,
     from_arrays,
     to_arrays,
 )
+from apps.ttv.population.last_looks import N_LOOK
 from apps.ttv.population.settings import Islands
 from tests.unit.validator import population_case
 

@@ -9,7 +9,16 @@ import pytest
 
 from apps.ttv.population.importance import log_mean, relative_error
 from apps.ttv.population.proposal import Proposal, fit_proposal
-from apps.ttv.population.refining import SHARED, Cover, Look, joined, look_at, refine, refitted
+from apps.ttv.population.refining import (
+    SHARED,
+    Cover,
+    Look,
+    Rounds,
+    joined,
+    look_at,
+    refine,
+    refitted,
+)
 from apps.ttv.population.target import Target
 from tests.unit.apps.ttv.population import toy
 
@@ -48,7 +57,7 @@ def test_weighed_draws_tell_the_evidence(target: Target, poor: Proposal) -> None
 def test_refining_makes_a_poor_proposal_a_good_one(target: Target, poor: Proposal) -> None:
     random = np.random.RandomState(3)
     before = look_at(target, poor, 4000, random).effective
-    better = refine(target, poor, NOTHING, ORDER, random, N_POINT)
+    better, _ = refine(target, poor, NOTHING, ORDER, random, N_POINT)
     after = look_at(target, better, 4000, random)
     assert before < 0.2 * 4000
     assert after.effective > 0.5 * 4000
@@ -56,16 +65,17 @@ def test_refining_makes_a_poor_proposal_a_good_one(target: Target, poor: Proposa
     assert abs(log_mean(after.logs) - toy.LOG_Z) < 5.0 * error
 
 
-def test_refining_never_returns_a_worse_proposal(target: Target) -> None:
-    """One that is good already comes back as it is."""
+def test_a_proposal_that_is_good_already_comes_back_as_it_is(target: Target) -> None:
     draws = toy.MEAN + toy.SPREAD * np.random.default_rng(4).standard_normal((4000, 4))
     good = fit_proposal([draws], [1.0], ORDER)
-    assert refine(target, good, NOTHING, ORDER, np.random.RandomState(5), N_POINT) is good
+    same, rounds = refine(target, good, NOTHING, ORDER, np.random.RandomState(5), N_POINT)
+    assert same is good
+    assert rounds.proposals == [good]
 
 
 def test_the_same_random_numbers_give_the_same_proposal(target: Target, poor: Proposal) -> None:
     twice = [
-        refine(target, poor, NOTHING, ORDER, np.random.RandomState(6), N_POINT) for _ in range(2)
+        refine(target, poor, NOTHING, ORDER, np.random.RandomState(6), N_POINT)[0] for _ in range(2)
     ]
     assert twice[0].to_json() == twice[1].to_json()
 
@@ -76,7 +86,8 @@ def test_a_flat_likelihood_has_an_evidence_of_one() -> None:
     draws = target.broad_draws(3000, np.random.RandomState(7))
     first = fit_proposal([draws], [1.0], range(10))
     random = np.random.RandomState(8)
-    look = look_at(target, refine(target, first, NOTHING, range(10), random, 400), 8000, random)
+    better, _ = refine(target, first, NOTHING, range(10), random, 400)
+    look = look_at(target, better, 8000, random)
     error = relative_error(look.logs)
     assert error < 0.03
     assert abs(log_mean(look.logs)) < 5.0 * error
@@ -88,7 +99,8 @@ def test_a_posterior_that_is_nowhere_leaves_the_proposal(poor: Proposal) -> None
             return np.full(len(points), -math.inf)
 
     target = toy.target_of(Nowhere())
-    assert refine(target, poor, NOTHING, ORDER, np.random.RandomState(9), N_POINT) is poor
+    same, _ = refine(target, poor, NOTHING, ORDER, np.random.RandomState(9), N_POINT)
+    assert same is poor
     assert look_at(target, poor, 50, np.random.RandomState(9)).effective == 0.0
 
 
@@ -125,7 +137,7 @@ def test_a_peak_that_the_population_has_missed_keeps_its_part() -> None:
     cover = Cover((left[:1000], poor), right_of_zero, np.empty((0, 4)))
     first = fit_proposal([left, *cover.around], [0.5, 0.25, 0.25], ORDER)
     random = np.random.RandomState(11)
-    better = refine(target, first, cover, ORDER, random, N_POINT)
+    better, _ = refine(target, first, cover, ORDER, random, N_POINT)
     look = look_at(target, better, 20_000, random)
     assert look.effective > 0.3 * 20_000
     log_z = toy.LOG_Z - toy.PEAK_LOG - 0.5 * (1.5**2 - np.sum(toy.CENTER**2)) / (1.0 + toy.WIDTH**2)
@@ -170,3 +182,32 @@ def test_looks_are_joined_in_their_order() -> None:
     assert both.y.tolist() == [[0.0], [0.0], [1.0]]
     assert both.logs.tolist() == [0.0, 1.0, 4.0]
     assert both.target.tolist() == [2.0, 3.0, 5.0]
+
+
+def test_rounds_weigh_each_draw_by_all_proposals(target: Target, poor: Proposal) -> None:
+    """Draws of a poor and of a good proposal, of unlike numbers: the weights of one mixture."""
+    draws = toy.MEAN + toy.SPREAD * np.random.default_rng(18).standard_normal((4000, 4))
+    good = fit_proposal([draws], [1.0], ORDER)
+    random = np.random.RandomState(19)
+    rounds = Rounds()
+    for proposal, n in ((poor, 3000), (good, 1000), (poor, 500)):
+        rounds.add(look_at(target, proposal, n, random), proposal)
+    together = rounds.all()
+    mixed = np.log(
+        (3500.0 * np.exp(poor.log_densities(together.y)) + 1000.0 * np.exp(
+            good.log_densities(together.y))) / 4500.0
+    )  # fmt: skip
+    assert together.logs == pytest.approx(together.target - mixed, abs=1e-9)
+    error = relative_error(together.logs)
+    assert abs(log_mean(together.logs) - toy.LOG_Z) < 5.0 * error
+
+
+def test_draws_without_a_posterior_count_in_rounds(target: Target, poor: Proposal) -> None:
+    look = look_at(target, poor, 1000, np.random.RandomState(20))
+    gone = np.arange(1000) % 2 == 0
+    half = Look(look.y, np.where(gone, -math.inf, look.logs), look.target)
+    rounds = Rounds()
+    rounds.add(half, poor)
+    rounds.add(half, poor)
+    assert np.isneginf(rounds.all().logs).sum() == 1000
+    assert log_mean(rounds.all().logs) == pytest.approx(log_mean(half.logs))

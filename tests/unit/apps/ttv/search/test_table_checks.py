@@ -121,6 +121,16 @@ def test_t0_between_transits_is_told_with_the_nearest_one() -> None:
     assert wrong_t0(transits(), (104.0, 130.0), epoch=104.0) is None
 
 
+def test_t0_of_a_heavily_perturbed_planet_lies_beside_its_transits() -> None:
+    """The unperturbed orbit is half a period's share of 0.05 behind in the period it begins in."""
+    line = transits()
+    start, period = line.linear_ephemeris() or (0.0, 0.0)
+    limits = (start + 0.02 * period, start + 0.03 * period)
+    assert wrong_t0(line, limits, epoch=start) is not None
+    assert wrong_t0(line, limits, epoch=start, share=0.05) is None
+    assert wrong_t0(line, limits, epoch=start, share=0.05, strict=True) is not None
+
+
 def test_t0_before_the_model_begins_is_told_with_the_same_later() -> None:
     told = wrong_t0(transits(), (87.5, 87.9), epoch=104.0, strict=True)
     assert told is not None
