@@ -25,8 +25,9 @@ from boinc_project.population_output import (
     read_population_output,
 )
 
-DRAWS_PER_PART = 1000
-"""Equally weighted draws that are made of each independent part."""
+N_DRAW = 8000
+"""Equally weighted draws that are made of all draws together. Each independent part has as many of
+them as is its weight: parts of few effective draws would be biased if all had as many."""
 
 Floats = NDArray[np.float64]
 
@@ -82,19 +83,16 @@ def second_opinion(outputs: Sequence[Canonical], constant: float) -> SecondOpini
     read = [_read(output) for output in outputs]
     points = np.concatenate([output.points for output in read])
     logs = np.concatenate([output.log_weight for output in read])
-    draws, groups = [], []
-    for group, (part, weights) in enumerate(zip(points, logs, strict=True)):
-        if np.isfinite(weights).any():
-            chosen = systematic(np.exp(weights - weights.max()), DRAWS_PER_PART)
-            draws.append(part[chosen])
-            groups.append(np.full(len(chosen), group, dtype=np.int64))
-    if not draws:
+    if not np.isfinite(logs).any():
         return None
+    chosen = systematic(np.exp(logs - logs.max()).ravel(), N_DRAW)
+    parts = np.repeat(np.arange(len(logs)), logs.shape[1])
+    groups = np.unique(parts[chosen], return_inverse=True)[1]
     return SecondOpinion(
-        draws=np.concatenate(draws),
+        draws=points.reshape(-1, points.shape[2])[chosen],
         log_z=_evidence(logs.ravel(), constant),
-        n_population=len(draws),
-        groups=np.concatenate(groups),
+        n_part=int(groups.max()) + 1,
+        groups=groups,
     )
 
 

@@ -32,7 +32,7 @@ def evidence_rows(
     second : Estimate | None
         log Z by the second opinion.
     second_freedom : float
-        Degrees of freedom of its error: its populations less one.
+        Degrees of freedom of its error: its independent parts less one.
     """
     if first is None or second is None:
         text = NOT_MEASURED if first is None else "The second opinion has no log Z yet."
@@ -53,7 +53,7 @@ def evidence_rows(
         text += " One of both misses a part of the posterior: compare the modes that both know."
     fine = f"{told}: the difference is known to {error:.2f}, {COARSEST:g} is asked for."
     if not error <= COARSEST:
-        fine += " More populations of the second opinion, or a longer pilot."
+        fine += " More max_units give the next campaign a finer second opinion."
     title = "Error of the evidences' difference"
     return (
         _row(value, limit, text),

@@ -125,6 +125,6 @@ def _sampled(
             importance_evidence(settings, log_constant(problem, table)),
             "Importance sampling",
             None if second is None else second.log_z,
-            0.0 if second is None else second.n_population - 1.0,
+            0.0 if second is None else second.n_part - 1.0,
         ),
     ]

@@ -72,7 +72,7 @@ def judge(
             evidence.logz,
             "Nested sampling",
             None if second is None else second.log_z,
-            0.0 if second is None else second.n_population - 1.0,
+            0.0 if second is None else second.n_part - 1.0,
         ),
         *fit_rows(residuals_of(problem, table, draws, best), problem),
         *information_rows(problem, draws),

@@ -1,4 +1,4 @@
-"""Rows of the second opinion: populations that share no start, map or proposal with the product.
+"""Rows of the second opinion: a population that shares no start, map or proposal with the product.
 
 Sub-chains that agree may all have missed the same thing, because they began at one population and
 propose from one fit. A second opinion comes from a search and a seed of its own. Its means, widths
@@ -28,12 +28,6 @@ COARSEST = 0.1
 """Relative error of its least known width that a second opinion may have, as of a normal
 distribution: widths that differ by a half are then told for sure, and by a fifth at two errors."""
 
-MIN_POPULATIONS = 4
-"""Fewer populations have no errors worth the name: three degrees of freedom, as of sub-chains."""
-
-MOST_POPULATIONS = 1000
-"""No more than this are asked for."""
-
 # The rows that compare: a key, the title, and which numbers of a shape.
 _COMPARED = (
     ("second_means", "Second opinion: means", slice(0, 1)),
@@ -41,12 +35,15 @@ _COMPARED = (
     ("second_tails", "Second opinion: tails", slice(2, 4)),
 )
 
+# A campaign's second opinion has as many points as its units allow.
+_FINER = "a campaign of larger max_units or narrower priors has a finer one"
+
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecondOpinion:
-    """The draws of independent populations of the same posterior.
+    """The draws of another computation of the same posterior.
 
     Attributes
     ----------
@@ -54,17 +51,16 @@ class SecondOpinion:
         float64 (n, n_dim), free parameters, equally weighted.
     log_z : Estimate | None
         Logarithm of the evidence, of the likelihood as a density of transit times in days (see
-        `assimilator.evidence.log_constant`), with the standard error of the populations' mean; None
-        if it cannot be had.
-    n_population : int
-        Populations.
+        `assimilator.evidence.log_constant`), with its standard error; None if it cannot be had.
+    n_part : int
+        Independent parts that the draws consist of.
     groups : ndarray
-        int64 (n,), which population each draw is of.
+        int64 (n,), which part each draw is of.
     """
 
     draws: Floats
     log_z: Estimate | None
-    n_population: int
+    n_part: int
     groups: NDArray[np.int64]
 
 
@@ -86,15 +82,14 @@ def second_opinion_rows(
     """
     if second is None:
         return (_resolution_row(None, NOT_BACK),)
-    if second.n_population < 2:
-        more = MIN_POPULATIONS - second.n_population
+    if second.n_part < 2:
         text = (
-            f"The second opinion has {second.n_population} population and so no errors: "
-            f"{more} more populations are needed."
+            "All weight of the second opinion's draws lies in one part of them, so that it has no "
+            f"errors: {_FINER}."
         )
         return (_resolution_row(None, text),)
     other = shape_of(whitening.whiten(second.draws), second.groups)
-    return (_resolution(other, second.n_population, names), *_comparisons(product, other, names))
+    return (_resolution(other, second.n_part, names), *_comparisons(product, other, names))
 
 
 def _comparisons(product: Shape, other: Shape, names: Sequence[str]) -> list[Row]:
@@ -119,23 +114,20 @@ def _comparisons(product: Shape, other: Shape, names: Sequence[str]) -> list[Row
     return rows
 
 
-def _resolution(other: Shape, n_population: int, names: Sequence[str]) -> Row:
+def _resolution(other: Shape, n_part: int, names: Sequence[str]) -> Row:
     """Return the row of the least known width's error, few degrees of freedom counted in."""
     errors = other.errors[1]
     column = int(np.where(np.isfinite(errors), errors, np.inf).argmax())
-    value = _normal_error(float(errors[column]), n_population, len(names))
+    value = _normal_error(float(errors[column]), n_part, len(names))
     text = (
-        f"{n_population} populations know every width to {100 * value:.1f} % or better; "
-        f"{100 * COARSEST:g} % is asked for."
+        f"Its draws know every width to {100 * value:.1f} % or better, by {n_part} independent "
+        f"parts; {100 * COARSEST:g} % is asked for."
     )
     if not value <= COARSEST:
-        single = float(errors[column]) * math.sqrt(n_population)
-        more = populations_needed(single, len(names)) - n_population
         known = f"to {100 * value:.0f} %" if math.isfinite(value) else "not at all"
         text = (
             f"The second opinion knows the width of {names[column]} {known}, and "
-            f"{100 * COARSEST:g} % is asked for: {max(more, 1)} more populations are needed to "
-            "tell a difference that matters."
+            f"{100 * COARSEST:g} % is asked for to tell a difference that matters: {_FINER}."
         )
     return _resolution_row(value, text)
 
@@ -145,24 +137,7 @@ def _resolution_row(value: float | None, text: str) -> Row:
     return Row("second_opinion", Word.SAMPLED, title, value, COARSEST, Relation.AT_MOST, text)
 
 
-def _normal_error(error: float, n_population: int, n_dim: int) -> float:
+def _normal_error(error: float, n_part: int, n_dim: int) -> float:
     """Return the error of a normal distribution that allows as large a difference as this one."""
     limit = allowed_errors(n_dim)
-    return error * student_errors(limit, n_population - 1.0) / limit
-
-
-def populations_needed(single: float, n_dim: int) -> int:
-    """Return how many populations know a width well enough.
-
-    Parameters
-    ----------
-    single : float
-        Relative error of the width that one population has; `MOST_POPULATIONS` are needed if it is
-        not known.
-    n_dim : int
-        Number of parameters.
-    """
-    for n in range(MIN_POPULATIONS, MOST_POPULATIONS):
-        if _normal_error(single / math.sqrt(n), n, n_dim) <= COARSEST:
-            return n
-    return MOST_POPULATIONS
+    return error * student_errors(limit, n_part - 1.0) / limit

@@ -13,9 +13,8 @@ from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population.anneal import Annealer, Annealing
 from apps.ttv.population.importance import kish
-from apps.ttv.population.last_looks import LAST, look_last
 from apps.ttv.population.proposal import Proposal, fit_proposal
-from apps.ttv.population.refining import ROUND, Cover, Look, refine
+from apps.ttv.population.refining import Cover, Look, draws_of_round, refine
 from apps.ttv.population.settings import Islands
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target
@@ -24,9 +23,8 @@ from boinc_project.seeds import Stream, step_bits, stream_key
 
 # Draws around each peak that the first proposal is fitted to.
 _PEAK_DRAWS = 1000
-# Draws of a usual conclusion for each point of a population: four rounds and a last look. Its
-# progress is counted by it.
-_CONCLUSION = 4 * ROUND + LAST
+# Rounds of a usual conclusion. Its progress is counted by it.
+_ROUNDS = 6
 _ARRAYS = ("points", "broad", "target", "wide")
 
 Array = NDArray[np.float64]
@@ -65,9 +63,9 @@ class Conclusion:
     Attributes
     ----------
     proposal : Proposal
-        Fitted to islands and peaks, and made again from its own draws.
+        Fitted to islands and peaks, and made again from weighted draws.
     looks : tuple[Look, ...]
-        Draws of it that nothing was fitted to, in independent parts.
+        The draws of all rounds in independent parts.
     islands : tuple[Island, ...]
         That it began with.
     n_call : int
@@ -166,7 +164,7 @@ class Computer:
         if state.moving is not None:
             done += self._annealers[len(state.islands)].fraction(state.moving)
         n_draw = sum(len(densities) for densities in state.looked)
-        done += min(n_draw / (_CONCLUSION * self.settings.n_point), 1.0)
+        done += min(n_draw / (_ROUNDS * draws_of_round(self.settings.n_point)), 1.0)
         # The conclusion takes about as long as an island.
         return done / (self.settings.n_island + 1.0)
 
@@ -208,8 +206,7 @@ class Computer:
         first = self._first_proposal(state.islands, cover)
         n_point = self.settings.n_point
         proposal, rounds = refine(target, first, cover, self._order, random, n_point)
-        proposal, looks = look_last(target, proposal, rounds, cover, self._order, random, n_point)
-        return Conclusion(proposal, looks, tuple(state.islands), state.n_call)
+        return Conclusion(proposal, rounds.parts(), tuple(state.islands), state.n_call)
 
     def _cover(self, islands: Sequence[Island], random: np.random.RandomState) -> Cover:
         """Return the peaks, and what the islands were at half the power of the posterior."""

@@ -18,6 +18,7 @@ from apps.runtime.checkpoint import CHECKPOINT_FILE, PERIOD, CheckpointFile
 from apps.runtime.errors import QuitRequested
 from apps.runtime.runtime import Runtime
 from apps.ttv.population import checkpoint
+from apps.ttv.population.refining import joined
 from apps.ttv.population.settings import PopulationUnit
 from apps.ttv.population.stages import Result, UnitComputer, UnitState
 from apps.ttv.table import TABLE_FILE, TransitTable, parse_table
@@ -107,17 +108,15 @@ def output_of(
     because every stored point must be one of the priors.
     """
     computer, conclusion, outcome = result.computer, result.conclusion, result.outcome
-    points, densities = [], []
-    for look in conclusion.looks:
-        x = computer.coordinates.to_points(look.y)
-        possible = np.isfinite(look.target)
-        if not possible.any():
-            raise UnitError("The populations led to where no model has the table's transits.")
-        x[~possible] = x[np.flatnonzero(possible)[0]]
-        density = np.full(len(x), -math.inf)
-        density[possible] = computer.target.posterior.log_densities(x[possible])
-        points.append(x)
-        densities.append(density)
+    together = joined(conclusion.looks)
+    possible = np.isfinite(together.target)
+    if not possible.any():
+        raise UnitError("The populations led to where no model has the table's transits.")
+    points = computer.coordinates.to_points(together.y)
+    points[~possible] = points[np.flatnonzero(possible)[0]]
+    densities = np.full(len(points), -math.inf)
+    densities[possible] = computer.target.posterior.log_densities(points[possible])
+    shape = (len(conclusion.looks), -1)
     step = outcome.step
     return PopulationOutput(
         unit_digest=unit.digest,
@@ -125,9 +124,9 @@ def output_of(
         platform=platform,
         app_digest=app_digest,
         parameter_names=computer.settings.problem.parameter_names,
-        points=np.stack(points),
-        log_density=np.stack(densities),
-        log_weight=np.stack([look.logs for look in conclusion.looks]),
+        points=points.reshape(*shape, points.shape[1]),
+        log_density=densities.reshape(shape),
+        log_weight=together.logs.reshape(shape),
         island_log_z=np.array([island.log_z for island in conclusion.islands]),
         wide=np.stack([island.wide for island in conclusion.islands]),
         step=np.array([step.dt, step.error, step.error_sigma]),

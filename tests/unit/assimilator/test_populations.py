@@ -39,23 +39,39 @@ def test_no_output_is_no_opinion() -> None:
 
 
 def test_draws_have_equal_weights_afterwards(case: PopulationCase, tmp_path: Path) -> None:
-    """Means and widths are the weighted ones, to five standard errors of 1000 draws a part."""
+    """Means and widths are the weighted ones of all draws, to five standard errors.
+
+    Independent parts have as many draws as is their weight, to within one.
+    """
     opinion = populations.second_opinion([canonical(case, case.write(tmp_path))], 0.0)
     assert opinion is not None
-    assert opinion.n_population == 8
-    assert np.bincount(opinion.groups).tolist() == [populations.DRAWS_PER_PART] * 8
-    assert len(opinion.draws) == len(opinion.groups)
-    for group, (points, logs) in enumerate(
-        zip(case.output.points, case.output.log_weight, strict=True)
-    ):
-        shares = np.exp(logs - logs.max())
-        shares /= shares.sum()
-        mean = shares @ points
-        spread = np.sqrt(shares @ (points - mean) ** 2)
-        draws = opinion.draws[opinion.groups == group]
-        error = 5.0 / math.sqrt(populations.DRAWS_PER_PART)
-        assert (np.abs(draws.mean(axis=0) - mean) < error * spread).all()
-        np.testing.assert_allclose(draws.std(axis=0), spread, rtol=error)
+    logs = case.output.log_weight
+    n_part = len(logs)
+    assert opinion.n_part == n_part
+    assert len(opinion.draws) == len(opinion.groups) == populations.N_DRAW
+    shares = np.exp(logs - logs.max())
+    shares /= shares.sum()
+    counts = np.bincount(opinion.groups, minlength=n_part)
+    assert counts == pytest.approx(populations.N_DRAW * shares.sum(axis=1), abs=1.5)
+    points = case.output.points.reshape(-1, case.output.points.shape[2])
+    mean = shares.ravel() @ points
+    spread = np.sqrt(shares.ravel() @ (points - mean) ** 2)
+    error = 5.0 / math.sqrt(populations.N_DRAW)
+    assert (np.abs(opinion.draws.mean(axis=0) - mean) < error * spread).all()
+    np.testing.assert_allclose(opinion.draws.std(axis=0), spread, rtol=error)
+
+
+def test_a_heavy_draw_has_its_weight_among_all(case: PopulationCase, tmp_path: Path) -> None:
+    """A quarter of all weight in one draw is a quarter of the draws, and no part's alone."""
+    logs = case.output.log_weight.copy()
+    logs[0, 0] = -math.inf
+    logs[0, 0] = np.logaddexp.reduce(logs.ravel()) - math.log(3.0)
+    opinion = populations.second_opinion(
+        [canonical(case, case.write(tmp_path, case.changed(log_weight=logs)))], 0.0
+    )
+    assert opinion is not None
+    same = (opinion.draws == case.output.points[0, 0]).all(axis=1)
+    assert same.sum() == pytest.approx(populations.N_DRAW / 4, abs=1.5)
 
 
 def test_the_evidence_has_the_constant_and_an_error(case: PopulationCase, tmp_path: Path) -> None:
@@ -82,7 +98,7 @@ def test_parts_without_weights_are_left_out(case: PopulationCase, tmp_path: Path
     path = case.write(tmp_path, case.changed(log_weight=logs))
     opinion = populations.second_opinion([canonical(case, path)], 0.0)
     assert opinion is not None
-    assert opinion.n_population == 7
+    assert opinion.n_part == len(logs) - 1
     nothing = case.changed(log_weight=np.full_like(logs, -math.inf))
     path = case.write(tmp_path, nothing, "none.h5")
     assert populations.second_opinion([canonical(case, path)], 0.0) is None

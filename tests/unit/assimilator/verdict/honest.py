@@ -61,13 +61,11 @@ def scaled(merged: Merged, factors: Floats, column: int) -> Merged:
     return of_draws(draws, list(merged.keys))
 
 
-def second(
-    rng: np.random.Generator, n_population: int = 8, *, n_independent: int = 400
-) -> SecondOpinion:
+def second(rng: np.random.Generator, n_part: int = 8, *, n_independent: int = 400) -> SecondOpinion:
     """Return populations of 1000 points each, of which some are copies of others."""
     draws = [
         rng.standard_normal((n_independent, N_DIM))[rng.integers(0, n_independent, 1000)]
-        for _ in range(n_population)
+        for _ in range(n_part)
     ]
-    groups = np.repeat(np.arange(n_population), 1000)
-    return SecondOpinion(np.concatenate(draws), Estimate(-10.0, 0.05), n_population, groups)
+    groups = np.repeat(np.arange(n_part), 1000)
+    return SecondOpinion(np.concatenate(draws), Estimate(-10.0, 0.05), n_part, groups)

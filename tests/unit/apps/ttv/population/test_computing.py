@@ -15,7 +15,7 @@ from apps.ttv.population.computing import (
     from_arrays,
     to_arrays,
 )
-from apps.ttv.population.last_looks import N_LOOK
+from apps.ttv.population.refining import N_PART
 from apps.ttv.population.settings import Islands
 from tests.unit.validator import population_case
 
@@ -82,7 +82,7 @@ def test_draws_come_in_independent_parts_of_equal_size(
     undisturbed: tuple[list[bytes], Conclusion],
 ) -> None:
     conclusion = undisturbed[1]
-    assert len(conclusion.looks) == N_LOOK
+    assert len(conclusion.looks) == N_PART
     assert len({look.y.shape for look in conclusion.looks}) == 1
     assert conclusion.effective >= 120.0
     assert conclusion.effective <= len(conclusion.logs)
@@ -162,7 +162,7 @@ def test_a_conclusion_that_was_interrupted_goes_on_to_the_same_bits(
     class Left(Exception):
         """The conclusion was left."""
 
-    for n_part in (1, 3, 9):
+    for n_part in (1, 3):
         state = from_bytes(stored[-1], settings)
 
         def noted(state: Archipelago = state, n_part: int = n_part) -> None:
