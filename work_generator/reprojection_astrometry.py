@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from work_generator.remarks import Remarks
 from work_generator.reprojection_pack import image_of, read_pixels
-from work_generator.sky.displacement import ORDERS, highest_order, places
-from work_generator.sky.reference import grid_of
+from work_generator.sky.displacement import ORDERS, Displacement, fit, highest_order, places
+from work_generator.sky.reference import cards_of, grid_header, grid_of
 from work_generator.sky.rows import Rows
 from work_generator.sky.solution import Solution, read_solution
 from work_generator.sky.star_match import Measured
 from work_generator.sky.star_places import MATTERS, SEARCHED_ARCSEC, Places, compare
 from work_generator.sky.stars import Stars, find_stars
+from work_generator.sky.window import coverage
 
 REFINE, HEADER = "refine", "header"
 ASTROMETRY = (REFINE, HEADER)
@@ -40,6 +41,14 @@ _MOST_TRIED = 3
 """Frames that are tried as the reference, where most others cannot be matched with the first."""
 _FLOOR = 0.05
 """Pixels; no star tells a place better when frames are compared for how well they tell places."""
+_LEAST_HEADERS = 3
+"""Headers of which a majority can be told."""
+_LEAST_COMMON = 0.5
+"""Part of the reference that a frame must cover to tell where it is as a whole."""
+_OUTLIER = 3.0
+"""Median distances from the median, beyond which a header does not count."""
+_CROSS = np.array([0, 8, 40, 72, 80])
+"""The corners and the middle among `displacement.places`."""
 _MOST_KEPT = 5_000
 """Places that are kept for images that join the campaign."""
 
@@ -49,11 +58,15 @@ Key = str
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A frame's name, its stars, and the coordinates that its header gives."""
+    """A frame's name, its stars, and the coordinates that its header gives.
+
+    The grid's header is `is_grid` if it is the frame's: then its coordinates are right.
+    """
 
     name: str
     stars: Stars
     solution: Solution
+    is_grid: bool = False
 
     @property
     def worth(self) -> float:
@@ -74,17 +87,25 @@ class Refined:
         Known stars that its header puts on it.
     is_reference : bool
         Whether its stars are what the others are measured against.
+    moved : Displacement or None
+        Of the reference: by which it is displaced from where the headers together put it.
     """
 
     measured: Measured | None
     n_known: int
     is_reference: bool = False
+    moved: Displacement | None = None
+
+    @property
+    def displacement(self) -> Displacement | None:
+        """The displacement that is to be applied; None: none."""
+        if self.measured is None:
+            return self.moved
+        return self.measured.displacement if self.measured.order >= 0 else None
 
     def solution(self, header: Solution) -> Solution:
         """Return a frame's coordinates with what is to be applied."""
-        if self.measured is None or self.measured.order < 0:
-            return header
-        return header.refined(self.measured.displacement)
+        return header if self.displacement is None else header.refined(self.displacement)
 
 
 class Astrometry:
@@ -214,25 +235,20 @@ def _look(stated: Mapping[str, Any], settings: Mapping[str, Any]) -> Seen:
         limit = frame.image.number(limit)
     values = frame.rows() if isinstance(frame.raw, Rows) else frame.values()
     stars = find_stars(values, saturation=math.inf if limit is None else float(limit))
-    return Seen(stated["name"], stars, read_solution(frame.image))
+    is_grid = cards_of(grid_header(frame.image.header)) == settings["grid"]["cards"]
+    return Seen(stated["name"], stars, read_solution(frame.image), is_grid)
 
 
 def _among(seen: Mapping[Key, Seen], pixel: float) -> Astrometry:
     """Measure frames against the stars of one of them."""
     reference, refined = _reference(seen, pixel)
     first = seen[reference]
-    known = Places.of(first.stars, first.solution)
-    better = _agreed(seen, refined, reference, pixel)
-    own = Refined(None, 0, is_reference=True)
-    if better is not None:
-        other = seen[better]
-        measured, n_known = compare(
-            first.stars, first.solution, Places.of(other.stars, other.solution), pixel
-        )
-        own = Refined(measured, n_known, is_reference=True)
-        known = Places.of(first.stars, own.solution(first.solution))
     others = {key: frame for key, frame in seen.items() if key != reference}
-    if better is not None:
+    own = Refined(None, 0, is_reference=True)
+    if not first.is_grid:
+        own = replace(own, moved=_consensus(seen, refined, reference, pixel))
+    known = Places.of(first.stars, own.solution(first.solution))
+    if own.moved is not None:
         refined = _against(others, known, pixel)
     refined, known = _further(others, refined, known, pixel)
     return Astrometry(seen, {reference: own, **refined}, known.first(_MOST_KEPT), first.name)
@@ -243,7 +259,7 @@ def _reference(seen: Mapping[Key, Seen], pixel: float) -> tuple[Key, dict[Key, R
 
     A frame with which hardly any other can be matched is wrong itself: the next one is tried.
     """
-    order = sorted(seen, key=lambda key: -seen[key].worth)
+    order = sorted(seen, key=lambda key: (not seen[key].is_grid, -seen[key].worth))
     tried = []
     for place, key in enumerate(order[:_MOST_TRIED]):
         frame = seen[key]
@@ -283,29 +299,47 @@ def _further(
     return refined, known
 
 
-def _agreed(
+def _consensus(
     seen: Mapping[Key, Seen], refined: Mapping[Key, Refined], reference: Key, pixel: float
-) -> Key | None:
-    """Return a frame whose header more than half of all headers agree with; None: the reference."""
+) -> Displacement | None:
+    """Return what the reference is displaced by from where most headers put its stars.
+
+    Those headers count that agree, if they are more than half of all; else all but outliers.
+    Of two headers nobody can tell which is right: the reference's is kept, as it is where less
+    than what matters would change.
+    """
     first = seen[reference].solution
-    x, y = places(first.nx, first.ny)
-    x, y = x[::20], y[::20]  # corners, edges and the middle
+    x, y = (values[_CROSS] for values in places(first.nx, first.ny))
     ra, dec = first.sky(x, y)
-    fields: dict[Key, Doubles] = {reference: np.zeros((len(x), 2))}
+    fields, orders = [np.zeros((len(x), 2))], [0]
     for key, its in refined.items():
-        if its.measured is not None:
-            header = seen[key].solution
-            fields[key] = _moved(header, its.solution(header), ra, dec)
-    keys = list(fields)
-    stack = np.stack([fields[key] for key in keys])
-    limit = 2.0 * MATTERS * max(seen[reference].stars.fwhm * first.scale, pixel)
-    square = ((stack[:, None] - stack[None]) ** 2).sum(axis=3).mean(axis=2)
-    agree = (np.sqrt(square) < limit).sum(axis=1)
-    best = int(agree.argmax())
-    if agree[best] <= agree[0] or 2 * agree[best] <= len(keys):
+        header = seen[key].solution
+        if its.measured is not None and coverage(header, first) >= _LEAST_COMMON:
+            fields.append(_moved(header, its.solution(header), ra, dec))
+            orders.append(max(its.measured.order, 0))
+    if len(fields) < _LEAST_HEADERS:
         return None
-    same = np.flatnonzero(np.sqrt(square[best]) < limit)
-    return max((keys[place] for place in same), key=lambda key: seen[key].worth)
+    limit = MATTERS * max(seen[reference].stars.fwhm * first.scale, pixel)
+    mean, kept = _common(np.stack(fields), 2.0 * limit)
+    if math.sqrt(float((mean**2).sum(axis=1).mean())) < limit:
+        return None
+    degrees = mean / 3600.0
+    u, v = first.pixel(ra + degrees[:, 0] / np.cos(np.radians(dec)), dec + degrees[:, 1])
+    off = np.column_stack([x - u, y - v])
+    order = min(1, max(orders[place] for place in kept))
+    return fit(u, v, off, np.ones(len(u)), (first.nx, first.ny), order).displacement
+
+
+def _common(fields: Doubles, limit: float) -> tuple[Doubles, NDArray[np.int64]]:
+    """Return the mean of the fields (n, n_place, 2) that count, and their numbers."""
+    square = ((fields[:, None] - fields[None]) ** 2).sum(axis=3).mean(axis=2)
+    agree = np.sqrt(square) < limit
+    best = int(agree.sum(axis=1).argmax())
+    kept = np.flatnonzero(agree[best])
+    if 2 * len(kept) <= len(fields):
+        off = np.sqrt(((fields - np.median(fields, axis=0)) ** 2).sum(axis=2).mean(axis=1))
+        kept = np.flatnonzero(off <= max(_OUTLIER * float(np.median(off)), limit))
+    return fields[kept].mean(axis=0), kept
 
 
 def _moved(header: Solution, solution: Solution, ra: Doubles, dec: Doubles) -> Doubles:
@@ -326,52 +360,48 @@ def is_lost(seen: Seen, refined: Refined) -> bool:
 
 def _report(seen: Seen, refined: Refined, reference: str) -> dict[str, Any]:
     """Return what was measured of a frame, plain values; lengths in arcseconds."""
-    measured, scale = refined.measured, seen.solution.scale
+    measured, applied, scale = refined.measured, refined.displacement, seen.solution.scale
     report: dict[str, Any] = {
         "reference": reference,
-        "is_reference": refined.is_reference,
         "n_star": 0,
         "fitted": ORDERS[0],
-        "applied": ORDERS[0],
+        "applied": ORDERS[0 if applied is None else applied.order + 1],
+        "correction": 0.0,
         "shift_ra": None,
         "shift_dec": None,
         "shift_error": None,
         "rms_before": None,
         "rms_after": None,
-        "correction": None,
-        "remark": "",
+        "remark": "" if refined.is_reference else _why_not(seen, refined),
     }
-    if measured is None:
-        return {**report, "remark": _why_not(seen, refined)}
-    order = max(measured.order, 0)
-    chosen = measured.fits[order + 1]
-    mean = replace(
-        chosen.displacement, order=0, x=chosen.displacement.x[:1], y=chosen.displacement.y[:1]
-    )
-    x, y = np.array([(seen.solution.nx - 1) / 2.0]), np.array([(seen.solution.ny - 1) / 2.0])
-    ra, dec = seen.solution.sky(x, y)
-    east, north = -_moved(seen.solution, seen.solution.refined(mean), ra, dec)[0]
-    error = math.sqrt(float(chosen.covariance[0, 0])) * scale
-    return {
-        **report,
-        "n_star": len(measured.pairs),
-        "fitted": ORDERS[highest_order(len(measured.pairs)) + 1],
-        "applied": ORDERS[measured.order + 1],
-        "shift_ra": round(float(east), 5),
-        "shift_dec": round(float(north), 5),
-        "shift_error": round(error, 5),
-        "rms_before": round(measured.rms(-1) * scale, 5),
-        "rms_after": round(measured.rms(measured.order) * scale, 5),
-        "correction": round(
-            chosen.displacement.rms(*places(seen.solution.nx, seen.solution.ny)) * scale, 5
-        )
-        if measured.order >= 0
-        else 0.0,
-    }
+    if applied is not None:
+        report["correction"] = _rounded(applied.rms(*places(applied.nx, applied.ny)) * scale)
+        report["shift_ra"], report["shift_dec"] = _shift(seen.solution, applied)
+    if measured is not None:
+        fitted = measured.fits[max(measured.order, 0) + 1]
+        report["n_star"] = len(measured.pairs)
+        report["fitted"] = ORDERS[highest_order(len(measured.pairs)) + 1]
+        report["shift_ra"], report["shift_dec"] = _shift(seen.solution, fitted.displacement)
+        report["shift_error"] = _rounded(math.sqrt(float(fitted.covariance[0, 0])) * scale)
+        report["rms_before"] = _rounded(measured.rms(-1) * scale)
+        report["rms_after"] = _rounded(measured.rms(measured.order) * scale)
+    return report
+
+
+def _shift(header: Solution, displacement: Displacement) -> tuple[float, float]:
+    """Return how far a frame is moved on average, arcseconds to the east and north."""
+    mean = replace(displacement, order=0, x=displacement.x[:1], y=displacement.y[:1])
+    middle = np.array([(header.nx - 1) / 2.0]), np.array([(header.ny - 1) / 2.0])
+    east, north = -_moved(header, header.refined(mean), *header.sky(*middle))[0]
+    return _rounded(float(east)), _rounded(float(north))
+
+
+def _rounded(arcseconds: float) -> float:
+    return round(arcseconds, 5)
 
 
 def _why_not(seen: Seen, refined: Refined) -> str:
-    if refined.is_reference:
+    if refined.measured is not None:
         return ""
     if is_lost(seen, refined):
         return (
