@@ -31,6 +31,9 @@ _CHANCE = 1e-6
 _ROUNDS = 12
 _FAR = 4.0
 """Standard deviations from which a pair is none: another star, or one that moves."""
+_UNSURE = 10.0
+"""Stars at which that is doubled: few of them tell their own scatter badly, as Student's t does, and
+one that is set apart by chance makes the others look too sure."""
 _CLOSEST = 0.02
 """Pixels; no scatter is believed to be less when pairs are set apart."""
 
@@ -224,7 +227,8 @@ def _matched(
         rest = pairs.off - np.column_stack(guess.of(pairs.u, pairs.v))
         freedom = len(pairs) / max(len(pairs) - len(guess.x), 1)
         spread = 1.4826 * float(np.median(np.abs(rest))) * math.sqrt(freedom)
-        distance = min(distance, _FAR * math.sqrt(2.0) * max(spread, _CLOSEST))
+        far = _FAR * (1.0 + _UNSURE / len(pairs)) * math.sqrt(2.0)
+        distance = min(distance, far * max(spread, _CLOSEST))
     return before if before is not None else pairs
 
 
@@ -249,15 +253,18 @@ def _nearest(
 def _scatter(pairs: Pairs, error: Doubles, size: tuple[int, int]) -> float:
     """Return the scatter that pairs have beyond their errors, so that chi^2 is what it should be.
 
-    By the residuals of the highest order that the stars allow, weighted equally.
+    By the residuals of the highest order that the stars allow, weighted equally. It is at least the
+    median error: few stars may look as if they had none, and a linear displacement through the
+    three brightest of six would then seem to explain all that counts.
     """
     fitted = fit(pairs.u, pairs.v, pairs.off, np.ones(len(pairs)), size, highest_order(len(pairs)))
     displacement = fitted.displacement
     rest = pairs.off - np.column_stack(displacement.of(pairs.u, pairs.v))
     freedom = 2 * (len(pairs) - len(displacement.x))
     low, high = 0.0, math.sqrt(float((rest**2).sum()))
+    least = float(np.median(error))
     for _ in range(40):
         middle = 0.5 * (low + high)
         square = float((rest**2 / (error**2 + middle**2)[:, None]).sum())
         low, high = (middle, high) if square > freedom else (low, middle)
-    return high
+    return max(high, least)
