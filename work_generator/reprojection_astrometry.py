@@ -172,9 +172,9 @@ class Astrometry:
             low, high = min(sizes), max(sizes)
             by = f"{high:.2g}" if f"{low:.2g}" == f"{high:.2g}" else f"{low:.2g} to {high:.2g}"
             remarks.add(
-                f"{len(sizes)} of {len(self._refined)} images are moved by {by} arcseconds, "
-                f"because the stars they share with {self._reference} are that far from where "
-                f'their headers put them; [images] astrometry = "header" leaves them.'
+                f"The coordinates of {len(sizes)} of {len(self._refined)} images are corrected by "
+                f"{by} arcseconds, by the stars that they share; [images] astrometry = "
+                f'"{HEADER}" leaves them as they are.'
             )
 
 
@@ -304,22 +304,27 @@ def _consensus(
 ) -> Displacement | None:
     """Return what the reference is displaced by from where most headers put its stars.
 
-    Those headers count that agree, if they are more than half of all; else all but outliers.
+    Those headers count that agree, if they are more than half of all; else all but outliers; and
+    none whose stars are too few to tell.
     Of two headers nobody can tell which is right: the reference's is kept, as it is where less
     than what matters would change.
     """
     first = seen[reference].solution
+    limit = MATTERS * max(seen[reference].stars.fwhm * first.scale, pixel)
     x, y = (values[_CROSS] for values in places(first.nx, first.ny))
     ra, dec = first.sky(x, y)
     fields, orders = [np.zeros((len(x), 2))], [0]
     for key, its in refined.items():
         header = seen[key].solution
-        if its.measured is not None and coverage(header, first) >= _LEAST_COMMON:
+        if (
+            its.measured is not None
+            and (its.measured.order >= 0 or its.measured.error * header.scale < limit)
+            and coverage(header, first) >= _LEAST_COMMON
+        ):
             fields.append(_moved(header, its.solution(header), ra, dec))
             orders.append(max(its.measured.order, 0))
     if len(fields) < _LEAST_HEADERS:
         return None
-    limit = MATTERS * max(seen[reference].stars.fwhm * first.scale, pixel)
     mean, kept = _common(np.stack(fields), 2.0 * limit)
     if math.sqrt(float((mean**2).sum(axis=1).mean())) < limit:
         return None
@@ -363,7 +368,7 @@ def _report(seen: Seen, refined: Refined, reference: str) -> dict[str, Any]:
     measured, applied, scale = refined.measured, refined.displacement, seen.solution.scale
     report: dict[str, Any] = {
         "reference": reference,
-        "n_star": 0,
+        "n_star": len(seen.stars) if refined.is_reference else 0,
         "fitted": ORDERS[0],
         "applied": ORDERS[0 if applied is None else applied.order + 1],
         "correction": 0.0,
@@ -382,7 +387,7 @@ def _report(seen: Seen, refined: Refined, reference: str) -> dict[str, Any]:
         report["n_star"] = len(measured.pairs)
         report["fitted"] = ORDERS[highest_order(len(measured.pairs)) + 1]
         report["shift_ra"], report["shift_dec"] = _shift(seen.solution, fitted.displacement)
-        report["shift_error"] = _rounded(math.sqrt(float(fitted.covariance[0, 0])) * scale)
+        report["shift_error"] = _rounded(measured.error * scale)
         report["rms_before"] = _rounded(measured.rms(-1) * scale)
         report["rms_after"] = _rounded(measured.rms(measured.order) * scale)
     return report

@@ -32,7 +32,7 @@ _ROUNDS = 12
 _FAR = 4.0
 """Standard deviations from which a pair is none: another star, or one that moves."""
 _UNSURE = 10.0
-"""Stars at which that is doubled: few of them tell their own scatter badly, as Student's t does, and
+"""Stars at which that is doubled: few of them tell their own scatter badly, as with Student's t, and
 one that is set apart by chance makes the others look too sure."""
 _CLOSEST = 0.02
 """Pixels; no scatter is believed to be less when pairs are set apart."""
@@ -91,9 +91,9 @@ class Measured:
         return self.fits[self.order + 1].displacement
 
     @property
-    def shift(self) -> Displacement:
-        """The shift alone, whether or not it is significant."""
-        return self.fits[1].displacement
+    def error(self) -> float:
+        """The standard error of the mean displacement along an axis, pixels."""
+        return math.sqrt(float(self.fits[max(self.order, 0) + 1].covariance[0, 0]))
 
     def rms(self, order: int) -> float:
         """Return the root mean square distance of the pairs, with a displacement of an order."""
