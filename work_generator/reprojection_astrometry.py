@@ -30,8 +30,9 @@ from work_generator.sky.star_places import MATTERS, SEARCHED_ARCSEC, Places, com
 from work_generator.sky.stars import Stars, find_stars
 from work_generator.sky.window import coverage
 
-REFINE, HEADER = "refine", "header"
-ASTROMETRY = (REFINE, HEADER)
+REFINE, CATALOGUE, HEADER = "refine", "catalogue", "header"
+ASTROMETRY = (REFINE, CATALOGUE, HEADER)
+"""Choices of ``[images] astrometry``, the first of which is taken if the file does not say."""
 PLACES = "star_places"
 """The setting of a campaign with the reference's stars, for images that join it; not sent to
 anybody."""
@@ -41,6 +42,10 @@ _MOST_TRIED = 3
 """Frames that are tried as the reference, where most others cannot be matched with the first."""
 _FLOOR = 0.05
 """Pixels; no star tells a place better when frames are compared for how well they tell places."""
+_NO_CATALOGUE = (
+    "Its stars are not matched with those of the table of [photometry]: coordinates are brought "
+    "together among the images alone."
+)
 _LEAST_HEADERS = 3
 """Headers of which a majority can be told."""
 _LEAST_COMMON = 0.5
@@ -186,6 +191,7 @@ def key_of(stated: Mapping[str, Any]) -> Key:
 def refine(
     images: Sequence[Mapping[str, Any]],
     settings: Mapping[str, Any],
+    table: bytes | None,
     told: Callable[[], None],
 ) -> Astrometry:
     """Measure the coordinates of images by their stars.
@@ -196,6 +202,8 @@ def refine(
         Of a campaign.
     settings : Mapping
         Its settings; the grid is known, and the stars of the campaign that the images join.
+    table : bytes or None
+        ``photometry.json`` of the campaign: stars that the reference may be measured against.
     told : Callable
         Called after each image.
 
@@ -215,12 +223,10 @@ def refine(
     if kept is not None:
         known = Places.from_plain(kept)
         return Astrometry(seen, _against(seen, known, pixel), known, str(kept["reference"]))
-    if len(seen) < 2:
-        (only,) = seen.values()
-        key = next(iter(seen))
-        alone = {key: Refined(None, 0, is_reference=True)}
-        return Astrometry(seen, alone, Places.of(only.stars, only.solution), only.name)
-    return _among(seen, pixel)
+    stars = None
+    if settings["astrometry"] == CATALOGUE and table is not None:
+        stars = Places.of_table(json.loads(table))
+    return _among(seen, pixel, stars)
 
 
 def grid_scale(grid: Mapping[str, Any]) -> float:
@@ -239,16 +245,19 @@ def _look(stated: Mapping[str, Any], settings: Mapping[str, Any]) -> Seen:
     return Seen(stated["name"], stars, read_solution(frame.image), is_grid)
 
 
-def _among(seen: Mapping[Key, Seen], pixel: float) -> Astrometry:
-    """Measure frames against the stars of one of them."""
+def _among(seen: Mapping[Key, Seen], pixel: float, stars: Places | None) -> Astrometry:
+    """Measure frames against the stars of one of them, and that against known stars if it can."""
     reference, refined = _reference(seen, pixel)
     first = seen[reference]
     others = {key: frame for key, frame in seen.items() if key != reference}
     own = Refined(None, 0, is_reference=True)
-    if not first.is_grid:
+    if stars is not None:
+        measured, n_known = compare(first.stars, first.solution, stars, pixel)
+        own = Refined(measured, max(n_known, 1), is_reference=True)
+    elif not first.is_grid:
         own = replace(own, moved=_consensus(seen, refined, reference, pixel))
     known = Places.of(first.stars, own.solution(first.solution))
-    if own.moved is not None:
+    if own.displacement is not None:
         refined = _against(others, known, pixel)
     refined, known = _further(others, refined, known, pixel)
     return Astrometry(seen, {reference: own, **refined}, known.first(_MOST_KEPT), first.name)
@@ -377,7 +386,7 @@ def _report(seen: Seen, refined: Refined, reference: str) -> dict[str, Any]:
         "shift_error": None,
         "rms_before": None,
         "rms_after": None,
-        "remark": "" if refined.is_reference else _why_not(seen, refined),
+        "remark": _why_not(seen, refined),
     }
     if applied is not None:
         report["correction"] = _rounded(applied.rms(*places(applied.nx, applied.ny)) * scale)
@@ -406,8 +415,11 @@ def _rounded(arcseconds: float) -> float:
 
 
 def _why_not(seen: Seen, refined: Refined) -> str:
+    """Return why a frame was not measured, one sentence; empty if it was, or is the reference."""
     if refined.measured is not None:
         return ""
+    if refined.is_reference:
+        return _NO_CATALOGUE if refined.n_known else ""
     if is_lost(seen, refined):
         return (
             f"Its stars are not within {SEARCHED_ARCSEC:.0f} arcseconds of where its header puts "

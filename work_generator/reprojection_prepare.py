@@ -17,6 +17,7 @@ from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore, StoredInput
 from boinc_project.reprojection_limits import most_frames
+from work_generator.photometry_table import TABLE_FILE
 from work_generator.remarks import Remarks
 from work_generator.reprojection_astrometry import HEADER, PLACES, Astrometry, refine
 from work_generator.reprojection_calibration import Masters
@@ -91,7 +92,8 @@ def look_and_pack(
         settings["grid"], settings["chosen"] = _choose(surveyed, settings, reader, told)
     settings.pop("cover", None)
     grid = _grid(settings["grid"])
-    astrometry = refine(images, settings, told.next)
+    table = campaign.inputs.get(TABLE_FILE)
+    astrometry = refine(images, settings, table, told.next)
     files: dict[str, StoredInput] = {}
     frames = []
     names = dict(known or {})

@@ -32,8 +32,8 @@ _ROUNDS = 12
 _FAR = 4.0
 """Standard deviations from which a pair is none: another star, or one that moves."""
 _UNSURE = 10.0
-"""Stars at which that is doubled: few of them tell their own scatter badly, as with Student's t, and
-one that is set apart by chance makes the others look too sure."""
+"""Stars at which that is doubled: few of them tell their own scatter badly, as with Student's t,
+and one that is set apart by chance makes the others look too sure."""
 _CLOSEST = 0.02
 """Pixels; no scatter is believed to be less when pairs are set apart."""
 

@@ -61,6 +61,12 @@ class Places:
         width = stars.fwhm * solution.scale if len(stars) else 0.0
         return cls(ra[known], dec[known], stars.error[known] * solution.scale, width)
 
+    @classmethod
+    def of_table(cls, table: Mapping[str, Any]) -> Places:
+        """Return the places of stars of known magnitude, as ``photometry.json`` has them."""
+        ra, dec = (np.array(table[name], float) for name in ("ra", "dec"))
+        return cls(ra, dec, np.zeros(len(ra)), 0.0)
+
     def with_more(self, stars: Stars, solution: Solution) -> Places:
         """Return these and those of a frame's stars that are not among them.
 
