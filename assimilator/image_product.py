@@ -252,6 +252,7 @@ class ImageProduct(ImageOutcome):
                 "core": float(core),
                 "n_cut_star": n_cut,
                 "n_trail": n_trail,
+                "astrometry": None if source.astrometry is None else dict(source.astrometry),
                 "remark": scale.remark,
             }
             for source, scale, weight, limit, coefficients, n_block, core, (n_cut, n_trail) in zip(

@@ -120,6 +120,7 @@ def sources_of(
                 saturation=math.inf if saturation is None else float(saturation),
                 tile_rows=output.tile,
                 observation=seen,
+                astrometry=known.get("astrometry"),
             )
         )
     return found

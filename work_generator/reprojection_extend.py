@@ -21,6 +21,7 @@ from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
 from boinc_project.unit import canonical_json
 from work_generator.image_list import PLANES
+from work_generator.reprojection_astrometry import HEADER, PLACES
 from work_generator.reprojection_file import FRAMES_FILE
 from work_generator.reprojection_prepare import look_and_pack
 from work_generator.toml_lines import KeyPath
@@ -130,6 +131,8 @@ def with_new(
         "grid": old["grid"],
         "chosen": old.get("chosen", "the campaign"),
         "frames_per_unit": old["frames_per_unit"],
+        "astrometry": old.get("astrometry", HEADER),
+        PLACES: old.get(PLACES),
     }
     known = {frame["sha256"]: frame["name"] for frame in old["frames"]}
     packed = look_and_pack(replace(edited, settings=stated), progress, store, found.images, known)

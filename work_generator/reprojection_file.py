@@ -20,6 +20,7 @@ from work_generator.image_list import PLANES, Listed, list_images, read_extensio
 from work_generator.image_selection import group_filters, one_field, without_copies
 from work_generator.photometry_table import read_photometry
 from work_generator.remarks import Remarks, some
+from work_generator.reprojection_astrometry import ASTROMETRY, CATALOGUE
 from work_generator.sky.brightness import is_brightness
 from work_generator.sky.gain import electrons_per_count
 from work_generator.sky.reference import cards_of, check_size, grid_of, read_grid
@@ -61,6 +62,7 @@ _PACKED = 0.55
 IMAGE_KEYS = (
     "files", "extension", "mask", "weight", "variance", "error", "gain", "read_noise", "saturation",
     "noise", "skip_outside", "colour", "filter", "blank",
+    "astrometry",
 )  # fmt: skip
 
 
@@ -113,6 +115,7 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         ],
         "ccd": _ccd(table),
         "blank": table.number("blank") if "blank" in table else None,
+        "astrometry": _astrometry(table, root),
         "grid": grid,
         "cover": cover,
         "skip_outside": table.boolean("skip_outside", default=True),
@@ -374,6 +377,17 @@ def _flux(table: TomlTable, listed: list[Listed]) -> str:
             f'would change by the ratio of the pixels\' areas: write flux = "{SURFACE_BRIGHTNESS}"',
         )
     return flux
+
+
+def _astrometry(table: TomlTable, root: TomlTable) -> str:
+    """Return what coordinates rest on: stars, stars of a table, or headers alone."""
+    choice = one_of(table, "astrometry", ASTROMETRY)
+    if choice == CATALOGUE and "photometry" not in root:
+        table.fail(
+            "astrometry",
+            f'astrometry = "{CATALOGUE}" needs stars of known places: name them in [photometry]',
+        )
+    return choice
 
 
 def _frames_per_unit(listed: list[Listed]) -> int:

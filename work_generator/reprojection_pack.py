@@ -127,6 +127,36 @@ def read_frame(stated: Mapping[str, Any], blank: float | None = None) -> Frame:
     return frame if _is_large(image) else _whole(frame)
 
 
+def read_pixels(stated: Mapping[str, Any], blank: float | None = None) -> Frame:
+    """Read a frame's pixels, and which of them its planes forbid, and look at nothing else.
+
+    Parameters
+    ----------
+    stated, blank
+        As of `read_frame`.
+
+    Raises
+    ------
+    InputError
+        If something cannot be read.
+    """
+    image = image_of(stated)
+    raw = _rows_of(image)
+    section, _ = sky_section(image)
+    bad = None if section is None else section.outside_rows(raw.shape)
+    if blank is not None:
+        values = raw.map(lambda rows: physical(rows, image.scaling), np.float32)
+        bad = _either(bad, values.map(lambda rows: rows == np.float32(blank), bool))
+    if "mask" in stated:
+        bad = _either(bad, _plane(stated["mask"], image).map(_is_masked, bool))
+    for name in _VARIANCE_OF:
+        if name in stated:
+            plane = _plane(stated[name], image)
+            bad = _either(bad, plane.map(lambda rows: ~(rows > 0), bool))
+    frame = Frame(image, raw, bad, None)
+    return frame if _is_large(image) else _whole(frame)
+
+
 def _is_large(image: Image) -> bool:
     return image.nx * image.ny > MOST_AT_ONCE
 

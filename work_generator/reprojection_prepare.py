@@ -17,7 +17,9 @@ from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore, StoredInput
 from boinc_project.reprojection_limits import most_frames
+from work_generator.photometry_table import TABLE_FILE
 from work_generator.remarks import Remarks
+from work_generator.reprojection_astrometry import HEADER, PLACES, Astrometry, refine
 from work_generator.reprojection_calibration import Masters
 from work_generator.reprojection_method import choose_method, why_averaged
 from work_generator.reprojection_pack import (
@@ -84,17 +86,20 @@ def look_and_pack(
         saturation=settings["ccd"].get("saturation"),
     )
     surveyed = _surveyed(settings["images"]) if settings["grid"] is None else []
-    told = _Told(progress, len(surveyed) + len(images))
+    refines = settings.get("astrometry", HEADER) != HEADER
+    told = _Told(progress, len(surveyed) + (1 + refines) * len(images))
     if settings["grid"] is None:
         settings["grid"], settings["chosen"] = _choose(surveyed, settings, reader, told)
     settings.pop("cover", None)
     grid = _grid(settings["grid"])
+    table = campaign.inputs.get(TABLE_FILE)
+    astrometry = refine(images, settings, table, told.next)
     files: dict[str, StoredInput] = {}
     frames = []
     names = dict(known or {})
     remarks = Remarks(settings["remarks"])
     for stated in images:
-        packed = _pack(stated, settings, grid, reader, store, remarks)
+        packed = _pack(stated, settings, grid, reader, store, remarks, astrometry)
         told.next()
         if packed is None:  # of a grid that was stated this is known before
             if settings["skip_outside"]:
@@ -117,6 +122,8 @@ def look_and_pack(
         frames.append(entry)
     if not frames:
         raise InputError("None of the images overlaps with the reference: name another one.")
+    astrometry.remark(remarks)
+    settings[PLACES] = astrometry.places()
     settings["frames"] = frames
     settings["frames_per_unit"] = _frames_per_unit(settings)
     settings["remarks"] = remarks.lines()
@@ -287,16 +294,18 @@ def _pack(
     reader: _Reader,
     store: InputStore,
     remarks: Remarks,
+    astrometry: Astrometry,
 ) -> tuple[dict[str, Any], StoredInput] | None:
     """Measure and store one frame; None if it is not on the grid."""
-    window = find_window(grid, read_solution(image_of(stated)))
+    solution = astrometry.solution(stated)
+    window = find_window(grid, solution)
     if window is None:
         return None
     frame = reader.read(stated)
     for sentence in frame.remarks:
         remarks.add(sentence, stated["name"])
     seen = _look(frame, settings, reader.shipped)
-    exact = transform(grid, seen.solution, window)
+    exact = transform(grid, solution, window)
     made = make_map(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
     solved = settings["method"] == "reproject"
     if solved and seen.solution.tables:
@@ -337,7 +346,8 @@ def _pack(
         "method": method,
         "exposed": observed.exposed.plain(),
     }
-    return entry, stored
+    report = astrometry.report(stated)
+    return (entry if report is None else {**entry, "astrometry": report}), stored
 
 
 def _variance(sky: SkyVariance) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import struct
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,8 @@ class Source:
         Rows that are decoded together; 1 if any row costs the same.
     observation : Observation
         What its header says: for the header of the product.
+    astrometry : Mapping or None
+        What was measured of its coordinates, for the summary; None if they are its header's.
     """
 
     frame: Frame
@@ -91,6 +93,7 @@ class Source:
     saturation: float = float("inf")
     tile_rows: int = 1
     observation: Observation = field(default_factory=Observation)
+    astrometry: Mapping[str, Any] | None = None
 
     @property
     def digest(self) -> str:

@@ -8,6 +8,7 @@ ones. A header's own inverse (``AP``, ``BP``) is never used: in real files it is
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from typing import Any
@@ -21,6 +22,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
+from work_generator.sky.displacement import Displacement
 from work_generator.sky.failure import reason_of
 from work_generator.sky.frame import Image, opened
 
@@ -57,6 +59,7 @@ class Solution:
 
     def __init__(self, wcs: WCS, nx: int, ny: int, label: str) -> None:
         self.wcs, self.nx, self.ny, self.label = wcs, nx, ny, label
+        self.displacement: Displacement | None = None
         self.distorted = any(
             getattr(wcs, name) is not None
             for name in ("sip", "cpdis1", "cpdis2", "det2im1", "det2im2")
@@ -78,6 +81,12 @@ class Solution:
         sides = proj_plane_pixel_scales(self.wcs)
         return float(3600.0 * math.sqrt(float(sides[0]) * float(sides[1])))
 
+    def refined(self, displacement: Displacement) -> Solution:
+        """Return these coordinates with what their pixels are displaced by."""
+        solution = copy.copy(self)
+        solution.displacement = displacement
+        return solution
+
     def sky(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Return ICRS right ascension and declination, degrees; NaN where there is no sky.
 
@@ -87,6 +96,8 @@ class Solution:
             Pixel coordinates from 0, any shape.
         """
         shape = np.shape(x)
+        if self.displacement is not None:
+            x, y = self.displacement.unmoved(x, y)
         stacked = np.column_stack([np.ravel(x), np.ravel(y)]).astype(np.float64)
         with _quiet():
             world = np.asarray(self.wcs.all_pix2world(stacked, 0), dtype=np.float64)
@@ -114,6 +125,8 @@ class Solution:
         x, y = core[:, 0], core[:, 1]
         if self.distorted:
             x, y = self._undistort(x, y)
+        if self.displacement is not None:
+            x, y = self.displacement.moved(x, y)
         return x.reshape(shape), y.reshape(shape)
 
     def _undistort(self, u: Floats, v: Floats) -> tuple[Floats, Floats]:
