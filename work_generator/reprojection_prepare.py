@@ -124,6 +124,7 @@ def look_and_pack(
     settings["shared"] = _shared(settings["method"], reader.shipped, store, files)
     settings["calibrate"] = reader.shipped.settings()
     del settings["images"], settings["calibration"], settings["skip_outside"], settings["blank"]
+    settings.pop("method_stated", None)
     n_unit = math.ceil(len(frames) / settings["frames_per_unit"])
     if len(images) < len(campaign.settings["images"]):
         n_unit = math.ceil(len(campaign.settings["images"]) / settings["frames_per_unit"])
@@ -309,7 +310,13 @@ def _pack(
     noisy = replace(frame, variance=seen.variance.plane)
     stored = store.add(lambda path: write_frame(path, noisy, made, solved=solved))
     area, stretch = mean_scale(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
-    method = choose_method(settings["method"], stretch, frame.image.label)
+    method = choose_method(
+        settings["method"],
+        stretch,
+        frame.image.label,
+        width=None if seen.seeing is None else seen.seeing / seen.solution.scale,
+        free=not settings.get("method_stated", True),
+    )
     if method != settings["method"]:
         remarks.add(why_averaged(settings["method"], stretch), stated["name"])
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
