@@ -1,4 +1,4 @@
-"""Fluxes of stars in the colours of a mosaic, whose planes have stars of few pixels."""
+"""Stars of several colours: in the planes of a mosaic, and in frames of unlike filters."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from astropy.wcs import WCS
 from apps.reprojection.built import load_kernel
 from assimilator import reprojection as assimilator
 from bench.truth.measures import aperture
-from bench.truth.sky import Stars, header, paint
-from tests.science.test_image_campaigns import computed
+from bench.truth.sky import Exposure, Stars, header, paint, take
+from tests.science.test_image_campaigns import computed, merged
 from tests.unit.work_generator.image_campaign import write_campaign
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
@@ -68,3 +68,23 @@ def test_planes_have_their_light_within_twice_the_width(tmp_path: Path, scale: f
         assert len(ratio) >= 15
         # A star has errors of 0.3 %: of the noise, and of where it falls in each of four frames.
         assert np.median(ratio) == pytest.approx(1.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("term", [0.0, 0.05])
+def test_colour_terms_of_filters_that_are_averaged_are_said(tmp_path: Path, term: float) -> None:
+    stars = Stars.of(SIDE, 50, np.random.default_rng(6))
+    colour = np.random.default_rng(7).normal(0, term, 50)
+    for number, name in enumerate("RRBB"):
+        flux = np.maximum(stars.flux, 3e4) * np.exp(colour * (name == "B"))
+        seen = Stars(stars.ra, stars.dec, flux)
+        how = Exposure(turn=4.0 * number - 6.0, shift=(1.7 * number, -2.3 * number))
+        rng = np.random.default_rng((8, number))
+        taken = take(tmp_path / f"f{number}.fits", seen, how, SIDE, rng)
+        fits.setval(taken.path, "FILTER", value=name, ext=1)
+    text = (
+        '[images]\nfiles = ["f*.fits"]\nextension = "SCI"\n[reference]\nimage = "f0.fits"\n'
+        '[coadd]\nfilters = "together"\n'
+    )
+    _, product, _ = merged(write_campaign(tmp_path, text))
+    said = [line for line in product.summary()["remarks"] if "Stars differ by" in line]
+    assert len(said) == (term > 0)
