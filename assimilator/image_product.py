@@ -13,6 +13,7 @@ from assimilator import summary as entries
 from assimilator.clipping_remarks import clipping_remarks
 from assimilator.coadd.options import Options
 from assimilator.coadd.stack import Coadded
+from assimilator.colour_terms import colour_remarks
 from assimilator.directory import write_product
 from assimilator.image_description import Described
 from assimilator.image_files import write_image_files
@@ -295,4 +296,5 @@ class ImageProduct(ImageOutcome):
             )
             if n_trail
         ]
+        remarks += colour_remarks(self.coadded.sources, matched)
         return [*remarks, *clipping_remarks(self.options, self.statistics, trailed)]

@@ -1,13 +1,16 @@
 """Truth tables of images: stars and noise of stacks whose frames are known.
 
 Each scene is written as FITS files and stacked by a whole ``openastro campaign run-local``, by
-SWarp (WEIGHTED and CLIPPED) if it is installed, and by ccdproc if it is importable. SWarp and
-ccdproc are told the frames' true transparencies, which the product measures.
+SWarp (WEIGHTED and CLIPPED) and by ccdproc. SWarp and ccdproc are told the frames' true
+transparencies, and ccdproc their noise, which the product measures. SWarp comes from Debian where
+this is allowed, ccdproc from PyPI into a virtual environment beside the build; a peer that cannot
+be had is named.
 
     python bench/images_truth.py [SCENE ...] [--markdown]
 
-The last line is JSON: the product's worst bias of fluxes and worst noise over the optimum, pixels
-of cosmic rays that are left, and the worst error of the variance that its weights say.
+The last line is JSON, of the product: worst bias of the fluxes of stars that are not faint, worst
+noise over the optimum, pixels of cosmic rays and trails that are left, worst error of the variance
+that its weights say, and the programs that were beside it.
 """
 
 from __future__ import annotations
@@ -18,20 +21,32 @@ import json
 import math
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.programs import program, python_with
 from bench.tables import show
 from bench.truth.measures import BINS, Measured, measure
 from bench.truth.scenes import SCENES, Scene
 from bench.truth.sky import Stars, take
 from bench.truth.stacks import run_ccdproc, run_product, run_swarp
 
+CCDPROC_VERSION = "2.5.1"
 
-def run(scene: Scene, directory: Path) -> list[Measured]:
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """The programs that can be had here: SWarp, and a Python with ccdproc."""
+
+    swarp: str | None
+    python: str | None
+
+
+def run(scene: Scene, directory: Path, peers: Peers) -> list[Measured]:
     """Write a scene's frames, stack them with each program, and measure the stacks."""
     rng = np.random.default_rng(scene.seed)
     stars = Stars.of(scene.side, scene.n_star, rng)
@@ -40,13 +55,15 @@ def run(scene: Scene, directory: Path) -> list[Measured]:
         take(directory / "frames" / f"f{number:02d}.fits", stars, how, scene.side, rng)
         for number, how in enumerate(scene.exposures)
     ]
-    stacks = [
-        run_product(directory, scene, taken),
-        run_swarp(directory, scene, taken, "WEIGHTED"),
-        run_swarp(directory, scene, taken, "CLIPPED"),
-        run_ccdproc(directory, scene, taken),
-    ]
-    return [measure(scene, stars, taken, stack) for stack in stacks if stack is not None]
+    stacks = [run_product(directory, scene, taken)]
+    if peers.swarp:
+        stacks += [
+            run_swarp(peers.swarp, directory, scene, taken, kind)
+            for kind in ("WEIGHTED", "CLIPPED")
+        ]
+    if peers.python:
+        stacks.append(run_ccdproc(peers.python, directory, scene, taken))
+    return [measure(scene, stars, taken, stack) for stack in stacks]
 
 
 def main() -> None:
@@ -55,19 +72,30 @@ def main() -> None:
     parser.add_argument("scenes", nargs="*", metavar="SCENE", help=", ".join(SCENES))
     parser.add_argument("--markdown", action="store_true")
     chosen = parser.parse_args()
-    products = []
+    peers = Peers(program("swarp", "SWarp", "swarp"), python_with("ccdproc", CCDPROC_VERSION))
+    products, programs = [], []
     for name in chosen.scenes or SCENES:
         scene = SCENES[name]()
         with tempfile.TemporaryDirectory(prefix="openastro-truth-") as directory:
-            results = run(scene, Path(directory) / "scene")
+            results = run(scene, Path(directory) / "scene", peers)
         products.append(results[0])
+        programs = [result.program for result in results[1:]]
         _show(scene, results, markdown=chosen.markdown)
-    print(json.dumps(_verdict(products)))
+    print(json.dumps({**_verdict(products), "beside": programs}))
 
 
 def _show(scene: Scene, results: list[Measured], *, markdown: bool) -> None:
     bins = [f"{low:.0e} to {high:.0e}" for low, high in itertools.pairwise(BINS)]
-    columns = ["", *bins, "noise / optimum", "weight error", "cosmic rays left", "CPU s"]
+    columns = [
+        "",
+        *bins,
+        "noise / optimum",
+        "weight error",
+        "position",
+        "rays left",
+        "trails left",
+        "CPU s",
+    ]
     rows = [
         [
             result.program,
@@ -75,7 +103,9 @@ def _show(scene: Scene, results: list[Measured], *, markdown: bool) -> None:
               for bias, scatter in zip(result.bias, result.scatter, strict=True)),
             f"{result.noise_ratio:.3f}",
             "-" if result.weight_error is None else f"{100 * result.weight_error:+.1f} %",
+            f"{result.position:.1f} mas",
             str(result.survivors),
+            str(result.on_trails),
             f"{result.seconds:.1f}",
         ]
         for result in results
@@ -90,7 +120,7 @@ def _verdict(products: list[Measured]) -> dict[str, float | int]:
     return {
         "worst_flux_bias": round(max(abs(bias) for bias in biases), 5),
         "worst_noise_ratio": round(max(result.noise_ratio for result in products), 4),
-        "survivors": sum(result.survivors for result in products),
+        "survivors": sum(result.survivors + result.on_trails for result in products),
         "weight_error": round(max(abs(error) for error in errors), 4),
     }
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
 WRAPPER = (
     "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); "
     "sys.stderr.write(f'peak {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}\\n'); "
@@ -35,6 +36,41 @@ def program(package: str, *names: str) -> str | None:
     if not found:
         print(f"{package} cannot be had here (as root: apt-get install {package}): left out.")
     return found
+
+
+def python_with(package: str, version: str = "") -> str | None:
+    """Return a Python that can import a package: this one, or one of its own in ``build``.
+
+    Peers from PyPI are no requirements of the project, so each gets a virtual environment beside
+    the build, where it is installed the first time.
+
+    Parameters
+    ----------
+    package : str
+        As PyPI and Python call it.
+    version : str
+        The one that is installed, if it must be.
+    """
+
+    def has_it(python: Path) -> bool:
+        command = [str(python), "-c", f"import {package}"]
+        return not subprocess.run(command, capture_output=True, check=False).returncode
+
+    if has_it(Path(sys.executable)):
+        return sys.executable
+    directory = ROOT / "build" / f"bench-{package}"
+    python = directory / "bin" / "python"
+    if not python.exists() or not has_it(python):
+        wanted = f"{package}=={version}" if version else package
+        print(f"Installing {wanted} into build/{directory.name} ...", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(directory)], check=False)
+        command = [str(python), "-m", "pip", "install", "--quiet", wanted]
+        if python.exists():
+            subprocess.run(command, capture_output=True, check=False)
+    if python.exists() and has_it(python):
+        return str(python)
+    print(f"{package} cannot be had here (pip install {package}): it is left out.")
+    return None
 
 
 def measured(command: list[str], directory: Path, **environment: str) -> tuple[float, float, str]:

@@ -37,7 +37,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.programs import measured, program
+from bench.programs import measured, program, python_with
 from boinc_project.fits.cards import card
 from boinc_project.fits.writing import create_fits
 from boinc_project.unit import Unit
@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--work", type=Path, help="where files are kept (default: thrown away)")
     options = parser.parse_args()
-    python, swarp = peer_python(), program("swarp", "SWarp", "swarp")
+    python, swarp = python_with("reproject"), program("swarp", "SWarp", "swarp")
     with tempfile.TemporaryDirectory() as temporary:
         work = options.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
@@ -85,26 +85,6 @@ def main() -> int:
         result["peak_mb"] = round(result["peak_mb"], 1)
         print(json.dumps(result))
     return 0
-
-
-def peer_python() -> str | None:
-    """Return a Python that has reproject, installing it if need be."""
-    test = "import reproject, astropy"
-    if not subprocess.run(
-        [sys.executable, "-c", test], capture_output=True, check=False
-    ).returncode:
-        return sys.executable
-    directory = ROOT / "build" / "bench-reproject"
-    program = directory / "bin" / "python"
-    if not program.exists():
-        print("Installing reproject into build/bench-reproject ...", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True)
-        command = [str(program), "-m", "pip", "install", "--quiet", "reproject"]
-        subprocess.run(command, check=False)
-    if not subprocess.run([str(program), "-c", test], capture_output=True, check=False).returncode:
-        return str(program)
-    print("reproject cannot be had here (pip install reproject): it is left out.")
-    return None
 
 
 OURS = """

@@ -327,6 +327,7 @@ def _reproject(root: TomlTable, listed: list[Listed]) -> dict[str, Any]:
         table.fail("tile", f"tile = {tile} must be a multiple of 64: write {tile // 64 * 64 or 64}")
     return {
         "method": method,
+        "method_stated": "method" in table,
         "pixfrac": _pixfrac(table, method),
         "flux": _flux(table, listed),
         "tile": tile,

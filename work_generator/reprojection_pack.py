@@ -54,6 +54,8 @@ class Frame:
         float32 (ny, nx), in the image's unit squared; 1 where `bad`.
     remarks : tuple[str, ...]
         Sentences about its pixels.
+    saturation : float or None
+        Value from which its pixels are saturated, before calibration; None if none is.
     """
 
     image: Image
@@ -61,6 +63,7 @@ class Frame:
     bad: NDArray[np.bool_] | Rows | None
     variance: NDArray[np.float32] | Rows | None
     remarks: tuple[str, ...] = ()
+    saturation: float | None = None
 
     def values(self) -> NDArray[np.float32]:
         """Return pixels in the image's unit, NaN where bad."""

@@ -32,6 +32,7 @@ from work_generator.reprojection_pack import (
     write_frame,
     write_kernel,
 )
+from work_generator.reprojection_saturation import saturation_of
 from work_generator.sky.frame import Scaling
 from work_generator.sky.gain import electrons_per_count
 from work_generator.sky.observation import observation
@@ -130,6 +131,7 @@ def look_and_pack(
     settings["shared"] = _shared(settings["method"], reader.shipped, store, files)
     settings["calibrate"] = reader.shipped.settings()
     del settings["images"], settings["calibration"], settings["skip_outside"], settings["blank"]
+    settings.pop("method_stated", None)
     n_unit = math.ceil(len(frames) / settings["frames_per_unit"])
     if len(images) < len(campaign.settings["images"]):
         n_unit = math.ceil(len(campaign.settings["images"]) / settings["frames_per_unit"])
@@ -176,13 +178,14 @@ class _Reader:
     def read(self, stated: Mapping[str, Any]) -> Frame:
         """Return a frame, calibrated if it is calibrated here."""
         frame = read_frame(stated, self.blank)
+        asked = _camera({"saturation": self.saturation}, frame, "saturation")
+        by_keyword = isinstance(self.saturation, str)
+        limit, sentences = saturation_of(frame, asked, by_keyword=by_keyword)
+        frame = replace(frame, saturation=limit, remarks=(*frame.remarks, *sentences))
         if not self.here or not self.masters.planes:
             return frame
         counts = frame.values()
         values = self.masters.apply(counts, frame.image)
-        limit = self.saturation
-        if isinstance(limit, str):
-            limit = frame.image.number(limit)
         if limit is not None:  # it is stated in counts of before
             values = np.where(counts >= limit, np.float32(np.nan), values)
         image = replace(frame.image, scaling=Scaling())
@@ -251,8 +254,7 @@ def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
             f"The noise of {frame.image.label} cannot be measured: write noise = ... in [images].",
             path=frame.image.path,
         )
-    saturation = _camera(settings, frame, "saturation")
-    limit = math.inf if saturation is None else saturation
+    limit = math.inf if frame.saturation is None else frame.saturation
     width = seeing(values, variance.noise, saturation=limit)
     sky = float(np.median(values[np.isfinite(values)]))
     return _Seen(solution, sky, variance, None if width is None else width * solution.scale)
@@ -317,7 +319,13 @@ def _pack(
     noisy = replace(frame, variance=seen.variance.plane)
     stored = store.add(lambda path: write_frame(path, noisy, made, solved=solved))
     area, stretch = mean_scale(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
-    method = choose_method(settings["method"], stretch, frame.image.label)
+    method = choose_method(
+        settings["method"],
+        stretch,
+        frame.image.label,
+        width=None if seen.seeing is None else seen.seeing / seen.solution.scale,
+        free=not settings.get("method_stated", True),
+    )
     if method != settings["method"]:
         remarks.add(why_averaged(settings["method"], stretch), stated["name"])
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
@@ -336,7 +344,7 @@ def _pack(
         "variance_scale": seen.variance.scale,
         "exposure_s": observed.exposure_s,
         "filter": stated["filter"],
-        "saturation": _camera(settings, frame, "saturation"),
+        "saturation": frame.saturation,
         "sha256": stored.sha256,
         "step": made.step,
         "map_error": made.error,
@@ -361,15 +369,15 @@ def _gain(
     settings: Mapping[str, Any], frame: Frame, header: float | None, sky: SkyVariance
 ) -> float | None:
     """Return electrons a count: as stated, as the header or a map of variances tells, or None."""
-    stated = _camera(settings, frame, "gain")
+    stated = _camera(settings["ccd"], frame, "gain")
     if stated is not None:
         return stated
     return sky.gain if header is None else header
 
 
-def _camera(settings: Mapping[str, Any], frame: Frame, key: str) -> float | None:
+def _camera(ccd: Mapping[str, Any], frame: Frame, key: str) -> float | None:
     """Return a number of the camera, stated or from a keyword that is stated; None if neither."""
-    stated = settings["ccd"].get(key)
+    stated = ccd.get(key)
     if not isinstance(stated, str):
         return None if stated is None else float(stated)
     value, _ = electrons_per_count(frame.image, stated)

@@ -69,6 +69,9 @@ class Matched:
         float64 (n_frame): see `depth.limits`.
     blanks : Blanks
         What is left out of each frame.
+    fluxes : ndarray
+        float64 (n_frame, n_star): of the stars that scales were measured with, after scaling; NaN
+        where one is not whole.
     """
 
     reference: int
@@ -81,6 +84,7 @@ class Matched:
     light: Doubles
     limit: Doubles
     blanks: Blanks = field(default_factory=Blanks)
+    fluxes: Doubles = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def scale(self) -> Doubles:
@@ -170,6 +174,7 @@ def _match(
         blanks=Blanks(
             stars=tuple(look.cut for look in seen), trails=_trails(binned, surfaces, scale, weight)
         ),
+        fluxes=np.array([growth[:, radius] for growth in growths]) * scale[:, np.newaxis],
     )
 
 

@@ -31,6 +31,8 @@ MAX_STARS = 300
 """Brightest stars used; their ratios' mean is then good to a hundredth of one star's."""
 MIN_STARS = 5
 """Stars that a scale needs."""
+_MOST_STEPS = 30
+"""Newton's steps to the common scatter: eight are usual."""
 SHARP = 0.15
 """Mean of the eight neighbours over the peak below which a peak is a hot pixel or a cosmic ray: a
 star of 1.2 pixels full width at half maximum has 0.2."""
@@ -226,8 +228,9 @@ def flux_scale(
     Notes
     -----
     The weighted mean of the logarithms of the ratios, those beyond 4 standard deviations set apart
-    (variable stars, cosmic rays). Its error is that of the weights, widened by the ratios' own
-    scatter where that is larger.
+    (variable stars, cosmic rays). The noise of the sky is not all that they scatter by: photons,
+    flats, and where on a pixel a star falls, which changes fluxes of stars 1 pixel wide by 4 %.
+    What they scatter by on top is given to all alike, since else a few bright stars would decide.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.log(reference[:, radius] / frame[:, radius])
@@ -249,8 +252,27 @@ def flux_scale(
         if kept.all():
             break
         ratio, weight = ratio[kept], weight[kept]
+    weight = _widened(ratio, 1 / weight)
     mean = float((weight * ratio).sum() / weight.sum())
     chi_square = float((weight * (ratio - mean) ** 2).sum()) / (len(ratio) - 1)
     error = math.sqrt(max(1.0, chi_square) / float(weight.sum()))
     value = math.exp(mean)
     return FluxScale(value, value * error, len(ratio))
+
+
+def _widened(ratio: Doubles, variance: Doubles) -> Doubles:
+    """Return the weights of ratios that scatter by a common variance on top of their own.
+
+    The common one is that with which the weighted squares of the residuals are as many as degrees
+    of freedom (Paule & Mandel 1982, J. Res. NBS 87, 377); 0 if they are fewer already.
+    """
+    extra = 0.0
+    for _ in range(_MOST_STEPS):
+        weight = 1 / (variance + extra)
+        residual = ratio - float((weight * ratio).sum() / weight.sum())
+        excess = float((weight * residual**2).sum()) - (len(ratio) - 1)
+        if excess <= 1e-6 * len(ratio):
+            break
+        # Newton's step; the sum is convex in the variance, so that none goes too far.
+        extra += excess / float((weight**2 * residual**2).sum())
+    return 1 / (variance + extra)

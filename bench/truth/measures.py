@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bench.truth.scenes import Scene
-from bench.truth.sky import Doubles, Stars, Taken, header, paint
+from bench.truth.sky import WIDTH_OF_SIGMA, Doubles, Stars, Taken, header, paint
 from bench.truth.stacks import Stack, grid_side
 
 BINS = (3e3, 3e4, 2e5, 1e6)
@@ -38,8 +38,10 @@ class Measured:
         Noise of sums over that of an inverse-variance weighted mean of all frames.
     weight_error : float or None
         Variance that the weights say over the measured one, less 1: the worst of all parts.
-    survivors : int
-        Pixels of cosmic rays above 5 standard deviations.
+    position : float
+        Median distance of the bright stars' centroids from the truth, milliarcseconds.
+    survivors, on_trails : int
+        Pixels of cosmic rays and of trails above 5 standard deviations.
     seconds : float
         CPU.
     """
@@ -49,7 +51,9 @@ class Measured:
     scatter: tuple[float, ...]
     noise_ratio: float
     weight_error: float | None
+    position: float
     survivors: int
+    on_trails: int
     seconds: float
 
 
@@ -62,9 +66,10 @@ def measure(scene: Scene, stars: Stars, taken: Sequence[Taken], stack: Stack) ->
     light = paint(n, at, stars.flux * stack.transparency, widest)
     optimum = optimum_variance(scene, taken, grid) * stack.transparency**2
     usual = float(np.sqrt(np.nanmedian(optimum)))
-    hits = _hits(taken, grid, n)
+    hits = _on_grid([(exposure, exposure.hits) for exposure in taken], grid, n)
+    trails = _on_grid([(exposure, exposure.trails) for exposure in taken], grid, n)
     lit = ndimage.binary_dilation(light > 0.05 * usual, iterations=2)
-    struck = ndimage.binary_dilation(hits, iterations=3)
+    struck = ndimage.binary_dilation(hits | trails, iterations=3)
     image = stack.image - background(np.where(lit | struck, np.nan, stack.image))
     quiet = np.isfinite(image) & ~lit & ~struck
     quiet[:EDGE] = quiet[-EDGE:] = False
@@ -73,9 +78,20 @@ def measure(scene: Scene, stars: Stars, taken: Sequence[Taken], stack: Stack) ->
     sums, of_optimum = normal_sums(image, quiet, optimum)
     noise_ratio = clipped(sums / np.sqrt(of_optimum))
     error = None if stack.weight is None else weight_error(scene, image, quiet, stack.weight)
-    seen = hits & ~lit & np.isfinite(image)
-    survivors = int((image[seen] > 5 * usual).sum())
-    return Measured(stack.program, bias, scatter, noise_ratio, error, survivors, stack.seconds)
+    bright = stars.flux >= BINS[-2]
+    off = offsets(image, at[:, bright], widest)
+    left = (image > 5 * usual) & ~lit
+    return Measured(
+        program=stack.program,
+        bias=bias,
+        scatter=scatter,
+        noise_ratio=noise_ratio,
+        weight_error=error,
+        position=1e3 * scene.scale * float(np.nanmedian(off)),
+        survivors=int((left & hits).sum()),
+        on_trails=int((left & trails & ~hits).sum()),
+        seconds=stack.seconds,
+    )
 
 
 def optimum_variance(scene: Scene, taken: Sequence[Taken], grid: WCS) -> Doubles:
@@ -164,6 +180,32 @@ def aperture(image: Doubles, x: float, y: float, radius: float) -> float:
     return float(light[share > 0].sum())
 
 
+def offsets(image: Doubles, at: Doubles, fwhm: float) -> Doubles:
+    """Return the distances of stars' windowed centroids from their places, pixels; NaN if lost.
+
+    The window is a Gaussian of the stars' width (Bertin's ``XWIN_IMAGE``), and follows the star.
+    """
+    sigma = fwhm / WIDTH_OF_SIGMA
+    reach = round(4 * sigma)
+    distances = np.full(at.shape[1], np.nan)
+    for number, (x, y) in enumerate(at.T):
+        i, j = round(x), round(y)
+        if min(i, j) < reach or max(i, j) >= len(image) - reach:
+            continue
+        stamp = image[j - reach : j + reach + 1, i - reach : i + reach + 1]
+        if not np.isfinite(stamp).all():
+            continue
+        along, across = np.arange(-reach, reach + 1) + i, np.arange(-reach, reach + 1) + j
+        u, v = x, y
+        for _ in range(8):
+            window = np.exp(-0.5 * ((across - v) / sigma) ** 2)[:, np.newaxis]
+            light = stamp * window * np.exp(-0.5 * ((along - u) / sigma) ** 2)
+            u += 2 * float((light * (along - u)).sum() / light.sum())
+            v += 2 * float((light * (across - v)[:, np.newaxis]).sum() / light.sum())
+        distances[number] = np.hypot(u - x, v - y)
+    return distances
+
+
 def background(image: Doubles, block: int = 64) -> Doubles:
     """Return the level of the sky: medians of blocks, linear in between."""
     n = len(image)
@@ -197,11 +239,13 @@ def _median(values: Doubles) -> float:
     return float(np.median(values)) if len(values) > 50 else float("nan")
 
 
-def _hits(taken: Sequence[Taken], grid: WCS, n: int) -> NDArray[np.bool_]:
-    """Return the pixels of the grid that a cosmic ray of any frame is in."""
+def _on_grid(
+    marked: Sequence[tuple[Taken, NDArray[np.bool_]]], grid: WCS, n: int
+) -> NDArray[np.bool_]:
+    """Return the pixels of the grid that a marked pixel of any frame is in."""
     hits = np.zeros((n, n), bool)
-    for exposure in taken:
-        y, x = np.nonzero(exposure.hits)
+    for exposure, pixels in marked:
+        y, x = np.nonzero(pixels)
         if not len(x):
             continue
         sky = WCS(exposure.header).wcs_pix2world(np.column_stack([x, y]), 0)

@@ -98,19 +98,77 @@ def _mapped(plane: str) -> Scene:
     return Scene(name, tuple(hows), images=images, parts=parts)
 
 
-def few_frames() -> Scene:
-    """Five frames with cosmic rays."""
-    return Scene("few frames", _dithered([Exposure(noise=15.0, cosmics=60) for _ in range(5)]))
+RAW = 'gain = "GAIN"\nsaturation = "SATURATE"'
+"""Keys of a raw frame."""
+TRAIL = ((0.02, 0.6, 25.0),)
+"""A satellite of 25 standard deviations."""
+
+
+def _night(n: int, seed: int, widths: tuple[float, float]) -> tuple[Exposure, ...]:
+    """Return exposures of unlike transparency, noise and sky, with cosmic rays and a trail."""
+    rng = np.random.default_rng(seed)
+    hows = [
+        Exposure(
+            fwhm=float(rng.uniform(*widths)),
+            transparency=float(np.exp(rng.uniform(np.log(0.6), np.log(1.5)))),
+            noise=float(rng.uniform(12, 30)),
+            sky=float(rng.uniform(200, 700)),
+            gradient=(float(rng.uniform(-60, 60)), float(rng.uniform(-60, 60))),
+            cosmics=150,
+            trails=TRAIL if number == n // 3 else (),
+            saturation=60_000.0,
+        )
+        for number in range(n)
+    ]
+    return _dithered(hows)
+
+
+def equal_seeing() -> Scene:
+    """Twelve frames of one seeing, with cosmic rays and a trail; the brightest stars saturate."""
+    return Scene("equal seeing", _night(12, 77, (3.0, 3.0)), images=RAW)
+
+
+def mixed_seeing() -> Scene:
+    """Twelve frames of a seeing of 2.4 to 4.6 pixels, else as `equal_seeing`."""
+    return Scene("mixed seeing", _night(12, 77, (2.4, 4.6)), images=RAW)
+
+
+def few_frames(n: int = 5) -> Scene:
+    """Frames of one camera with 150 cosmic rays each, and a trail in one of them."""
+    transparencies = (1.0, 0.9, 1.1, 1.05, 0.95)[:n]
+    hows = [
+        Exposure(noise=15.0, transparency=transparency, cosmics=150, saturation=60_000.0,
+                 trails=TRAIL if number == 1 else ())
+        for number, transparency in enumerate(transparencies)
+    ]  # fmt: skip
+    words = {3: "three frames", 5: "five frames"}
+    return Scene(words[n], _dithered(hows, 31), images=RAW)
+
+
+def saturated(*, silent: bool = False) -> Scene:
+    """Five frames of unlike seeing, the sharper of which saturate at 40,000."""
+    hows = [
+        Exposure(fwhm=fwhm, noise=15.0, saturation=40_000.0, silent=silent)
+        for fwhm in (2.4, 2.7, 3.0, 3.6, 4.4)
+    ]
+    name = "saturation that no header says" if silent else "saturation"
+    images = 'gain = "GAIN"' if silent else RAW
+    return Scene(name, _dithered(hows, 5), images=images)
 
 
 SCENES: dict[str, Callable[[], Scene]] = {
     "alike": alike,
+    "equal_seeing": equal_seeing,
+    "mixed_seeing": mixed_seeing,
     "unlike_scales": unlike_scales,
     "unlike_scales_sb": lambda: unlike_scales("surface_brightness"),
     "unlike_depth": unlike_depth,
     "weight_maps": lambda: _mapped("weight"),
     "error_maps": lambda: _mapped("error"),
     "no_maps": lambda: _mapped(""),
-    "few_frames": few_frames,
+    "five_frames": few_frames,
+    "three_frames": lambda: few_frames(3),
+    "saturated": saturated,
+    "silent": lambda: saturated(silent=True),
 }
 """Builders of scenes, by the word that asks for one."""

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 RA, DEC = 150.0, 20.0
 WIDTH_OF_SIGMA = 2.3548200450309493
+FAINTEST = 0.05
+"""Standard deviations of a pixel's sky: of the light of a trail, less does not matter."""
 Doubles = NDArray[np.float64]
 Noise = Callable[[int, int], Doubles]
 """Returns the standard deviation of the sky in each pixel, (ny, nx) of given ny and nx."""
@@ -62,8 +64,17 @@ class Exposure:
         Degrees.
     shift : tuple[float, float]
         Pixels.
+    gradient : tuple[float, float]
+        Counts by which the sky rises over the frame, along x and y.
     cosmics : int
         Hits by cosmic rays.
+    trails : tuple[tuple[float, float, float], ...]
+        Of each satellite: distance from the middle in parts of the side, angle in radians, and
+        peak in standard deviations of the sky.
+    saturation : float or None
+        Counts at which pixels stop; the header says it as ``SATURATE`` unless `silent`.
+    silent : bool
+        Whether the header is silent about saturation.
     plane : str
         What map comes with it: ``""``, ``weight``, ``variance`` or ``error``.
     """
@@ -76,7 +87,11 @@ class Exposure:
     gain: float | None = 1.5
     turn: float = 0.0
     shift: tuple[float, float] = (0.0, 0.0)
+    gradient: tuple[float, float] = (0.0, 0.0)
     cosmics: int = 0
+    trails: tuple[tuple[float, float, float], ...] = ()
+    saturation: float | None = None
+    silent: bool = False
     plane: str = ""
 
     def sigma(self, side: int) -> Doubles:
@@ -88,13 +103,14 @@ class Exposure:
 
 @dataclass(slots=True)
 class Taken:
-    """A frame as it was written: its coordinates, its noise, and its cosmic rays."""
+    """A frame as it was written: its coordinates, its noise, its cosmic rays and its trails."""
 
     path: Path
     header: fits.Header
     how: Exposure
     side: int
     hits: NDArray[np.bool_] = field(repr=False)
+    trails: NDArray[np.bool_] = field(repr=False)
 
 
 def header(side: int, scale: float, turn: float = 0.0, shift: tuple[float, float] = (0.0, 0.0)
@@ -143,6 +159,13 @@ def take(path: Path, stars: Stars, how: Exposure, side: float, rng: np.random.Ge
     photons = 0.0 if how.gain is None else light / how.gain
     image = how.sky + light + rng.normal(0, 1, light.shape) * np.sqrt(sigma**2 + photons)
     hits = _hit(image, how.cosmics, sigma, rng)
+    across = np.arange(n) / n - 0.5
+    image += how.gradient[0] * across + how.gradient[1] * across[:, np.newaxis]
+    trails = _cross(image, how.trails, sigma)
+    if how.saturation is not None:
+        image = np.minimum(image, how.saturation)
+        if not how.silent:
+            head["SATURATE"] = how.saturation
     head["EXPTIME"] = 60.0
     if how.gain is not None:
         head["GAIN"] = (how.gain, "e-/ADU")
@@ -151,7 +174,7 @@ def take(path: Path, stars: Stars, how: Exposure, side: float, rng: np.random.Ge
         power = {"weight": -2, "variance": 2, "error": 1}[how.plane]
         hdus.append(fits.ImageHDU((sigma**power).astype(np.float32), head, name="MAP"))
     fits.HDUList(hdus).writeto(path)
-    return Taken(path, head, how, n, hits)
+    return Taken(path, head, how, n, hits, trails)
 
 
 def _hit(image: Doubles, count: int, sigma: Doubles, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -167,3 +190,18 @@ def _hit(image: Doubles, count: int, sigma: Doubles, rng: np.random.Generator) -
             image[j, i] += strength * sigma[j, i]
             hits[j, i] = True
     return hits
+
+
+def _cross(
+    image: Doubles, trails: tuple[tuple[float, float, float], ...], sigma: Doubles
+) -> NDArray[np.bool_]:
+    """Draw trails of 4.7 pixels full width; return the pixels where their light matters."""
+    side = len(image)
+    y, x = np.mgrid[0:side, 0:side] - side / 2
+    seen = np.zeros(image.shape, bool)
+    for offset, angle, peak in trails:
+        away = y * np.cos(angle) - x * np.sin(angle) - offset * side
+        height = peak * np.exp(-0.5 * (away / 2.0) ** 2)
+        image += height * sigma
+        seen |= height > FAINTEST
+    return seen

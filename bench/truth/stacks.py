@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import sys
@@ -12,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS
 
 from bench.programs import measured
 from bench.truth.scenes import Scene
 from bench.truth.sky import Doubles, Taken, header
+
+CCDPROC = Path(__file__).with_name("ccdproc_peer.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,13 @@ def run_product(directory: Path, scene: Scene, taken: Sequence[Taken]) -> Stack:
     return Stack("product", image, weight, how.transparency * factor, seconds)
 
 
-def run_swarp(directory: Path, scene: Scene, taken: Sequence[Taken], kind: str) -> Stack | None:
-    """Stack by SWarp with its background subtraction; None if it is not installed.
+def run_swarp(
+    swarp: str, directory: Path, scene: Scene, taken: Sequence[Taken], kind: str
+) -> Stack:
+    """Stack by SWarp with its background subtraction.
 
     ``FLXSCALE`` is the truth, because SWarp measures no stars: it is favoured by that.
     """
-    swarp = next((path for name in ("SWarp", "swarp") if (path := shutil.which(name))), None)
-    if swarp is None:
-        return None
     work = directory / f"swarp-{kind.lower()}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -117,33 +116,26 @@ def run_swarp(directory: Path, scene: Scene, taken: Sequence[Taken], kind: str) 
     return Stack(f"SWarp {kind}", image, weight, 1.0, seconds)
 
 
-def run_ccdproc(directory: Path, scene: Scene, taken: Sequence[Taken]) -> Stack | None:  # noqa: ARG001
-    """Stack by ccdproc, sigma-clipped and with true weights; None if it is not importable."""
-    if importlib.util.find_spec("ccdproc") is None:
-        return None
-    import time
-
-    import ccdproc
-    from astropy.nddata import CCDData
-
-    start = time.process_time()
-    n = grid_side(scene)
-    target = WCS(header(n, scene.scale))
-    frames, weights = [], []
+def run_ccdproc(python: str, directory: Path, scene: Scene, taken: Sequence[Taken]) -> Stack:
+    """Stack by ccdproc in a Python that has it, with true fluxes and weights."""
+    work = directory / "ccdproc"
+    work.mkdir(exist_ok=True)
+    _write_grid(work / "grid.hdr", scene)
+    request = []
     for exposure in taken:
-        data = fits.getdata(exposure.path, "SCI").astype(float)
         area = (scene.scale / exposure.how.scale) ** 2
-        data = (data - np.median(data)) * area / exposure.how.transparency
-        frame = CCDData(data, unit="adu", wcs=WCS(exposure.header))
-        frames.append(ccdproc.wcs_project(frame, target, target_shape=(n, n)))
         sigma = float(np.median(exposure.how.sigma(exposure.side)))
-        weights.append(1.0 / (area * (sigma / exposure.how.transparency) ** 2))
-    combiner = ccdproc.Combiner(frames)
-    combiner.weights = np.array(weights)
-    combiner.sigma_clipping(low_thresh=3, high_thresh=3, func=np.ma.median)
-    image = combiner.average_combine()
-    made = np.where(image.mask, np.nan, image.data) if image.mask is not None else image.data
-    return Stack("ccdproc", np.asarray(made, float), None, 1.0, time.process_time() - start)
+        request.append(
+            {
+                "path": str(exposure.path.resolve()),
+                "factor": area / exposure.how.transparency,
+                "weight": 1.0 / (area * (sigma / exposure.how.transparency) ** 2),
+            }
+        )
+    (work / "request.json").write_text(json.dumps(request))
+    seconds, _, _ = measured([python, str(CCDPROC), str(work.resolve())], work)
+    image = fits.getdata(work / "coadd.fits").astype(float)
+    return Stack("ccdproc", image, None, 1.0, seconds)
 
 
 def _write_grid(path: Path, scene: Scene) -> None:

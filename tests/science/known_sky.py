@@ -35,6 +35,8 @@ class Seen:
     trails: tuple[tuple[float, float, float], ...] = ()
     """Of each: distance from the middle, angle, and peak in standard deviations."""
     saturation: float = 1e9
+    silent: bool = False
+    """Whether the header says nothing of saturation, and pixels stop at it."""
     halo: float = 0.0
     """Part of a star's light in a halo ten times as wide."""
 
@@ -91,7 +93,9 @@ class KnownSky:
         """Write a frame; return where its cosmic rays are."""
         rng = np.random.default_rng((self.seed, number))
         n = self.size
-        header = self.header(how, EXPTIME=60.0, GAIN=GAIN, SATURATE=min(how.saturation, 1e9))
+        header = self.header(how, EXPTIME=60.0, GAIN=GAIN)
+        if not how.silent:
+            header["SATURATE"] = min(how.saturation, 1e9)
         light = self.paint(WCS(header), how, (n, n))
         image = light + how.sky
         image += rng.normal(0, 1, (n, n)) * np.sqrt(how.noise**2 + light / GAIN)
@@ -108,9 +112,8 @@ class KnownSky:
         for offset, angle, peak in how.trails:
             off = rows * np.cos(angle) - columns * np.sin(angle) - offset
             image += peak * how.noise * np.exp(-0.5 * (off / 2.0) ** 2)
-        fits.PrimaryHDU(
-            np.minimum(image, how.saturation * 1.05).astype(np.float32), header
-        ).writeto(path)
+        top = how.saturation * (1.0 if how.silent else 1.05)
+        fits.PrimaryHDU(np.minimum(image, top).astype(np.float32), header).writeto(path)
         return hit
 
     def product(self, directory: Path, hows: list[Seen], *, more: str = "") -> Product:
@@ -123,10 +126,11 @@ class KnownSky:
         grid = self.header()
         grid.update({"NAXIS1": self.size, "NAXIS2": self.size})
         (directory / "grid.hdr").write_text(grid.tostring(sep="\n"))
+        stated = "" if hows[0].silent else 'saturation = "SATURATE"'
         text = f"""[images]
 files = ["night"]
 gain = "GAIN"
-saturation = "SATURATE"
+{stated}
 [reference]
 header = "grid.hdr"
 [reproject]

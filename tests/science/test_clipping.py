@@ -209,14 +209,18 @@ def test_frames_of_unlike_depth_and_seeing_are_weighed_and_clipped(tmp_path: Pat
     assert np.median(ratio) == pytest.approx(1.0, abs=3e-3)
 
 
-def test_stars_that_some_frames_saturate_are_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("silent", [False, True])
+def test_stars_that_some_frames_saturate_are_whole(tmp_path: Path, *, silent: bool) -> None:
+    """Also if no header says at which count: pixels that stop at one tell it."""
     sky = KnownSky(size=320, n_side=6, seed=13, faintest=1e5, brightest=2e6)
     widths = (2.4, 2.7, 3.0, 3.6, 4.4)
     hows = [
-        seen(how, fwhm=fwhm, saturation=50_000.0)
+        seen(how, fwhm=fwhm, saturation=50_000.0, silent=silent)
         for how, fwhm in zip(turned(5), widths, strict=True)
     ]
     product = sky.product(tmp_path, hows)
+    said = [line for line in product.summary["remarks"] if "stop at 50000" in line]
+    assert len(said) == silent
     ratio, flags = product.stars(1e5, 1e8, 11.0)
     whole = np.array([bool(one & Flag.INEXACT_PSF) and not one & Flag.SAT for one in flags])
     right = np.array([not one & Flag.SAT for one in flags])

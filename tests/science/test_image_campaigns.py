@@ -123,13 +123,15 @@ def test_sharper_frames_do_not_matter_for_the_order(tmp_path: Path) -> None:
 def test_the_pair_of_two_projections_is_that_of_reproject(tmp_path: Path, turned: bool) -> None:
     """2MASS on MSX's galactic grid, and MSX on 2MASS's, value by value.
 
-    MSX's pixels are coarser: there the frame is averaged over areas, as reproject_exact does.
+    MSX's pixels are coarser: there the frame is averaged over areas, as reproject_exact does. The
+    pixels of 2MASS stop at 3000, which would be taken as saturated.
     """
     reproject = pytest.importorskip("reproject")
     pair = [real_image("gc_2mass_k.fits"), real_image("gc_msx_e.fits")]
     onto, from_ = pair if not turned else pair[::-1]
     text = f"""[images]
 files = {quoted([from_])}
+saturation = 1e9
 [reference]
 image = "{onto}"
 [reproject]

@@ -15,7 +15,7 @@ from tests.unit.work_generator.image_campaign import write_campaign
 from tests.unit.work_generator.sky.headers import sky, tan, write
 from work_generator import reprojection
 from work_generator.campaign_file import load_campaign
-from work_generator.reprojection_method import FINEST, choose_method
+from work_generator.reprojection_method import FINEST, choose_method, why_averaged
 from work_generator.sky.solution import make_solution
 from work_generator.sky.window import Window, mean_scale, transform
 
@@ -138,3 +138,19 @@ def test_units_are_no_larger_than_an_output_may_be(
     after = prepared(path, "frames_per_unit = 2")
     assert (after.stop.max_units, after.settings["frames_per_unit"]) == (2, 1)
     assert len(reprojection.plan(after, Progress())) == 2
+
+
+@pytest.mark.parametrize(
+    ("width", "free", "method"),
+    [(1.7, True, "area"), (1.7, False, "lanczos3"), (2.3, True, "lanczos3"),
+     (None, True, "lanczos3")],
+)  # fmt: skip
+def test_narrow_stars_are_shared_out_by_area(
+    width: float | None, method: str, *, free: bool
+) -> None:
+    assert choose_method("lanczos3", 0.5, "f.fits", width=width, free=free) == method
+
+
+def test_the_reason_for_areas_is_said() -> None:
+    assert "rings" in why_averaged("lanczos3", 0.5)
+    assert "finer" in why_averaged("lanczos3", 4.0)
