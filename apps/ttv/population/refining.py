@@ -30,8 +30,9 @@ a stated error of 1 %, of 4000 draws 2 %, of 8000 draws 1 %."""
 N_PART = 32
 """Independent parts of all draws, whose scatter tells errors. With 31 degrees of freedom a
 difference of 4.0 errors of a normal distribution is 4.7; with 7 it would be 8."""
-ENOUGH = 2000.0
-"""Effective draws that are enough: widths are known to 2 %."""
+ENOUGH, PLENTY = 2000.0, 10_000.0
+"""Effective draws that are enough: widths are known to 2 %; and with which a proposal that could
+still be made better is not, because they are known to 1 %."""
 MOST_ROUNDS = 20
 """Rounds at most; a posterior that is still worth too few draws then is said to be."""
 DEFENSIVE = 0.1
@@ -229,8 +230,9 @@ def refine(
         if together.effective:
             proposal = refitted(together, cover, order, _RESAMPLED * size, random)
         n_round = len(rounds.looks)
-        is_settled = n_round >= _FEWEST_ROUNDS and (effective >= _GOOD * size or idle >= _PATIENCE)
-        if n_round == MOST_ROUNDS or (is_settled and together.effective >= ENOUGH):
+        is_good = effective >= _GOOD * size or idle >= _PATIENCE or together.effective >= PLENTY
+        is_enough = n_round >= _FEWEST_ROUNDS and together.effective >= ENOUGH
+        if n_round == MOST_ROUNDS or (is_good and is_enough):
             return proposal, rounds
 
 
