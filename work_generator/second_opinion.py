@@ -13,7 +13,7 @@ from typing import Any
 
 from apps.ttv.built import load_kernel
 from apps.ttv.operations import likelihood_calls
-from apps.ttv.population.refining import MOST_ROUNDS, draws_of_round
+from apps.ttv.population.refining import LOOK, MOST_LOOKS, draws_of_round
 from apps.ttv.search.steps import with_first_step
 from boinc_project.campaign import PREPARATION, SECOND_OPINION, Campaign
 from boinc_project.errors import InputError
@@ -165,7 +165,7 @@ def population_cost(
     n_dim = posterior_of(campaign.settings, campaign.inputs).problem.n_dim
     n_point = population["n_point"]
     n_call = min(population["calls"], expected_calls(population))
-    n_draw = MOST_ROUNDS * draws_of_round(n_point)
+    n_draw = MOST_LOOKS * LOOK * draws_of_round(n_point)
     numbers = n_draw * (n_dim + 2) + n_point * population["n_island"] * n_dim
     return Cost(
         n_call=n_call,

@@ -14,7 +14,7 @@ from apps.ttv.likelihood import Posterior
 from apps.ttv.population.anneal import Annealer, Annealing
 from apps.ttv.population.importance import kish
 from apps.ttv.population.proposal import Proposal, fit_proposal
-from apps.ttv.population.refining import Cover, Look, draws_of_round, refine
+from apps.ttv.population.refining import Cover, Look, conclude, draws_of_round
 from apps.ttv.population.settings import Islands
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target
@@ -65,7 +65,7 @@ class Conclusion:
     proposal : Proposal
         Fitted to islands and peaks, and made again from weighted draws.
     looks : tuple[Look, ...]
-        The draws of all rounds in independent parts.
+        Draws that nothing was fitted to, in independent parts.
     islands : tuple[Island, ...]
         That it began with.
     n_call : int
@@ -205,8 +205,8 @@ class Computer:
         cover = self._cover(state.islands, random)
         first = self._first_proposal(state.islands, cover)
         n_point = self.settings.n_point
-        proposal, rounds = refine(target, first, cover, self._order, random, n_point)
-        return Conclusion(proposal, rounds.parts(), tuple(state.islands), state.n_call)
+        proposal, looks = conclude(target, first, cover, self._order, random, n_point)
+        return Conclusion(proposal, looks.parts(), tuple(state.islands), state.n_call)
 
     def _cover(self, islands: Sequence[Island], random: np.random.RandomState) -> Cover:
         """Return the peaks, and what the islands were at half the power of the posterior."""

@@ -1,13 +1,18 @@
-"""Proposals made again from the weighted draws of all rounds before.
+"""Proposals made again from weighted draws, and last draws that nothing is fitted to.
 
-Adaptive multiple importance sampling (Cornuet, Marin, Mira & Robert 2012, Scand. J. Stat. 39, 798).
 A population may weigh the parts of a posterior wrongly, because it comes from few ancestors, or
 miss one. Importance weights put that right, if proposals cover every part. So each peak that is
-known keeps a share of all draws and is fitted by its own ones. Draws of all rounds count, each by
-the mean density of all proposals: a narrow part that one round in ten reaches is not forgotten by
-the other nine, and no round is chosen because its weights are even, as they are where none of its
-draws lies at a part of the posterior. While the weights at a peak are poor they are tempered, so
-that a fit never follows two or three points of huge weight.
+known keeps a share of all draws and is fitted by its own ones. A proposal is made again from the
+draws of all rounds before, each weighed by the mean density of all proposals (adaptive multiple
+importance sampling: Cornuet, Marin, Mira & Robert 2012, Scand. J. Stat. 39, 798): a narrow part
+that one round in ten reaches is not forgotten by the other nine, and no round is chosen because its
+weights are even, as they are where none of its draws lies at a part of the posterior. While the
+weights at a peak are poor they are tempered, so that a fit never follows two or three points of
+huge weight.
+
+The evidence comes from other draws. A proposal is too dense at draws that it was fitted to, so that
+their weights are too small: by 7 % of the evidence for a mixture of eleven components, and ten
+times the stated error.
 """
 
 from __future__ import annotations
@@ -24,17 +29,16 @@ from apps.ttv.population.importance import kish, largest_power, picked
 from apps.ttv.population.proposal import Proposal, fit_proposal
 
 PER_POINT, MOST_DRAWS = 16, 8000
-"""Draws of a round for each point of the population, and at most. Of a funnel in five dimensions
-(`tests/unit/apps/ttv/population/test_necks.py`), rounds of 1200 draws lost 7 % of the evidence with
-a stated error of 1 %, of 4000 draws 2 %, of 8000 draws 1 %."""
+"""Draws of a round for each point of the population, and at most: a population of 500 points has
+rounds as large as one of 2000, because it knows its posterior less well."""
 N_PART = 32
 """Independent parts of all draws, whose scatter tells errors. With 31 degrees of freedom a
 difference of 4.0 errors of a normal distribution is 4.7; with 7 it would be 8."""
-ENOUGH, PLENTY = 2000.0, 10_000.0
-"""Effective draws that are enough: widths are known to 2 %; and with which a proposal that could
-still be made better is not, because they are known to 1 %."""
-MOST_ROUNDS = 20
-"""Rounds at most; a posterior that is still worth too few draws then is said to be."""
+ENOUGH = 2000.0
+"""Effective draws that are enough: widths are known to 2 %."""
+LOOK, MOST_LOOKS = 2, 6
+"""Rounds that a look has as many draws as, and looks at most; a posterior of which there are still
+too few effective draws then is said to be one."""
 DEFENSIVE = 0.1
 """Part of a proposal that covers wider draws: the weights of draws there are at most 10 times too
 large, and a tenth of all draws is lost."""
@@ -45,9 +49,10 @@ _RESAMPLED = 2
 # Effective draws per parameter that a fit needs, and to which weights are tempered.
 _LEAST_EFFECTIVE = 30.0
 # Share of a round's draws that is effective, from which on a proposal is good enough; rounds in a
-# row without a gain, after which it is not made better; rounds at least: the first ones follow the
-# population alone, and a part that it has lost shows in the draws of those that follow.
-_GOOD, _PATIENCE, _FEWEST_ROUNDS = 0.5, 3, 4
+# row without a gain, after which it is not made better; rounds before the first look and before
+# each of the others at least and at most. The first rounds follow the population alone.
+_GOOD, _PATIENCE = 0.5, 3
+_FIRST, _LATER = (3, 12), (2, 4)
 
 Array = NDArray[np.float64]
 
@@ -187,7 +192,7 @@ def draws_of_round(n_point: int) -> int:
     return N_PART * max(1, min(PER_POINT * n_point, MOST_DRAWS) // N_PART)
 
 
-def refine(
+def conclude(
     target: Densities,
     proposal: Proposal,
     cover: Cover,
@@ -195,7 +200,7 @@ def refine(
     random: np.random.RandomState,
     n_point: int,
 ) -> tuple[Proposal, Rounds]:
-    """Draw, and make the proposal again from the weighted draws of all rounds, until both are good.
+    """Make a proposal good, and look with it, until enough draws of all looks are effective.
 
     Parameters
     ----------
@@ -215,25 +220,60 @@ def refine(
     Returns
     -------
     proposal : Proposal
-        Fitted to all draws.
-    rounds : Rounds
-        All draws: `ENOUGH` of them are effective, or there have been `MOST_ROUNDS`.
+        The last one.
+    looks : Rounds
+        Draws that no proposal was fitted to: `ENOUGH` of them are effective, or there have been
+        `MOST_LOOKS`.
     """
-    rounds, best, idle, size = Rounds(), 0.0, 0, draws_of_round(n_point)
-    while True:
+    rounds, looks, size = Rounds(), Rounds(), draws_of_round(n_point)
+    for fewest, most in (_FIRST, *[_LATER] * (MOST_LOOKS - 1)):
+        proposal = refine(
+            target, proposal, cover, order, random, rounds, size, fewest=fewest, most=most
+        )
+        looks.add(look_at(target, proposal, LOOK * size, random), proposal)
+        if looks.all().effective >= ENOUGH:
+            break
+    return proposal, looks
+
+
+def refine(
+    target: Densities,
+    proposal: Proposal,
+    cover: Cover,
+    order: Sequence[int],
+    random: np.random.RandomState,
+    rounds: Rounds,
+    size: int,
+    *,
+    fewest: int,
+    most: int,
+) -> Proposal:
+    """Make a proposal again from the weighted draws of all rounds, while that helps.
+
+    Parameters
+    ----------
+    target, proposal, cover, order, random
+        See `conclude`.
+    rounds : Rounds
+        Those of before; the new ones are added.
+    size : int
+        Draws of a round.
+    fewest, most : int
+        New rounds.
+    """
+    best, idle = 0.0, 0
+    for n_round in range(1, most + 1):
         look = look_at(target, proposal, size, random)
         rounds.add(look, proposal)
-        effective = look.effective
-        idle = 0 if effective > 1.1 * best else idle + 1
-        best = max(best, effective)
         together = rounds.all()
         if together.effective:
             proposal = refitted(together, cover, order, _RESAMPLED * size, random)
-        n_round = len(rounds.looks)
-        is_good = effective >= _GOOD * size or idle >= _PATIENCE or together.effective >= PLENTY
-        is_enough = n_round >= _FEWEST_ROUNDS and together.effective >= ENOUGH
-        if n_round == MOST_ROUNDS or (is_good and is_enough):
-            return proposal, rounds
+        idle = 0 if look.effective > 1.1 * best else idle + 1
+        best = max(best, look.effective)
+        is_good = look.effective >= _GOOD * size or idle == _PATIENCE
+        if n_round >= fewest and is_good:
+            break
+    return proposal
 
 
 def refitted(

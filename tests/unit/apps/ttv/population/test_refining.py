@@ -14,9 +14,9 @@ from apps.ttv.population.refining import (
     Cover,
     Look,
     Rounds,
+    conclude,
     joined,
     look_at,
-    refine,
     refitted,
 )
 from apps.ttv.population.target import Target
@@ -57,7 +57,7 @@ def test_weighed_draws_tell_the_evidence(target: Target, poor: Proposal) -> None
 def test_refining_makes_a_poor_proposal_a_good_one(target: Target, poor: Proposal) -> None:
     random = np.random.RandomState(3)
     before = look_at(target, poor, 4000, random).effective
-    better, _ = refine(target, poor, NOTHING, ORDER, random, N_POINT)
+    better, _ = conclude(target, poor, NOTHING, ORDER, random, N_POINT)
     after = look_at(target, better, 4000, random)
     assert before < 0.2 * 4000
     assert after.effective > 0.5 * 4000
@@ -69,13 +69,14 @@ def test_a_proposal_that_is_good_already_stays_good(target: Target) -> None:
     draws = toy.MEAN + toy.SPREAD * np.random.default_rng(4).standard_normal((4000, 4))
     good = fit_proposal([draws], [1.0], ORDER)
     random = np.random.RandomState(5)
-    fitted, _ = refine(target, good, NOTHING, ORDER, random, N_POINT)
+    fitted, _ = conclude(target, good, NOTHING, ORDER, random, N_POINT)
     assert look_at(target, fitted, 4000, random).effective > 0.8 * 4000
 
 
 def test_the_same_random_numbers_give_the_same_proposal(target: Target, poor: Proposal) -> None:
     twice = [
-        refine(target, poor, NOTHING, ORDER, np.random.RandomState(6), N_POINT)[0] for _ in range(2)
+        conclude(target, poor, NOTHING, ORDER, np.random.RandomState(6), N_POINT)[0]
+        for _ in range(2)
     ]
     assert twice[0].to_json() == twice[1].to_json()
 
@@ -86,7 +87,7 @@ def test_a_flat_likelihood_has_an_evidence_of_one() -> None:
     draws = target.broad_draws(3000, np.random.RandomState(7))
     first = fit_proposal([draws], [1.0], range(10))
     random = np.random.RandomState(8)
-    better, _ = refine(target, first, NOTHING, range(10), random, 400)
+    better, _ = conclude(target, first, NOTHING, range(10), random, 400)
     look = look_at(target, better, 8000, random)
     error = relative_error(look.logs)
     assert error < 0.03
@@ -99,7 +100,7 @@ def test_a_posterior_that_is_nowhere_leaves_the_proposal(poor: Proposal) -> None
             return np.full(len(points), -math.inf)
 
     target = toy.target_of(Nowhere())
-    same, _ = refine(target, poor, NOTHING, ORDER, np.random.RandomState(9), N_POINT)
+    same, _ = conclude(target, poor, NOTHING, ORDER, np.random.RandomState(9), N_POINT)
     assert same is poor
     assert look_at(target, poor, 50, np.random.RandomState(9)).effective == 0.0
 
@@ -137,7 +138,7 @@ def test_a_peak_that_the_population_has_missed_keeps_its_part() -> None:
     cover = Cover((left[:1000], poor), right_of_zero, np.empty((0, 4)))
     first = fit_proposal([left, *cover.around], [0.5, 0.25, 0.25], ORDER)
     random = np.random.RandomState(11)
-    better, _ = refine(target, first, cover, ORDER, random, N_POINT)
+    better, _ = conclude(target, first, cover, ORDER, random, N_POINT)
     look = look_at(target, better, 20_000, random)
     assert look.effective > 0.3 * 20_000
     log_z = toy.LOG_Z - toy.PEAK_LOG - 0.5 * (1.5**2 - np.sum(toy.CENTER**2)) / (1.0 + toy.WIDTH**2)
