@@ -259,6 +259,34 @@ def test_campaigns_of_before_keep_headers_when_images_join(night: Night) -> None
     assert "astrometry" not in found.campaign.settings["frames"][3]
 
 
+def test_warm_pixels_do_not_bring_frames_together(tmp_path: Path) -> None:
+    """Six stars and hundreds of warm pixels: by these, frames would be moved by their dithering."""
+    night = Night(tmp_path, n_star=40)
+    places = [(0.0, 0.0), (22.0, -7.0), (-20.0, 15.0), (5.0, 31.0)]
+    night.take(*(Shot(at, wrong=(0.5, 0.0) if at[0] == 22 else (0.0, 0.0)) for at in places))
+    y, x = np.random.default_rng(9).integers(15, SIDE - 15, (2, 300))
+    for path in (tmp_path / "night").iterdir():
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].data[y, x] += np.float32(500)
+            hdus[0].data[y, x + 1] += np.float32(480)
+    for one in night.prepared():
+        assert abs(one["shift_ra"] or 0.0) < 0.6
+        assert abs(one["shift_dec"] or 0.0) < 0.1
+
+
+def test_stars_are_looked_for_behind_dark_and_flat(night: Night) -> None:
+    """A dark of hot groups of pixels would hide the stars of half of the frame."""
+    night.take(*four({2: Shot(wrong=(1.0, 0.0))}))
+    dark = np.zeros((SIDE, SIDE), np.float32)
+    dark[:, ::3], dark[:, 1::3] = 9000.0, 4000.0
+    fits.PrimaryHDU(dark + 1.0).writeto(night.directory / "dark.fits")
+    for path in (night.directory / "night").iterdir():
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].data += dark
+    found = night.prepared(more='[calibration]\ndark = "dark.fits"')
+    assert [one["applied"] for one in found] == ["none", "none", "shift", "none"]
+
+
 def test_the_reference_implementation_has_headers(night: Night) -> None:
     night.take(*four({2: Shot(wrong=(1.0, 0.0))}))
     assert night.prepared(more='[reproject]\nmethod = "reproject"') == [None] * 4
