@@ -20,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from work_generator.remarks import Remarks
+from work_generator.reprojection_calibration import Masters
 from work_generator.reprojection_pack import image_of, read_pixels
 from work_generator.sky.displacement import ORDERS, Displacement, fit, highest_order, places
+from work_generator.sky.fixed_stars import without_fixed
 from work_generator.sky.reference import cards_of, grid_header, grid_of
 from work_generator.sky.rows import Rows
 from work_generator.sky.solution import Solution, read_solution
@@ -63,14 +65,26 @@ Key = str
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A frame's name, its stars, and the coordinates that its header gives.
+    """What is known of a frame by itself.
 
-    The grid's header is `is_grid` if it is the frame's: then its coordinates are right.
+    Attributes
+    ----------
+    name : str
+        Of its file.
+    stars : Stars
+        In its pixels.
+    solution : Solution
+        Of its header.
+    detector : tuple[int, int, str]
+        The same for frames of one camera: their size, and which pixels of a mosaic they have.
+    is_grid : bool
+        Whether the grid's header is the frame's: then its coordinates are right.
     """
 
     name: str
     stars: Stars
     solution: Solution
+    detector: tuple[int, int, str]
     is_grid: bool = False
 
     @property
@@ -163,21 +177,30 @@ class Astrometry:
             return None
         return {"reference": self._reference, **self._known.plain()}
 
-    def remark(self, remarks: Remarks) -> None:
-        """Add what should be known: which were corrected, which could not be, which are wrong."""
+    def remark(self, remarks: Remarks, images: Sequence[Mapping[str, Any]]) -> None:
+        """Add what should be known of images: which are corrected, and which are not believed.
+
+        Parameters
+        ----------
+        remarks : Remarks
+            Where to.
+        images : Sequence[Mapping]
+            Those that the campaign keeps.
+        """
         sizes = []
-        for key, refined in self._refined.items():
-            seen = self._seen[key]
-            report = _report(seen, refined, self._reference)
+        for stated in images:
+            report = self.report(stated)
+            if report is None:
+                continue
             if report["applied"] != ORDERS[0]:
                 sizes.append(report["correction"])
             elif report["remark"]:
-                remarks.add(report["remark"], seen.name)
+                remarks.add(report["remark"], stated["name"])
         if sizes:
             low, high = min(sizes), max(sizes)
             by = f"{high:.2g}" if f"{low:.2g}" == f"{high:.2g}" else f"{low:.2g} to {high:.2g}"
             remarks.add(
-                f"The coordinates of {len(sizes)} of {len(self._refined)} images are corrected by "
+                f"The coordinates of {len(sizes)} of {len(images)} images are corrected by "
                 f"{by} arcseconds, by the stars that they share; [images] astrometry = "
                 f'"{HEADER}" leaves them as they are.'
             )
@@ -191,6 +214,7 @@ def key_of(stated: Mapping[str, Any]) -> Key:
 def refine(
     images: Sequence[Mapping[str, Any]],
     settings: Mapping[str, Any],
+    masters: Masters,
     table: bytes | None,
     told: Callable[[], None],
 ) -> Astrometry:
@@ -202,6 +226,8 @@ def refine(
         Of a campaign.
     settings : Mapping
         Its settings; the grid is known, and the stars of the campaign that the images join.
+    masters : Masters
+        Its master frames.
     table : bytes or None
         ``photometry.json`` of the campaign: stars that the reference may be measured against.
     told : Callable
@@ -216,8 +242,9 @@ def refine(
         return Astrometry.of_headers()
     seen: dict[Key, Seen] = {}
     for stated in images:
-        seen[key_of(stated)] = _look(stated, settings)
+        seen[key_of(stated)] = _look(stated, settings, masters)
         told()
+    seen = _on_the_sky(seen)
     pixel = grid_scale(settings["grid"])
     kept = settings.get(PLACES)
     if kept is not None:
@@ -234,15 +261,41 @@ def grid_scale(grid: Mapping[str, Any]) -> float:
     return grid_of(grid["cards"], grid["nx"], grid["ny"], "the reference").scale
 
 
-def _look(stated: Mapping[str, Any], settings: Mapping[str, Any]) -> Seen:
+def _look(stated: Mapping[str, Any], settings: Mapping[str, Any], masters: Masters) -> Seen:
     frame = read_pixels(stated, settings["blank"])
     limit = settings["ccd"].get("saturation")
     if isinstance(limit, str):
         limit = frame.image.number(limit)
-    values = frame.rows() if isinstance(frame.raw, Rows) else frame.values()
-    stars = find_stars(values, saturation=math.inf if limit is None else float(limit))
+    values = frame.rows()
+    if limit is not None:  # it is stated in counts of before calibration
+        values = values.map(lambda rows: np.where(rows >= limit, np.nan, rows), np.float32)
+    if masters.planes:
+        masters.check(frame.image)
+        if isinstance(frame.raw, Rows):
+            values = masters.rows_of(values, frame.image)
+        else:
+            values = Rows.held(masters.apply(np.asarray(values), frame.image))
     is_grid = cards_of(grid_header(frame.image.header)) == settings["grid"]["cards"]
-    return Seen(stated["name"], stars, read_solution(frame.image), is_grid)
+    return Seen(
+        stated["name"],
+        find_stars(values),
+        read_solution(frame.image),
+        (frame.image.nx, frame.image.ny, json.dumps(stated.get("part"), sort_keys=True)),
+        is_grid,
+    )
+
+
+def _on_the_sky(seen: Mapping[Key, Seen]) -> dict[Key, Seen]:
+    """Return the frames without what is on their detectors."""
+    detectors: dict[tuple[int, int, str], list[Key]] = {}
+    for key, frame in seen.items():
+        detectors.setdefault(frame.detector, []).append(key)
+    cleaned = dict(seen)
+    for keys in detectors.values():
+        kept = without_fixed([(seen[key].stars, seen[key].solution) for key in keys])
+        for key, stars in zip(keys, kept, strict=True):
+            cleaned[key] = replace(seen[key], stars=stars)
+    return cleaned
 
 
 def _among(seen: Mapping[Key, Seen], pixel: float, stars: Places | None) -> Astrometry:

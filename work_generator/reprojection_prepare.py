@@ -94,9 +94,9 @@ def look_and_pack(
     settings.pop("cover", None)
     grid = _grid(settings["grid"])
     table = campaign.inputs.get(TABLE_FILE)
-    astrometry = refine(images, settings, table, told.next)
+    astrometry = refine(images, settings, masters, table, told.next)
     files: dict[str, StoredInput] = {}
-    frames = []
+    frames, kept = [], []
     names = dict(known or {})
     remarks = Remarks(settings["remarks"])
     for stated in images:
@@ -121,9 +121,10 @@ def look_and_pack(
         names[stored.sha256] = entry["name"]
         files[stored.sha256] = stored
         frames.append(entry)
+        kept.append(stated)
     if not frames:
         raise InputError("None of the images overlaps with the reference: name another one.")
-    astrometry.remark(remarks)
+    astrometry.remark(remarks, kept)
     settings[PLACES] = astrometry.places()
     settings["frames"] = frames
     settings["frames_per_unit"] = _frames_per_unit(settings)

@@ -83,7 +83,7 @@ def _sources(view: ImageView) -> str:
 def _frame_table(frames: list[FrameView]) -> Table:
     table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False)
     table.add_column("Frame", overflow="fold", min_width=12)
-    for name in ("Exposure, s", "Flux scale", "Stars", "Weight"):
+    for name in ("Exposure, s", "Flux scale", "Stars", "Weight", 'Moved, "'):
         table.add_column(name, justify="right", overflow="fold", min_width=5)
     table.add_column("Remark", overflow="fold")
     for one in frames:
@@ -93,6 +93,7 @@ def _frame_table(frames: list[FrameView]) -> Table:
             _scale(one),
             str(one.n_star or "-"),
             _percent(one.weight_share),
+            _number(one.moved),
             Text(one.remark),
         )
     return table

@@ -35,6 +35,9 @@ class FrameView:
         Stars that the scale rests on.
     weight_share : float or None
         Part of all weights, 0 to 1.
+    moved : float or None
+        Root mean square over the frame of what its coordinates were corrected by, arcseconds; None
+        if its header's were taken.
     remark : str
         What is odd about it.
     """
@@ -45,6 +48,7 @@ class FrameView:
     flux_scale_error: float | None
     n_star: int
     weight_share: float | None
+    moved: float | None
     remark: str
 
 
@@ -137,7 +141,7 @@ def read_image(summary: Mapping[str, Any]) -> ImageView | None:
 
 
 def _frame(item: Mapping[str, Any]) -> FrameView:
-    scale = mapping(item, "flux_scale")
+    scale, astrometry = mapping(item, "flux_scale"), mapping(item, "astrometry")
     return FrameView(
         name=str(item.get("name", "")),
         exposure=optional(item.get("exposure_s")),
@@ -145,5 +149,6 @@ def _frame(item: Mapping[str, Any]) -> FrameView:
         flux_scale_error=optional(scale.get("error")),
         n_star=whole(item.get("n_star")),
         weight_share=optional(item.get("weight_share")),
+        moved=optional(astrometry.get("correction")) or None,
         remark=str(item.get("remark") or ""),
     )

@@ -86,6 +86,10 @@ class Displacement:
                 break
         return u, v
 
+    def largest(self, u: Doubles, v: Doubles) -> float:
+        """Return the largest distance that it moves any of some places by, pixels."""
+        return float(np.hypot(*self.of(u, v)).max())
+
     def rms(self, u: Doubles, v: Doubles) -> float:
         """Return the root of its mean square at some places, pixels."""
         off_x, off_y = self.of(u, v)
@@ -187,7 +191,7 @@ def choose_order(fits: Sequence[Fit], n_star: int, size: tuple[int, int], limit:
     size : tuple[int, int]
         Of the frame, (nx, ny).
     limit : float
-        Displacement that matters, pixels.
+        Displacement that matters wherever it is, pixels.
     """
     u, v = places(*size)
     chosen = -1
@@ -199,11 +203,10 @@ def choose_order(fits: Sequence[Fit], n_star: int, size: tuple[int, int], limit:
             continue
         ratio = (lower.square - higher.square) / n_new / (higher.square / freedom)
         own = _without(higher.displacement, lower.displacement)
-        size_of_step = own.rms(u, v)
         if (
             chance_of(ratio, n_new, freedom) < CHANCE
-            and size_of_step >= limit
-            and size_of_step >= _SURE * higher.error(u, v)
+            and own.largest(u, v) >= limit
+            and own.rms(u, v) >= _SURE * higher.error(u, v)
         ):
             chosen = order
     return chosen

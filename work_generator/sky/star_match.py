@@ -133,7 +133,7 @@ def measure(
         None if no shift brings more stars together than chance would.
     """
     for width in _BINS:
-        start = vote(stars[0], stars[1], known[0], known[1], radius, width)
+        start = vote(stars[0], stars[1], known[0], known[1], size, radius, width)
         if start is not None:
             break
     else:
@@ -151,7 +151,13 @@ def measure(
 
 
 def vote(
-    x: Doubles, y: Doubles, u: Doubles, v: Doubles, radius: float, width: float
+    x: Doubles,
+    y: Doubles,
+    u: Doubles,
+    v: Doubles,
+    size: tuple[int, int],
+    radius: float,
+    width: float,
 ) -> tuple[float, float] | None:
     """Return the shift from (u, v) to (x, y) that most pairs have; None if chance may have made it.
 
@@ -159,6 +165,8 @@ def vote(
     ----------
     x, y, u, v : ndarray
         Pixel coordinates of two lists of stars.
+    size : tuple[int, int]
+        Of the frame, (nx, ny).
     radius : float
         Largest shift along an axis, pixels.
     width : float
@@ -173,10 +181,10 @@ def vote(
     four = votes[:-1, :-1] + votes[1:, :-1] + votes[:-1, 1:] + votes[1:, 1:]
     column, row = divmod(int(four.argmax()), four.shape[1])
     count = float(four[column, row])
-    if (
-        count < LEAST_STARS[0]
-        or _chance(count, _expected(votes, column, row)) * four.size > _CHANCE
-    ):
+    # Of stars that stand anywhere in the frame; those beyond its edges are as dense.
+    expected = len(x) * len(u) * 4.0 * width**2 / (size[0] * size[1])
+    expected = max(expected, _expected(votes, column, row))
+    if count < LEAST_STARS[0] or _chance(count, expected) * four.size > _CHANCE:
         return None
     here = (off_x >= edges[column]) & (off_x < edges[column + 2])
     here &= (off_y >= edges[row]) & (off_y < edges[row + 2])
@@ -193,13 +201,15 @@ def _expected(votes: Doubles, column: int, row: int) -> float:
     n_ring = around.size - votes[max(0, column - 1) : column + 3, max(0, row - 1) : row + 3].size
     # Stars that stand in a cluster vote for shifts that are small.
     beside = 4.0 * float(ring) / n_ring if n_ring else 0.0
-    return max(anywhere, beside, 1e-3)
+    return max(anywhere, beside)
 
 
 def _chance(count: float, expected: float) -> float:
     """Return a bound on the probability of so many of a Poisson variable's counts (Chernoff)."""
     if count <= expected:
         return 1.0
+    if expected <= 0:
+        return 0.0
     return math.exp(count - expected - count * math.log(count / expected))
 
 

@@ -76,10 +76,7 @@ class Places:
         apart = max(2.0 * stars.fwhm, self.fwhm / solution.scale, 3.0)
         square = (stars.x[:, None] - u) ** 2 + (stars.y[:, None] - v) ** 2
         new = square.min(axis=1, initial=math.inf) > apart**2
-        more = Places.of(
-            Stars(stars.x[new], stars.y[new], stars.error[new], stars.flux[new], stars.fwhm),
-            solution,
-        )
+        more = Places.of(stars.chosen(new), solution)
         ra, dec, error = (
             np.concatenate([getattr(part, name) for part in (self, more)])
             for name in ("ra", "dec", "error")

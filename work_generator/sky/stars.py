@@ -31,11 +31,15 @@ _HEIGHT = 7.0
 """Peak over the level, in standard deviations: of white noise a million frames have one."""
 _ROUNDED = 0.6
 """Steps of stored values up to which the median and the 16th percentile may be one level."""
-_NEIGHBOURS = 0.08
+_NEIGHBOURS = 0.2
 """Mean of the four neighbours over the peak below which a peak is a hot pixel or a cosmic ray: a
-star of 1.2 pixels full width has at least 0.15."""
+star of 1.2 pixels full width has 0.24 to 0.5, a pixel alone 0, and a pair 0.25 at most."""
+_AROUND = 3.0
+"""Standard deviations by which the eight pixels around a peak must stand out together. Warm pixels
+are on the detector and not on the sky: as stars they would match, wherever a frame is pointed."""
 _LESS = 0.5
-"""A star's part in its neighbours over the frame's median, below which it is a cosmic ray."""
+"""A star's part in its neighbours over that of bright stars, below which it is a cosmic ray."""
+_LEAST_BRIGHT = 10
 _BESIDE = 0.4
 """Height of a second peak within the window over the star's, from which a place is a mixture."""
 _LEAST_WIDTH, _MOST_WIDTH = 1.2, 2.0 * _HALF / 2.5
@@ -69,6 +73,9 @@ class Stars:
         Standard error along each axis by the noise of the sky, pixels.
     flux : ndarray
         Within the window, counts.
+    neighbours : ndarray
+        Mean of the four pixels beside the peak over the peak: 0.25 at most for two warm pixels,
+        more for most stars of 1.1 pixels full width.
     fwhm : float
         Median full width at half maximum, pixels; NaN without stars.
     """
@@ -77,7 +84,15 @@ class Stars:
     y: Doubles
     error: Doubles
     flux: Doubles
+    neighbours: Doubles
     fwhm: float
+
+    def chosen(self, which: NDArray[np.bool_]) -> Stars:
+        """Return some of them."""
+        x, y, error, flux, neighbours = (
+            column[which] for column in (self.x, self.y, self.error, self.flux, self.neighbours)
+        )
+        return Stars(x, y, error, flux, neighbours, self.fwhm)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -124,7 +139,7 @@ def find_stars(values: Image | Rows, *, saturation: float = math.inf) -> Stars:
 
 def _nothing() -> Stars:
     empty = np.empty(0)
-    return Stars(empty, empty, empty, empty, math.nan)
+    return Stars(empty, empty, empty, empty, empty, math.nan)
 
 
 def _peaks(values: Image | Rows, start: int, most: int, saturation: float) -> _Peaks | None:
@@ -221,9 +236,15 @@ def _measured(peaks: _Peaks) -> Stars:
     flat_tops = (flat[:, _CORE] == height[:, None]).sum(axis=1) >= 3
     good = np.asarray(height > 0.7 * _HEIGHT * peaks.noise)
     good &= (neighbours > _NEIGHBOURS * height) & ~flat_tops
+    light_around = flat[:, _CORE].sum(axis=1) - height
+    good &= light_around > _AROUND * math.sqrt(8.0) * peaks.noise
     if not good.any():
         return _nothing()
-    good &= neighbours / height > _LESS * np.median((neighbours / height)[good])
+    # The stars with most light around their peak: where warm pixels are many, they are faint.
+    bright = np.flatnonzero(good)
+    bright = bright[np.argsort(-light_around[bright], kind="stable")]
+    bright = bright[: max(_LEAST_BRIGHT, len(bright) // 4)]
+    good &= neighbours / height > _LESS * np.median((neighbours / height)[bright])
     peaks, flat, height = peaks.chosen(good), flat[good], height[good]
     width = _width(flat / height[:, None])
     alone = _is_alone(flat, height, width)
@@ -286,6 +307,6 @@ def _centred(peaks: _Peaks, flat: Doubles, width: float) -> Stars:
     order = np.flatnonzero(good)
     order = order[np.argsort(-flux[order], kind="stable")][:MOST_STARS]
     error = whole * math.sqrt(2.0 * math.pi) * peaks.noise[order] * sigma**2 / flux[order]
-    return Stars(
-        peaks.x[order] + at_x[order], peaks.y[order] + at_y[order], error, flux[order], width
-    )
+    beside = flat[:, _BESIDE_PEAK].mean(axis=1) / stamps[:, _HALF, _HALF]
+    x, y = peaks.x[order] + at_x[order], peaks.y[order] + at_y[order]
+    return Stars(x, y, error, flux[order], beside[order], width)

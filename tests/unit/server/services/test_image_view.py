@@ -27,6 +27,7 @@ def summary(n_frame: int = 3, **changes: Any) -> dict[str, Any]:
     ]
     for first in frames[:1]:
         first["remark"] = "The reference."
+        first["astrometry"] = {"correction": 1.234, "applied": "shift"}
     found = {
         "kind": "image", "title": "A field", "converged": True, "missing": [],
         "remarks": ["Cosmic rays are still in the image."], "n_unit": n_frame,
@@ -53,6 +54,7 @@ def test_the_numbers_are_those_of_the_summary() -> None:
     assert (view.nx, view.ny, view.n_frame, view.depth, view.covered) == (400, 300, 3, 2.71, 0.98)
     assert view.frames[2].flux_scale_error == 0.004
     assert view.frames[0].remark == "The reference."
+    assert [frame.moved for frame in view.frames] == [1.234, None, None]
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,8 @@ def test_the_terminal_shows_frames_and_what_is_missing() -> None:
     text = shown(summary(converged=False, missing=["2 of 5 units are not in the image."]))
     assert "400 x 300 pixels, 3 frames" in text
     assert "1.0200 +0.0040 -0.0040" in text
+    assert 'Moved, "' in text
+    assert "1.234" in text
     assert "Cosmic rays are still in the image." in text
     assert "2 of 5 units are not in the image." in text
     assert "complete: all frames" not in text

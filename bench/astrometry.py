@@ -1,0 +1,238 @@
+"""Headers that are off by known amounts: what is found, beside SCAMP.
+
+Each scene is a night of frames of known stars, whose headers are off by a shift or a turn. Both
+programs are given the true places of the stars (``astrometry = "catalogue"`` here, there
+``ASTREF_CATALOG FILE`` with the catalogues of SExtractor). The coordinates that they give frames
+are compared with the true ones in 81 places of each.
+
+    python bench/astrometry.py [--markdown]
+
+The last line is JSON: the worst error of a frame in milliarcseconds, ours and SCAMP's, frames that
+were moved although their headers are right, and CPU seconds a frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.programs import measured, program
+from bench.tables import show
+from bench.truth.sky import Exposure, Stars, header, take
+from work_generator.reprojection_astrometry import CATALOGUE, refine
+from work_generator.reprojection_calibration import Masters
+from work_generator.sky.displacement import places
+from work_generator.sky.reference import cards_of
+from work_generator.sky.solution import Solution, make_solution
+
+SIDE = 1024
+N_FRAME = 6
+Doubles = NDArray[np.float64]
+SEXTRACTOR = (
+    "NUMBER", "XWIN_IMAGE", "YWIN_IMAGE", "ERRAWIN_IMAGE", "ERRBWIN_IMAGE", "ERRTHETAWIN_IMAGE",
+    "FLUX_AUTO", "FLUXERR_AUTO", "FLAGS", "FLUX_RADIUS", "SNR_WIN",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Night:
+    """A scene: what its headers have wrong, seconds of arc and of a degree, and its stars."""
+
+    name: str
+    shift: float = 0.0
+    turn: float = 0.0
+    fwhm: float = 3.0
+    n_star: int = 400
+
+
+NIGHTS = (
+    Night("right"),
+    Night('0.3"', shift=0.3),
+    Night('2"', shift=2.0),
+    Night("0.01 degrees", turn=0.01),
+    Night('0.3", FWHM 1.2"', shift=0.3, fwhm=1.2),
+    Night('0.3", 20 stars', shift=0.3, n_star=20),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Errors of all frames, milliarcseconds; how many were moved; CPU seconds a frame."""
+
+    errors: list[float]
+    n_moved: int | None
+    seconds: float
+
+
+def write(night: Night, directory: Path) -> tuple[Stars, list[fits.Header]]:
+    """Write a night's frames with headers that are off; return the stars and the true headers."""
+    rng = np.random.default_rng(8)
+    stars = Stars.of(1.1 * SIDE, night.n_star, rng)
+    true = []
+    for number in range(N_FRAME):
+        how = Exposure(shift=tuple(rng.uniform(-30, 30, 2)), fwhm=night.fwhm)
+        path = directory / f"{number}.fits"
+        taken = take(path, stars, how, SIDE, rng)
+        off = night.shift * rng.normal(size=2)
+        stated = header(
+            SIDE, 1.0, night.turn * rng.normal(), (how.shift[0] + off[0], how.shift[1] + off[1])
+        )
+        with fits.open(path) as hdus:
+            data = hdus["SCI"].data
+        fits.PrimaryHDU(data, stated).writeto(path, overwrite=True)
+        true.append(taken.header)
+    return stars, true
+
+
+def write_catalogue(path: Path, stars: Stars) -> None:
+    """Write stars in the form that SCAMP reads: a table behind one that holds a header."""
+    text = header(SIDE, 1.0).tostring(endcard=True, padding=True)
+    column = fits.Column(name="Field Header Card", format=f"{len(text)}A", array=np.array([text]))
+    head = fits.BinTableHDU.from_columns([column], name="LDAC_IMHEAD")
+    head.header["TDIM1"] = f"(80, {len(text) // 80})"
+    count = len(stars.ra)
+    small, magnitudes = np.full(count, 1e-8), 20 - 2.5 * np.log10(stars.flux / 1e3)
+    columns = [
+        fits.Column(name=name, format=form, unit=unit, array=values)
+        for name, form, unit, values in (
+            ("X_WORLD", "1D", "deg", stars.ra), ("Y_WORLD", "1D", "deg", stars.dec),
+            ("ERRA_WORLD", "1E", "deg", small), ("ERRB_WORLD", "1E", "deg", small),
+            ("ERRTHETA_WORLD", "1E", "deg", np.zeros(count)), ("MAG", "1E", "mag", magnitudes),
+            ("MAGERR", "1E", "mag", np.full(count, 0.01)),
+            ("OBSDATE", "1D", "yr", np.full(count, 2000.0)),
+        )
+    ]  # fmt: skip
+    objects = fits.BinTableHDU.from_columns(columns, name="LDAC_OBJECTS")
+    fits.HDUList([fits.PrimaryHDU(), head, objects]).writeto(path)
+
+
+def ours(directory: Path, stars: Stars) -> tuple[list[Solution], int, float]:
+    """Return refined coordinates, how many are other than the header's, and CPU seconds."""
+    grid, nx, ny = header(SIDE, 1.0), SIDE, SIDE
+    settings = {
+        "astrometry": CATALOGUE, "method": "lanczos3", "blank": None, "ccd": {},
+        "grid": {"nx": nx, "ny": ny, "cards": cards_of(grid)},
+    }  # fmt: skip
+    images = [
+        {"path": str(directory / f"{number}.fits"), "hdu": 0, "name": f"{number}.fits"}
+        for number in range(N_FRAME)
+    ]
+    order = np.argsort(-stars.flux)
+    table = {"ra": stars.ra[order].tolist(), "dec": stars.dec[order].tolist()}
+    start = time.process_time()
+    astrometry = refine(images, settings, Masters(), json.dumps(table).encode(), lambda: None)
+    seconds = time.process_time() - start
+    solutions = [astrometry.solution(stated) for stated in images]
+    n_moved = sum(solution.displacement is not None for solution in solutions)
+    return solutions, n_moved, seconds / N_FRAME
+
+
+def scamp(directory: Path, extractor: str, solver: str) -> tuple[list[Solution], float]:
+    """Return the coordinates that SCAMP gives the frames, and CPU seconds of both programs."""
+    (directory / "p.param").write_text("\n".join(SEXTRACTOR) + "\n")
+    seconds, names = 0.0, []
+    for number in range(N_FRAME):
+        command = [
+            extractor, f"{number}.fits", "-CATALOG_NAME", f"{number}.ldac", "-CATALOG_TYPE",
+            "FITS_LDAC", "-PARAMETERS_NAME", "p.param", "-FILTER", "N", "-DETECT_THRESH", "5",
+            "-SATUR_LEVEL", "1e9", "-VERBOSE_TYPE", "QUIET",
+        ]  # fmt: skip
+        seconds += measured(command, directory)[0]
+        names.append(f"{number}.ldac")
+    keys = ("ERRA_WORLD", "ERRB_WORLD", "ERRTHETA_WORLD")
+    # Its search for large shifts takes a minute; what it is given is within its matching radius.
+    command = [
+        solver, *names, "-ASTREF_CATALOG", "FILE", "-ASTREFCAT_NAME", "stars.cat",
+        "-ASTREFCENT_KEYS", "X_WORLD,Y_WORLD", "-ASTREFERR_KEYS", ",".join(keys),
+        "-ASTREFMAG_KEY", "MAG", "-ASTREFMAGERR_KEY", "MAGERR", "-ASTREFOBSDATE_KEY", "OBSDATE",
+        "-SOLVE_PHOTOM", "N", "-CHECKPLOT_TYPE", "NONE", "-DISTORT_DEGREES", "1", "-MATCH", "N",
+        "-CROSSID_RADIUS", "8", "-VERBOSE_TYPE", "QUIET", "-WRITE_XML", "N", "-NTHREADS", "1",
+    ]  # fmt: skip
+    seconds += measured(command, directory)[0]
+    solutions = []
+    for number in range(N_FRAME):
+        lines = (directory / f"{number}.head").read_text().splitlines()
+        # SCAMP's own words may have letters that FITS has not.
+        cards = [line for line in lines if not line.startswith(("HISTORY", "COMMENT", "END"))]
+        head = fits.Header.fromstring("\n".join(cards), sep="\n")
+        solutions.append(make_solution(head, SIDE, SIDE, f"{number}.head"))
+    return solutions, seconds / N_FRAME
+
+
+def errors_of(solutions: Sequence[Solution], true: Sequence[fits.Header]) -> list[float]:
+    """Return the root mean square error of each frame, milliarcseconds."""
+    x, y = places(SIDE, SIDE)
+    off = []
+    for solution, head in zip(solutions, true, strict=True):
+        ra, dec = WCS(head).all_pix2world(x, y, 0)
+        there_ra, there_dec = solution.sky(x, y)
+        east = (there_ra - ra) * np.cos(np.radians(dec))
+        off.append(3.6e6 * np.column_stack([east, there_dec - dec]))
+    return [math.sqrt(float((frame**2).sum(axis=1).mean())) for frame in off]
+
+
+def main() -> None:
+    """Print the table, and its worst numbers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--markdown", action="store_true")
+    markdown = parser.parse_args().markdown
+    extractor, solver = program("source-extractor", "source-extractor"), program("scamp", "scamp")
+    rows, worst, worst_scamp, wrong, seconds = [], 0.0, 0.0, 0, []
+    for night in NIGHTS:
+        with tempfile.TemporaryDirectory(prefix="openastro-astrometry-") as name:
+            directory = Path(name)
+            stars, true = write(night, directory)
+            write_catalogue(directory / "stars.cat", stars)
+            headers = [
+                make_solution(fits.getheader(directory / f"{number}.fits"), SIDE, SIDE, "header")
+                for number in range(N_FRAME)
+            ]
+            solutions, n_moved, each = ours(directory, stars)
+            before, after = errors_of(headers, true), errors_of(solutions, true)
+            peer: list[float] = []
+            peer_seconds = math.nan
+            if extractor and solver:
+                theirs, peer_seconds = scamp(directory, extractor, solver)
+                peer = errors_of(theirs, true)
+        right = not (night.shift or night.turn)
+        wrong += n_moved if right else 0
+        worst = max(worst, *after)
+        worst_scamp = max([worst_scamp, *peer])
+        seconds.append(each)
+        rows.append([
+            night.name, f"{max(before):.1f}", f"{max(after):.1f}", str(n_moved),
+            f"{max(peer):.1f}" if peer else "-", f"{each:.3f}",
+            f"{peer_seconds:.3f}" if peer else "-",
+        ])  # fmt: skip
+    columns = [
+        "headers off by",
+        "error before, mas",
+        "after",
+        "frames moved",
+        "SCAMP",
+        "CPU s",
+        "SCAMP",
+    ]
+    show(f"Worst of {N_FRAME} frames of {SIDE} pixels", columns, rows, markdown=markdown)
+    print(json.dumps({
+        "worst_mas": worst, "worst_mas_scamp": worst_scamp or None, "moved_although_right": wrong,
+        "seconds": float(np.median(seconds)),
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
