@@ -215,7 +215,11 @@ def choose_radius(growths: Sequence[Doubles]) -> int:
 
 
 def flux_scale(
-    reference: Doubles, frame: Doubles, radius: int, noises: tuple[float, float]
+    reference: Doubles,
+    frame: Doubles,
+    radius: int,
+    noises: tuple[float, float],
+    gains: tuple[float | None, float | None] = (None, None),
 ) -> FluxScale:
     """Return a frame's flux scale.
 
@@ -227,12 +231,14 @@ def flux_scale(
         Place of the aperture in `RADII`.
     noises : tuple[float, float]
         Standard deviations of the sky in a pixel of the reference and of the frame.
+    gains : tuple
+        Their electrons for each unit of flux; None if it is not known.
 
     Notes
     -----
-    The weighted mean of the logarithms of the ratios, those beyond 4 standard deviations set apart
-    (variable stars, cosmic rays). The noise of the sky is not all that they scatter by: photons,
-    flats, and where on a pixel a star falls, which changes fluxes of stars 1 pixel wide by 4 %.
+    The weighted mean of the logarithms of the ratios, those beyond 3 standard deviations set apart
+    (variable stars, cosmic rays). The noise of sky and photons is not all that they scatter by:
+    flats do, and where on a pixel a star falls changes fluxes of stars 1 pixel wide by 4 %.
     What they scatter by on top is given to all alike, since else a few bright stars would decide.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -243,6 +249,9 @@ def flux_scale(
         variance = area * (
             (noises[0] / reference[:, radius]) ** 2 + (noises[1] / frame[:, radius]) ** 2
         )
+        for gain, growth in zip(gains, (reference, frame), strict=True):
+            if gain is not None:
+                variance += 1 / (gain * growth[:, radius])
     good = np.isfinite(ratio) & (variance < 0.01)
     ratio, weight = ratio[good], 1 / variance[good]
     for _ in range(10):
@@ -250,7 +259,7 @@ def flux_scale(
             remark = f"Fewer than {MIN_STARS} stars are common with the reference."
             return FluxScale(1.0, None, len(ratio), remark)
         spread = 1.4826 * float(np.median(np.abs(ratio - np.median(ratio))))
-        allowed = 4 * np.maximum(spread, np.sqrt(1 / weight))
+        allowed = 3 * np.maximum(spread, np.sqrt(1 / weight))
         kept = np.abs(ratio - np.median(ratio)) <= allowed
         if kept.all():
             break
