@@ -46,6 +46,19 @@ def test_a_saturated_star_is_cut_with_all_its_light(step: int) -> None:
         assert 6 <= radius <= 14
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_the_rim_of_a_star_is_held_together_by_its_hole(turns: int) -> None:
+    """A hole that leaves light on two sides, on one of them twenty times as much."""
+    pixels = frame(star(150, 150))
+    pixels[148:155, 142:159] = np.nan
+    light = star(150, 150) > 25.0
+    pixels, light = (np.rot90(plane, turns) for plane in (pixels, light))
+    mask = np.zeros(pixels.shape, dtype=bool)
+    for shape in cut(np.ascontiguousarray(pixels), x0=0, y0=0):
+        shape.draw(0, mask)
+    assert not (light & np.isfinite(pixels) & ~mask).any()
+
+
 def test_a_hole_beside_a_core_cuts_no_star() -> None:
     pixels = frame(star(130, 100))
     pixels[130, 105:108] = np.nan
