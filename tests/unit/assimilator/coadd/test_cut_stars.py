@@ -51,7 +51,7 @@ def test_the_rim_of_a_star_is_held_together_by_its_hole(turns: int) -> None:
     """A hole that leaves light on two sides, on one of them twenty times as much."""
     pixels = frame(star(150, 150))
     pixels[148:155, 142:159] = np.nan
-    light = star(150, 150) > 25.0
+    light = star(150, 150) > 200.0
     pixels, light = (np.rot90(plane, turns) for plane in (pixels, light))
     mask = np.zeros(pixels.shape, dtype=bool)
     for shape in cut(np.ascontiguousarray(pixels), x0=0, y0=0):
