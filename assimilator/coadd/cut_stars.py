@@ -76,6 +76,8 @@ class CutStars:
         bright = self._rim()
         # Of a sharp star's rim two sides may be too faint: the hole between them holds it together.
         for box in clusters(bright | self._hole(bright)):
+            if not bright[box].any():  # a hole apart from that which the rim is around
+                continue
             if self._done <= box[0].start + self._start < ready:
                 star = self._star(box, bright)
                 if star is not None:
