@@ -60,6 +60,7 @@ bench: setup ## Run the benchmarks
 	$(PYTHON_IN_VENV) bench/nested_evidence.py
 	$(PYTHON_IN_VENV) bench/stacking.py
 	$(PYTHON_IN_VENV) bench/reprojection.py
+	$(PYTHON_IN_VENV) bench/images_truth.py
 	$(PYTHON_IN_VENV) bench/imports.py
 	$(PYTHON_IN_VENV) bench/trust.py
 

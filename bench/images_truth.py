@@ -6,7 +6,7 @@ transparencies, and ccdproc their noise, which the product measures. SWarp comes
 this is allowed, ccdproc from PyPI into a virtual environment beside the build; a peer that cannot
 be had is named.
 
-    python bench/images_truth.py [SCENE ...] [--markdown]
+    python bench/images_truth.py [SCENE ...] [--markdown] [--plot PNG]
 
 The last line is JSON, of the product: worst bias of the fluxes of stars that are not faint, worst
 noise over the optimum, pixels of cosmic rays and trails that are left, worst error of the variance
@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.programs import program, python_with
 from bench.tables import show
 from bench.truth.measures import BINS, Measured, measure
+from bench.truth.plot import draw
 from bench.truth.scenes import SCENES, Scene
 from bench.truth.sky import Stars, take
 from bench.truth.stacks import run_ccdproc, run_product, run_swarp
@@ -71,16 +72,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenes", nargs="*", metavar="SCENE", help=", ".join(SCENES))
     parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--plot", type=Path, help="also draw the fluxes of all stars into a PNG")
     chosen = parser.parse_args()
     peers = Peers(program("swarp", "SWarp", "swarp"), python_with("ccdproc", CCDPROC_VERSION))
-    products, programs = [], []
+    products, programs, drawn = [], [], {}
     for name in chosen.scenes or SCENES:
         scene = SCENES[name]()
         with tempfile.TemporaryDirectory(prefix="openastro-truth-") as directory:
             results = run(scene, Path(directory) / "scene", peers)
         products.append(results[0])
         programs = [result.program for result in results[1:]]
+        stars = Stars.of(scene.side, scene.n_star, np.random.default_rng(scene.seed))
+        drawn[scene.name] = stars.flux, results
         _show(scene, results, markdown=chosen.markdown)
+    if chosen.plot:
+        draw(chosen.plot, drawn)
     print(json.dumps({**_verdict(products), "beside": programs}))
 
 

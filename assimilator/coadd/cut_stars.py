@@ -19,6 +19,9 @@ BRIGHT = 10.0
 of a fainter one the part that a hole can bias is below the noise of its flux."""
 NEAR = 8
 """Pixels around the bright rim of a hole in which a brighter star would be the hole's own."""
+DEEP = 4
+"""Pixels of a hole beside its rim that belong to it: holes of saturated stars are up to eight wide
+before their rim is bright all around."""
 PART = 0.5
 """Part of the brightest pixel near by that the rim must have: less, and the core is there."""
 FARTHEST = 48
@@ -71,7 +74,10 @@ class CutStars:
         if ready <= self._done:
             return
         bright = self._rim()
-        for box in clusters(bright):
+        # Of a sharp star's rim two sides may be too faint: the hole between them holds it together.
+        for box in clusters(bright | self._hole(bright)):
+            if not bright[box].any():  # a hole apart from that which the rim is around
+                continue
             if self._done <= box[0].start + self._start < ready:
                 star = self._star(box, bright)
                 if star is not None:
@@ -101,6 +107,19 @@ class CutStars:
             lacks |= ~np.isfinite(np.take(wide, corner + shift))
         beside.ravel()[places[lacks]] = True
         return beside
+
+    def _hole(self, bright: Masks) -> Masks:
+        """Return the pixels without a value within `DEEP` pixels of the rim."""
+        hole = np.zeros(bright.shape, dtype=bool)
+        rows, columns = np.divmod(np.flatnonzero(bright), bright.shape[1])
+        for dy in range(-DEEP, DEEP + 1):
+            for dx in range(-DEEP, DEEP + 1):
+                y, x = rows + dy, columns + dx
+                inside = (y >= 0) & (x >= 0) & (y < bright.shape[0]) & (x < bright.shape[1])
+                y, x = y[inside], x[inside]
+                lacks = ~np.isfinite(self._rows[y, x])
+                hole[y[lacks], x[lacks]] = True
+        return hole
 
     def _star(self, box: tuple[slice, slice], bright: Masks) -> CutStar | None:
         """Return the star of the bright rim in a box; None if its core is there."""

@@ -148,7 +148,8 @@ def _match(
     growths = [look.growth for look in seen]
     variance = np.array([look.variance for look in seen])
     radius = photometry.choose_radius(growths)
-    fluxes = _Fluxes(growths, variance, radius, options)
+    gains = [source.gain for source in sources]
+    fluxes = _Fluxes(growths, variance, gains, radius, options)
     scales = fluxes.scales(reference)
     if depth.named(sources, options.reference) is None:
         reference = depth.deepest(sources, scales, variance)
@@ -160,7 +161,6 @@ def _match(
     levels = [look.levels for look in seen]
     surfaces = sky.match_backgrounds(levels, size, scale, weight, reference, n_term)
     measured = options.flux == "stars" and len(growths[0]) > 0
-    gains = [source.gain for source in sources]
     return Matched(
         reference=reference,
         scales=scales,
@@ -180,10 +180,11 @@ def _match(
 
 @dataclass(frozen=True, slots=True)
 class _Fluxes:
-    """Growth curves of the stars in each frame, and the variance of its sky."""
+    """Growth curves of the stars in each frame, the variance of its sky, and its gain."""
 
     growths: Sequence[Doubles]
     variance: Doubles
+    gains: Sequence[float | None]
     radius: int
     options: Options
 
@@ -203,6 +204,7 @@ class _Fluxes:
             self.growths[place],
             self.radius,
             (float(noises[0]), float(noises[1])),
+            (self.gains[reference], self.gains[place]),
         )
 
 

@@ -22,7 +22,10 @@ RING = (18.0, 24.0)
 """Where a star's local background is taken."""
 HELD = 0.995
 """Share of the light that the aperture must hold in every frame: unlike seeing then changes a ratio
-of fluxes by less than 0.5 %, and by much less if seeing is nearly alike."""
+of fluxes by less than 0.5 %. What lies outside is measured, and corrected for where it is certain.
+"""
+CERTAIN = 3.0
+"""Standard errors by which the light outside must be unlike: else a correction adds its noise."""
 DETECTION = 20.0
 """Peak of a star over its background, in standard deviations of the sky in a pixel."""
 ISOLATION = 12
@@ -212,7 +215,11 @@ def choose_radius(growths: Sequence[Doubles]) -> int:
 
 
 def flux_scale(
-    reference: Doubles, frame: Doubles, radius: int, noises: tuple[float, float]
+    reference: Doubles,
+    frame: Doubles,
+    radius: int,
+    noises: tuple[float, float],
+    gains: tuple[float | None, float | None] = (None, None),
 ) -> FluxScale:
     """Return a frame's flux scale.
 
@@ -224,12 +231,14 @@ def flux_scale(
         Place of the aperture in `RADII`.
     noises : tuple[float, float]
         Standard deviations of the sky in a pixel of the reference and of the frame.
+    gains : tuple
+        Their electrons for each unit of flux; None if it is not known.
 
     Notes
     -----
-    The weighted mean of the logarithms of the ratios, those beyond 4 standard deviations set apart
-    (variable stars, cosmic rays). The noise of the sky is not all that they scatter by: photons,
-    flats, and where on a pixel a star falls, which changes fluxes of stars 1 pixel wide by 4 %.
+    The weighted mean of the logarithms of the ratios, those beyond 3 standard deviations set apart
+    (variable stars, cosmic rays). The noise of sky and photons is not all that they scatter by:
+    flats do, and where on a pixel a star falls changes fluxes of stars 1 pixel wide by 4 %.
     What they scatter by on top is given to all alike, since else a few bright stars would decide.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -240,6 +249,9 @@ def flux_scale(
         variance = area * (
             (noises[0] / reference[:, radius]) ** 2 + (noises[1] / frame[:, radius]) ** 2
         )
+        for gain, growth in zip(gains, (reference, frame), strict=True):
+            if gain is not None:
+                variance += 1 / (gain * growth[:, radius])
     good = np.isfinite(ratio) & (variance < 0.01)
     ratio, weight = ratio[good], 1 / variance[good]
     for _ in range(10):
@@ -247,7 +259,7 @@ def flux_scale(
             remark = f"Fewer than {MIN_STARS} stars are common with the reference."
             return FluxScale(1.0, None, len(ratio), remark)
         spread = 1.4826 * float(np.median(np.abs(ratio - np.median(ratio))))
-        allowed = 4 * np.maximum(spread, np.sqrt(1 / weight))
+        allowed = 3 * np.maximum(spread, np.sqrt(1 / weight))
         kept = np.abs(ratio - np.median(ratio)) <= allowed
         if kept.all():
             break
@@ -256,8 +268,50 @@ def flux_scale(
     mean = float((weight * ratio).sum() / weight.sum())
     chi_square = float((weight * (ratio - mean) ** 2).sum()) / (len(ratio) - 1)
     error = math.sqrt(max(1.0, chi_square) / float(weight.sum()))
-    value = math.exp(mean)
-    return FluxScale(value, value * error, len(ratio))
+    outside, doubt = _unlike_light(reference, frame, radius, noises)
+    value = math.exp(mean + outside)
+    return FluxScale(value, value * math.hypot(error, doubt), len(ratio))
+
+
+def _unlike_light(
+    reference: Doubles, frame: Doubles, radius: int, noises: tuple[float, float]
+) -> tuple[float, float]:
+    """Return by how much more of the reference's light is outside of the aperture, and its error.
+
+    In natural logarithms; 0 and 0 unless it is certain.
+    """
+    parts = [
+        _outside(growth, radius, noise)
+        for growth, noise in zip((reference, frame), noises, strict=True)
+    ]
+    if any(part is None for part in parts):
+        return 0.0, 0.0
+    (of_reference, error), (of_frame, other) = (part for part in parts if part is not None)
+    difference, doubt = of_reference - of_frame, math.hypot(error, other)
+    return (difference, doubt) if abs(difference) > CERTAIN * doubt else (0.0, 0.0)
+
+
+def _outside(growth: Doubles, radius: int, noise: float) -> tuple[float, float] | None:
+    """Return the logarithm of all light over that in the aperture, and its error.
+
+    None if too few stars are bright enough. Light beyond the largest radius is not counted.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.log(growth[:, -1] / growth[:, radius])
+        ring = math.pi * (RADII[-1] ** 2 - RADII[radius] ** 2)
+        ring *= 1 + ring / (math.pi * (RING[1] ** 2 - RING[0] ** 2))
+        variance = ring * (noise / growth[:, radius]) ** 2
+    good = np.isfinite(ratio) & (variance < 0.01)
+    ratio, variance = ratio[good], variance[good]
+    if len(ratio) < MIN_STARS or RADII[radius] == RADII[-1]:
+        return None
+    # Neighbours and cosmic rays in the ring make a few far too bright.
+    spread = 1.4826 * float(np.median(np.abs(ratio - np.median(ratio))))
+    kept = np.abs(ratio - np.median(ratio)) <= 3 * np.maximum(spread, np.sqrt(variance))
+    if kept.sum() < MIN_STARS:
+        return None
+    weight = _widened(ratio[kept], variance[kept])
+    return float((weight * ratio[kept]).sum() / weight.sum()), float(weight.sum()) ** -0.5
 
 
 def _widened(ratio: Doubles, variance: Doubles) -> Doubles:

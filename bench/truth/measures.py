@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from astropy.wcs import WCS
@@ -44,6 +44,8 @@ class Measured:
         Pixels of cosmic rays and of trails above 5 standard deviations.
     seconds : float
         CPU.
+    ratios : ndarray
+        float64 (n_star): measured over true flux of each star; NaN where it cannot be measured.
     """
 
     program: str
@@ -55,6 +57,7 @@ class Measured:
     survivors: int
     on_trails: int
     seconds: float
+    ratios: Doubles = field(repr=False)
 
 
 def measure(scene: Scene, stars: Stars, taken: Sequence[Taken], stack: Stack) -> Measured:
@@ -74,7 +77,8 @@ def measure(scene: Scene, stars: Stars, taken: Sequence[Taken], stack: Stack) ->
     quiet = np.isfinite(image) & ~lit & ~struck
     quiet[:EDGE] = quiet[-EDGE:] = False
     quiet[:, :EDGE] = quiet[:, -EDGE:] = False
-    bias, scatter = fluxes(image, at, stars.flux, stack.transparency, 2.5 * widest)
+    ratios = fluxes(image, at, stars.flux * stack.transparency, 2.5 * widest)
+    bias, scatter = in_bins(ratios, stars.flux)
     sums, of_optimum = normal_sums(image, quiet, optimum)
     noise_ratio = clipped(sums / np.sqrt(of_optimum))
     error = None if stack.weight is None else weight_error(scene, image, quiet, stack.weight)
@@ -91,6 +95,7 @@ def measure(scene: Scene, stars: Stars, taken: Sequence[Taken], stack: Stack) ->
         survivors=int((left & hits).sum()),
         on_trails=int((left & trails & ~hits).sum()),
         seconds=stack.seconds,
+        ratios=ratios,
     )
 
 
@@ -149,11 +154,13 @@ def normal_sums(
     return summed(image, line)[whole], summed(variance, line**2)[whole]
 
 
-def fluxes(
-    image: Doubles, at: Doubles, flux: Doubles, transparency: float, radius: float
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return median and scatter of measured over true fluxes, less 1, in bins of true ones."""
-    ratios = np.array([aperture(image, x, y, radius) for x, y in at.T]) / (flux * transparency)
+def fluxes(image: Doubles, at: Doubles, flux: Doubles, radius: float) -> Doubles:
+    """Return measured over true fluxes in circles, float64 (n_star); NaN where one is not whole."""
+    return np.array([aperture(image, x, y, radius) for x, y in at.T]) / flux
+
+
+def in_bins(ratios: Doubles, flux: Doubles) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return median less 1, and scatter, of the ratios in bins of true fluxes."""
     bias, scatter = [], []
     for low, high in itertools.pairwise(BINS):
         inside = np.isfinite(ratios) & (flux >= low) & (flux < high)

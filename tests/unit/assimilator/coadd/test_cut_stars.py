@@ -46,6 +46,30 @@ def test_a_saturated_star_is_cut_with_all_its_light(step: int) -> None:
         assert 6 <= radius <= 14
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_the_rim_of_a_star_is_held_together_by_its_hole(turns: int) -> None:
+    """A hole that leaves light on two sides, on one of them twenty times as much."""
+    pixels = frame(star(150, 150))
+    pixels[148:155, 142:159] = np.nan
+    light = star(150, 150) > 200.0
+    pixels, light = (np.rot90(plane, turns) for plane in (pixels, light))
+    mask = np.zeros(pixels.shape, dtype=bool)
+    for shape in cut(np.ascontiguousarray(pixels), x0=0, y0=0):
+        shape.draw(0, mask)
+    assert not (light & np.isfinite(pixels) & ~mask).any()
+
+
+def test_a_hole_near_a_cut_star_is_none_of_its_own() -> None:
+    """Four pixels beyond the bright rim, and in no square of three that touches the star's."""
+    whole = frame(star(130, 100))
+    whole[whole > 30_000] = np.nan
+    for y in range(124, 140):
+        for x in range(100, 112):
+            pixels = whole[100:180, 60:160].copy()
+            pixels[y - 100, x - 60] = np.nan
+            assert len(cut(pixels, step=80)) == 1
+
+
 def test_a_hole_beside_a_core_cuts_no_star() -> None:
     pixels = frame(star(130, 100))
     pixels[130, 105:108] = np.nan

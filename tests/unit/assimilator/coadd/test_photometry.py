@@ -48,3 +48,27 @@ def test_a_few_bright_stars_do_not_decide() -> None:
     _, off = scales(0.03, 10.0)
     expected = 0.03 * np.sqrt(2 / 60)
     assert off.std() == pytest.approx(expected, rel=0.15)
+
+
+def curves(fwhm: float, noise: float, rng: np.random.Generator) -> np.ndarray:
+    """Return growth curves of Gaussian stars, with the noise of the sky added ring by ring."""
+    flux = np.exp(np.random.default_rng(5).uniform(np.log(1e4), np.log(1e6), 100))
+    held = 1 - np.exp(-0.5 * (np.array(RADII) / (fwhm / 2.3548)) ** 2)
+    rings = np.sqrt(np.pi * np.diff(np.array([0.0, *RADII]) ** 2))
+    sky = np.cumsum(rng.normal(0, noise * rings, (100, len(RADII))), axis=1)
+    return flux[:, np.newaxis] * held + sky
+
+
+@pytest.mark.parametrize("fwhm", [2.4, 3.0, 4.6, 5.2])
+def test_light_outside_of_the_aperture_is_counted(fwhm: float) -> None:
+    """Of a star of 5.2 pixels 2.4 % are outside of 6 pixels, of one of 3 pixels nothing."""
+    rng = np.random.default_rng(8)
+    place = RADII.index(6.0)
+    off = []
+    for _ in range(50):
+        pair = curves(3.0, 5.0, rng), curves(fwhm, 5.0, rng)
+        scale = flux_scale(*pair, place, (5.0, 5.0))
+        assert scale.error is not None
+        off.append((scale.value - 1) / scale.error)
+        assert scale.value == pytest.approx(1.0, abs=2e-3)
+    assert abs(np.mean(off)) < 1.0
