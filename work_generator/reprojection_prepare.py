@@ -30,8 +30,9 @@ from work_generator.reprojection_pack import (
     write_frame,
     write_kernel,
 )
-from work_generator.sky.frame import Scaling
+from work_generator.sky.frame import Image, Scaling
 from work_generator.sky.gain import electrons_per_count
+from work_generator.sky.noise import median
 from work_generator.sky.observation import observation
 from work_generator.sky.pixel_map import make_map
 from work_generator.sky.quality import seeing
@@ -166,9 +167,9 @@ class _Reader:
         """The master frames that are still to be applied."""
         return Masters() if self.here else self.masters
 
-    def read(self, stated: Mapping[str, Any]) -> Frame:
-        """Return a frame, calibrated if it is calibrated here."""
-        frame = read_frame(stated, self.blank)
+    def read(self, stated: Mapping[str, Any], image: Image | None = None) -> Frame:
+        """Return a frame, calibrated if it is calibrated here; of an image if that is known."""
+        frame = read_frame(stated, self.blank, image)
         if not self.here or not self.masters.planes:
             return frame
         counts = frame.values()
@@ -207,7 +208,8 @@ def _choose(
     """Return the grid of the best image, and that image's name."""
     looks = []
     for stated in images:
-        looks.append(_look(reader.read(stated), settings, reader.shipped))
+        frame = reader.read(stated)
+        looks.append(_look(frame, settings, reader.shipped, read_solution(frame.image)))
         told.next()
     solutions = [look.solution for look in looks]
     if settings.get("cover") == UNION:
@@ -227,8 +229,7 @@ def _choose(
     return {"nx": solution.nx, "ny": solution.ny, "cards": cards}, str(images[best]["name"])
 
 
-def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
-    solution = read_solution(frame.image)
+def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters, solution: Solution) -> _Seen:
     masters.check(frame.image)
     sample = frame.sample()
     values = masters.sampled(sample).apply(sample.take(frame.rows()), frame.image)
@@ -247,7 +248,8 @@ def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
     saturation = _camera(settings, frame, "saturation")
     limit = math.inf if saturation is None else saturation
     width = seeing(values, variance.noise, saturation=limit)
-    sky = float(np.median(values[np.isfinite(values)]))
+    sky = median(values)
+    assert sky is not None  # some pixel is finite
     return _Seen(solution, sky, variance, None if width is None else width * solution.scale)
 
 
@@ -289,13 +291,15 @@ def _pack(
     remarks: Remarks,
 ) -> tuple[dict[str, Any], StoredInput] | None:
     """Measure and store one frame; None if it is not on the grid."""
-    window = find_window(grid, read_solution(image_of(stated)))
+    image = image_of(stated)
+    solution = read_solution(image)
+    window = find_window(grid, solution)
     if window is None:
         return None
-    frame = reader.read(stated)
+    frame = reader.read(stated, image)
     for sentence in frame.remarks:
         remarks.add(sentence, stated["name"])
-    seen = _look(frame, settings, reader.shipped)
+    seen = _look(frame, settings, reader.shipped, solution)
     exact = transform(grid, seen.solution, window)
     made = make_map(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
     solved = settings["method"] == "reproject"
