@@ -7,6 +7,8 @@ pixels must multiply by the correlation factor (Casertano et al. 2000, AJ 120, 2
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,10 +50,21 @@ def _scatter(square: NDArray[np.float32]) -> float | None:
     values = square[np.isfinite(square)].astype(np.float64)
     if len(values) < _LEAST_SHARE * square.size:
         return None
-    level, scatter = float(np.median(values)), np.inf
+    in_order = np.sort(values)
+    level, scatter = _median(in_order), np.inf
     for _ in range(_ROUNDS):
+        before = level, scatter
         low, high = level - _FAR * scatter, level + _BRIGHT * scatter
         below = values[(values <= level) & (values >= low)]
         scatter = float(np.sqrt(np.mean((below - level) ** 2)))
-        level = float(np.median(values[(values >= level - _BRIGHT * scatter) & (values <= high)]))
+        first = np.searchsorted(in_order, level - _BRIGHT * scatter, "left")
+        level = _median(in_order[first : np.searchsorted(in_order, high, "right")])
+        if (level, scatter) == before:
+            break
     return scatter
+
+
+def _median(in_order: NDArray[np.float64]) -> float:
+    """Return the median of values that are sorted; NaN if there are none."""
+    n = len(in_order)
+    return float(in_order[(n - 1) // 2 : n // 2 + 1].mean()) if n else math.nan
