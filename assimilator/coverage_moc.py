@@ -88,8 +88,8 @@ def write_moc(
 def _library() -> Any:
     """Return the compiled part of mocpy, without the package around it.
 
-    The package imports matplotlib, which takes longer than all that is done here. ``MOC.from_lonlat``
-    and ``MOC.save`` make the same bytes of the same calls.
+    The package imports matplotlib, which takes longer than all that is done here. The package's
+    ``MOC.from_lonlat`` and ``MOC.save`` make the same bytes of the same calls.
     """
     if _LIBRARY in sys.modules:  # as where somebody has imported the package
         return sys.modules[_LIBRARY]

@@ -1,6 +1,6 @@
 """Look at every frame of a campaign, choose the grid, compute maps, and pack.
 
-One frame is in memory at a time; what is kept of it is a page of numbers.
+As many frames are in memory as are looked at at once; what is kept of each is a page of numbers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore, StoredInput
+from boinc_project.parallel import parallel_map
 from boinc_project.reprojection_limits import most_frames
 from work_generator.remarks import Remarks
 from work_generator.reprojection_calibration import Masters
@@ -54,6 +55,7 @@ def look_and_pack(
     store: InputStore,
     images: Sequence[Mapping[str, Any]],
     known: Mapping[str, str] | None = None,
+    jobs: int = 1,
 ) -> Campaign:
     """Return the campaign with its grid, its frames and their files.
 
@@ -69,6 +71,8 @@ def look_and_pack(
         Those of the campaign's images that are packed.
     known : Mapping[str, str], optional
         Names of frames that the campaign has already, by the digest of their files.
+    jobs : int
+        Frames that are looked at at once.
 
     Raises
     ------
@@ -87,15 +91,20 @@ def look_and_pack(
     surveyed = _surveyed(settings["images"]) if settings["grid"] is None else []
     told = _Told(progress, len(surveyed) + len(images))
     if settings["grid"] is None:
-        settings["grid"], settings["chosen"] = _choose(surveyed, settings, reader, told)
+        settings["grid"], settings["chosen"] = _choose(surveyed, settings, reader, told, jobs)
     settings.pop("cover", None)
-    grid = _grid(settings["grid"])
     files: dict[str, StoredInput] = {}
     frames = []
     names = dict(known or {})
     remarks = Remarks(settings["remarks"])
-    for stated in images:
-        packed = _pack(stated, settings, grid, reader, store, remarks)
+    grid = _grid(settings["grid"])
+
+    def pack(stated: Mapping[str, Any]) -> _Packed | None:
+        # Threads have a grid each, because nobody promises that they may share one.
+        own = grid if jobs == 1 else _grid(settings["grid"])
+        return _pack(stated, settings, own, reader, store)
+
+    for stated, packed in zip(images, parallel_map(pack, images, jobs), strict=True):
         told.next()
         if packed is None:  # of a grid that was stated this is known before
             if settings["skip_outside"]:
@@ -108,7 +117,9 @@ def look_and_pack(
                 f"{stated['name']} does not overlap with the grid of {settings['chosen']}: leave "
                 "it out, or write skip_outside = true."
             )
-        entry, stored = packed
+        for sentence in packed.remarks:
+            remarks.add(sentence, stated["name"])
+        entry, stored = packed.entry, packed.stored
         if stored.sha256 in names:
             same = names[stored.sha256]
             remarks.add(f"It is left out, because it has the same pixels as {same}.", entry["name"])
@@ -151,6 +162,15 @@ class _Seen:
     sky: float
     variance: SkyVariance
     seeing: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A frame that is stored: its entry in the campaign's settings, its file, and remarks."""
+
+    entry: dict[str, Any]
+    stored: StoredInput
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +223,21 @@ def _surveyed(images: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _choose(
-    images: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], reader: _Reader, told: _Told
+    images: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    reader: _Reader,
+    told: _Told,
+    jobs: int,
 ) -> tuple[dict[str, Any], str]:
     """Return the grid of the best image, and that image's name."""
-    looks = []
-    for stated in images:
+
+    def look(stated: Mapping[str, Any]) -> _Seen:
         frame = reader.read(stated)
-        looks.append(_look(frame, settings, reader.shipped, read_solution(frame.image)))
+        return _look(frame, settings, reader.shipped, read_solution(frame.image))
+
+    looks = []
+    for seen in parallel_map(look, images, jobs):
+        looks.append(seen)
         told.next()
     solutions = [look.solution for look in looks]
     if settings.get("cover") == UNION:
@@ -288,8 +316,7 @@ def _pack(
     grid: Solution,
     reader: _Reader,
     store: InputStore,
-    remarks: Remarks,
-) -> tuple[dict[str, Any], StoredInput] | None:
+) -> _Packed | None:
     """Measure and store one frame; None if it is not on the grid."""
     image = image_of(stated)
     solution = read_solution(image)
@@ -297,8 +324,6 @@ def _pack(
     if window is None:
         return None
     frame = reader.read(stated, image)
-    for sentence in frame.remarks:
-        remarks.add(sentence, stated["name"])
     seen = _look(frame, settings, reader.shipped, solution)
     exact = transform(grid, seen.solution, window)
     made = make_map(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
@@ -313,8 +338,9 @@ def _pack(
     stored = store.add(lambda path: write_frame(path, noisy, made, solved=solved))
     area, stretch = mean_scale(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
     method = choose_method(settings["method"], stretch, frame.image.label)
+    remarks = frame.remarks
     if method != settings["method"]:
-        remarks.add(why_averaged(settings["method"], stretch), stated["name"])
+        remarks = (*remarks, why_averaged(settings["method"], stretch))
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
     factor = area if settings["flux"] == "conserve" else 1.0
     observed = observation(frame.image)
@@ -341,7 +367,7 @@ def _pack(
         "method": method,
         "exposed": observed.exposed.plain(),
     }
-    return entry, stored
+    return _Packed(entry, stored, remarks)
 
 
 def _variance(sky: SkyVariance) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def _shifted(marked: NDArray[np.uint8], step: int, axis: int) -> NDArray[np.uint
     return moved
 
 
-def _columns(tiles: NDArray[np.generic]) -> Doubles:
+def _columns(tiles: Image | Doubles) -> Doubles:
     """Return the sums of columns, float64 (n, TILE), rows added in order."""
     total = np.zeros((len(tiles), TILE))
     for row in range(TILE):

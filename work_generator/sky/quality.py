@@ -81,7 +81,7 @@ def _stamps(image: Image, rows: NDArray[np.int64], columns: NDArray[np.int64]) -
     """Return the pixels around places, float64 (n, side, side)."""
     near = np.arange(-_REACH, _REACH + 1)
     at = rows[:, np.newaxis, np.newaxis] + near[:, np.newaxis]
-    return image[at, columns[:, np.newaxis, np.newaxis] + near].astype(np.float64)
+    return np.asarray(image[at, columns[:, np.newaxis, np.newaxis] + near], np.float64)
 
 
 def _widths(stamps: Doubles) -> Doubles:
