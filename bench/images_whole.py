@@ -9,10 +9,11 @@ their CPU seconds, imports included:
   It measures noise, seeing, skies and fluxes, looks for trails and cut stars, clips, and writes
   eight files and a catalogue of sources;
 - SWarp with ``COMBINE_TYPE`` WEIGHTED and CLIPPED, weights from its own background maps, and fluxes
-  that are given to it;
+  that are given to it; not for the largest number of frames, which shows whether the product's
+  time is linear;
 - reproject's functions ``reproject_interp`` and ``reproject_adaptive`` with their defaults, and a
-  plain mean; the second for the single frame only, because it is slow;
-- dfreproject, if it is installed.
+  plain mean, for the single frame, because they are slow;
+- not dfreproject, which needs PyTorch.
 
 Each number is the least of ``--repeat`` runs, because other work on a machine only adds to it.
 ``--short`` is for a minute: frames of 512 pixels.
@@ -39,7 +40,7 @@ from bench.programs import program
 from bench.tables import show
 from bench.whole.frames import make
 from bench.whole.phases import PHASES
-from bench.whole.programs import Run, has_dfreproject, run_product, run_reproject, run_swarp
+from bench.whole.programs import Run, run_product, run_reproject, run_swarp
 
 SHORT = {"one": 512, "size": 512, "frames": [4, 20]}
 
@@ -53,7 +54,7 @@ def runs_of(
     directory: Path, size: int, repeat: int, swarp: str | None, methods: Sequence[str]
 ) -> dict[str, Run]:
     """Run every program on the frames of a directory; return its runs by their program."""
-    runs = [least(repeat, lambda: run_product(directory))]
+    runs = [least(repeat, lambda: run_product(directory, table=directory / "phases.json"))]
     for kind in ("WEIGHTED", "CLIPPED") if swarp else ():
         runs.append(least(repeat, lambda kind=kind: run_swarp(swarp, directory, size, kind)))
     for method in methods:
@@ -61,26 +62,19 @@ def runs_of(
     return {run.program: run for run in runs}
 
 
-def phases_of(directory: Path) -> dict[str, float]:
-    """Run the command once more, and return the CPU seconds of its phases."""
-    table = directory / "phases.json"
-    run_product(directory, table=table)
-    seconds: dict[str, float] = json.loads(table.read_text())
-    return seconds
-
-
 def compare(root: Path, chosen: argparse.Namespace) -> dict[str, float | None]:
     """Run all cases, print their tables, and return what the last line says."""
     swarp = program("swarp", "SWarp", "swarp")
-    has_dfreproject()
+    print("dfreproject is left out: it needs PyTorch, which this project does not have.")
     cases = [(1, chosen.one), *((n, chosen.size) for n in chosen.frames)]
     every, rows, times = {}, [], []
     for n_frame, size in cases:
         directory = root / f"{n_frame}-{size}"
         make(directory, n_frame, size)
-        methods = ["reproject_interp"] if n_frame <= 20 else []
-        methods += ["reproject_adaptive"] if n_frame == 1 else []
-        runs = runs_of(directory, size, chosen.repeat, swarp, methods)
+        methods = ["reproject_interp", "reproject_adaptive"] if n_frame == 1 else []
+        # The largest number is there for the product's own time to be linear.
+        peer = swarp if n_frame <= min(chosen.frames) else None
+        runs = runs_of(directory, size, chosen.repeat, peer, methods)
         name = f"{n_frame} of {size} x {size}"
         every[n_frame] = runs
         rows += [
@@ -88,7 +82,7 @@ def compare(root: Path, chosen: argparse.Namespace) -> dict[str, float | None]:
              f"{run.seconds / runs['product'].seconds:.2f}"]
             for run in runs.values()
         ]  # fmt: skip
-        seconds = phases_of(directory)
+        seconds = json.loads((directory / "phases.json").read_text())
         times.append([name, *(f"{seconds[phase]:.2f}" for phase in PHASES)])
         last_start = seconds["start"]
     show("Whole processes", ["frames", "program", "CPU s", "MB", "over ours"], rows)

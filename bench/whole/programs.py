@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sys
 from dataclasses import dataclass
@@ -114,14 +113,6 @@ def run_reproject(directory: Path, size: int, method: str) -> Run:
     seconds, peak, _ = measured([sys.executable, "-c", REPROJECT, str(size), method], work)
     shutil.rmtree(work)
     return Run(method, seconds, peak)
-
-
-def has_dfreproject() -> bool:
-    """Whether `dfreproject` is installed; it is said if not, because it needs PyTorch."""
-    if importlib.util.find_spec("dfreproject") is not None:
-        return True
-    print("dfreproject is not installed here (it needs PyTorch): left out.")
-    return False
 
 
 def _empty(path: Path) -> Path:
