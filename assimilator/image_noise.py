@@ -47,21 +47,26 @@ def correlation(planes: Planes) -> float | None:
 
 def _scatter(square: NDArray[np.float32]) -> float | None:
     """Return the standard deviation of a square's values below the level of its sky."""
-    values = square[np.isfinite(square)].astype(np.float64)
+    values = square[np.isfinite(square)]
     if len(values) < _LEAST_SHARE * square.size:
         return None
-    in_order = np.sort(values)
+    in_order = np.sort(values).astype(np.float64)
     level, scatter = _median(in_order), np.inf
     for _ in range(_ROUNDS):
         before = level, scatter
         low, high = level - _FAR * scatter, level + _BRIGHT * scatter
-        below = values[(values <= level) & (values >= low)]
-        scatter = float(np.sqrt(np.mean((below - level) ** 2)))
-        first = np.searchsorted(in_order, level - _BRIGHT * scatter, "left")
-        level = _median(in_order[first : np.searchsorted(in_order, high, "right")])
+        below = _between(in_order, low, level) - level
+        scatter = math.sqrt(float(np.mean(below * below)))
+        level = _median(_between(in_order, level - _BRIGHT * scatter, high))
         if (level, scatter) == before:
             break
     return scatter
+
+
+def _between(in_order: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """Return which of the values that are sorted are from `low` to `high`."""
+    first, last = np.searchsorted(in_order, low, "left"), np.searchsorted(in_order, high, "right")
+    return in_order[first:last]
 
 
 def _median(in_order: NDArray[np.float64]) -> float:
