@@ -62,6 +62,7 @@ bench: setup ## Run the benchmarks
 	$(PYTHON_IN_VENV) bench/reprojection.py
 	$(PYTHON_IN_VENV) bench/images_truth.py
 	$(PYTHON_IN_VENV) bench/imports.py
+	$(PYTHON_IN_VENV) bench/images_whole.py
 	$(PYTHON_IN_VENV) bench/trust.py
 
 lock: ## Lock the dependencies anew, with hashes

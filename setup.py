@@ -71,6 +71,7 @@ setup(
         Kernel("apps.ttv", ["module.c", "matching.c"]),
         Kernel("apps.reprojection", ["module.c"], ["level.c", "loading.c"]),
         Kernel("assimilator.coadd", ["module.c"]),
+        Kernel("work_generator.sky", ["module.c"]),
         Extension(
             "boinc_project.fits._rice",
             sources=["boinc_project/fits/rice.c"],

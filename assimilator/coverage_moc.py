@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
 import math
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ MOST_POINTS = 512
 """Points of the grid along its longer side that the footprint is made of."""
 MAX_ORDER = 29
 """Of HEALPix in 64 bits."""
+_LIBRARY = "mocpy.mocpy"
 _CELL = math.degrees(math.sqrt(math.pi / 3)) * 3600.0
 """Side of a HEALPix cell of order 0, arcseconds: the sphere has twelve of them."""
 
@@ -73,13 +77,27 @@ def write_moc(
     scale : float
         Side of its pixels, arcseconds.
     """
-    from astropy import units  # mocpy asks for astropy's quantities
-    from mocpy import MOC
-
+    library = _library()
     x, y, side = covered_points(counts, *size)
     ra, dec = grid.sky(x, y)
     known = np.isfinite(ra) & np.isfinite(dec)
-    moc = MOC.from_lonlat(
-        ra[known] * units.deg, dec[known] * units.deg, max_norder=order_of(side * scale)
-    )
-    moc.save(path, format="fits", overwrite=True)
+    moc = library.from_lonlat(order_of(side * scale), ra[known], dec[known])
+    path.write_bytes(library.to_fits_raw(moc, False))
+
+
+def _library() -> Any:
+    """Return the compiled part of mocpy, without the package around it.
+
+    The package imports matplotlib, which takes longer than all that is done here. The package's
+    ``MOC.from_lonlat`` and ``MOC.save`` make the same bytes of the same calls.
+    """
+    if _LIBRARY in sys.modules:  # as where somebody has imported the package
+        return sys.modules[_LIBRARY]
+    package = importlib.util.find_spec("mocpy")
+    places = [] if package is None else package.submodule_search_locations or []
+    found = importlib.machinery.PathFinder.find_spec(_LIBRARY, [*places])
+    if found is None or found.loader is None:
+        raise ImportError("mocpy is not installed", name="mocpy")
+    library = importlib.util.module_from_spec(found)
+    found.loader.exec_module(library)
+    return library

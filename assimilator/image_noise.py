@@ -7,6 +7,8 @@ pixels must multiply by the correlation factor (Casertano et al. 2000, AJ 120, 2
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,13 +47,29 @@ def correlation(planes: Planes) -> float | None:
 
 def _scatter(square: NDArray[np.float32]) -> float | None:
     """Return the standard deviation of a square's values below the level of its sky."""
-    values = square[np.isfinite(square)].astype(np.float64)
+    values = square[np.isfinite(square)]
     if len(values) < _LEAST_SHARE * square.size:
         return None
-    level, scatter = float(np.median(values)), np.inf
+    in_order = np.sort(values).astype(np.float64)
+    level, scatter = _median(in_order), np.inf
     for _ in range(_ROUNDS):
+        before = level, scatter
         low, high = level - _FAR * scatter, level + _BRIGHT * scatter
-        below = values[(values <= level) & (values >= low)]
-        scatter = float(np.sqrt(np.mean((below - level) ** 2)))
-        level = float(np.median(values[(values >= level - _BRIGHT * scatter) & (values <= high)]))
+        below = _between(in_order, low, level) - level
+        scatter = math.sqrt(float(np.mean(below * below)))
+        level = _median(_between(in_order, level - _BRIGHT * scatter, high))
+        if (level, scatter) == before:
+            break
     return scatter
+
+
+def _between(in_order: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """Return which of the values that are sorted are from `low` to `high`."""
+    first, last = np.searchsorted(in_order, low, "left"), np.searchsorted(in_order, high, "right")
+    return in_order[first:last]
+
+
+def _median(in_order: NDArray[np.float64]) -> float:
+    """Return the median of values that are sorted; NaN if there are none."""
+    n = len(in_order)
+    return float(in_order[(n - 1) // 2 : n // 2 + 1].mean()) if n else math.nan

@@ -65,13 +65,20 @@ class Planes:
 
     def rows(self, name: str) -> Iterator[NDArray[Any]]:
         """Yield a plane in pieces of `ROWS` rows, the last one shorter."""
-        dtype, file = PLANES[name], self._files[name]
         for start in range(0, self.grid.ny, ROWS):
-            rows = np.empty((min(ROWS, self.grid.ny - start), self.grid.nx), dtype)
-            file.seek(start * self.grid.nx * dtype.itemsize)
-            if file.readinto(rows.data.cast("B")) != rows.nbytes:
-                raise OSError("The scratch file of a stack is shorter than it should be.")
-            yield rows
+            stop = min(start + ROWS, self.grid.ny)
+            yield self.box(name, np.s_[start:stop, 0 : self.grid.nx])
+
+    def box(self, name: str, box: tuple[slice, slice]) -> NDArray[Any]:
+        """Return a copy of a rectangle of a plane, of rows and columns from one up to another."""
+        rows, columns = box
+        dtype, file = PLANES[name], self._files[name]
+        band = np.empty((rows.stop - rows.start, self.grid.nx), dtype)
+        file.seek(rows.start * self.grid.nx * dtype.itemsize)
+        if file.readinto(band.data.cast("B")) != band.nbytes:
+            raise OSError("The scratch file of a stack is shorter than it should be.")
+        is_whole = (columns.start, columns.stop) == (0, self.grid.nx)
+        return band if is_whole else band[:, columns].copy()
 
     def whole(self, name: str) -> NDArray[Any]:
         """Return a plane, mapped from its file."""

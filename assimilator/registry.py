@@ -83,8 +83,12 @@ class AppAssimilator(Protocol):
         *,
         created_at: datetime,
         rejected: Sequence[Rejected] = (),
+        jobs: int = 1,
     ) -> Product:
-        """Merge the canonical outputs of a campaign; their order does not matter."""
+        """Merge the canonical outputs of a campaign, on so many processors at most.
+
+        The order of the outputs does not matter.
+        """
         ...
 
 

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -34,18 +35,20 @@ class OpenOutputs:
     """Outputs that are open for reading; the ones used longest ago are closed for new ones."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._open: OrderedDict[Path, tuple[ExitStack, ReprojectionOutput]] = OrderedDict()
 
     def get(self, path: Path) -> ReprojectionOutput:
-        """Return an output, opened if it is not."""
-        found = self._open.pop(path, None)
-        if found is None:
-            if len(self._open) >= MOST_OPEN:
-                self._open.popitem(last=False)[1][0].close()
-            stack = ExitStack()
-            found = stack, stack.enter_context(open_reprojection_output(path))
-        self._open[path] = found
-        return found[1]
+        """Return an output, opened if it is not; several threads may ask."""
+        with self._lock:
+            found = self._open.pop(path, None)
+            if found is None:
+                if len(self._open) >= MOST_OPEN:
+                    self._open.popitem(last=False)[1][0].close()
+                stack = ExitStack()
+                found = stack, stack.enter_context(open_reprojection_output(path))
+            self._open[path] = found
+            return found[1]
 
     def close(self) -> None:
         """Close all."""

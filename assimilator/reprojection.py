@@ -29,6 +29,7 @@ def merge(
     *,
     created_at: datetime,
     rejected: Sequence[Rejected] = (),
+    jobs: int = 1,
 ) -> ImageProduct | ImageSet:
     """Co-add the canonical outputs of a campaign, each filter by itself; their order is nothing.
 
@@ -45,6 +46,8 @@ def merge(
         Aware; written into the product, and the only thing that may differ between two merges.
     rejected : Sequence[Rejected]
         For the provenance.
+    jobs : int
+        Processors that are used.
 
     Raises
     ------
@@ -65,7 +68,9 @@ def merge(
         groups = by_filter(sources, _filters(ordered), options.filters)
         for name, group in groups:
             planes = Planes(grid, scratch)
-            coadded = coadd(group, grid, options, planes, scratch=scratch) if group else None
+            coadded = None
+            if group:
+                coadded = coadd(group, grid, options, planes, scratch=scratch, jobs=jobs)
             described = Described()
             if coadded is not None:
                 described = describe(campaign, coadded, planes, several=len(groups) > 1)

@@ -133,17 +133,15 @@ def find_sources(
     ValueError
         If sep gives up, as where nearly all of an image is one source.
     """
-    image, weight, rejected, flags = (
-        planes.whole(name) for name in ("image", "weight", "rejected", "flags")
-    )
     parts = []
     for own, around in _squares(planes.grid.ny, planes.grid.nx):
-        pixels = np.array(image[around], np.float32)
-        weights = np.array(weight[around], np.float32)
+        pixels = planes.box("image", around).astype(np.float32, copy=False)
+        weights = planes.box("weight", around).astype(np.float32, copy=False)
+        flags = planes.box("flags", around)
         odd = {
-            CLIPPED: rejected[around] > 0,
-            SATURATED: (flags[around] & Flag.SAT.value) != 0,
-            DOUBTFUL: (flags[around] & Flag.SUSPECT.value) != 0,
+            CLIPPED: planes.box("rejected", around) > 0,
+            SATURATED: (flags & Flag.SAT.value) != 0,
+            DOUBTFUL: (flags & Flag.SUSPECT.value) != 0,
         }
         columns = _measure(pixels, weights, odd, gain, saturation)
         if columns is not None:

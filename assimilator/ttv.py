@@ -31,6 +31,7 @@ def merge(
     *,
     created_at: datetime,
     rejected: Sequence[Rejected] = (),
+    jobs: int = 1,  # noqa: ARG001 - nothing of it takes long
 ) -> Product:
     """Merge the canonical outputs of a campaign; their order does not matter.
 

@@ -37,6 +37,7 @@ KERNELS = (
     "apps.ttv._kernel",
     "apps.reprojection._kernel",
     "assimilator.coadd._kernel",
+    "work_generator.sky._kernel",
     "boinc_project.fits._rice",
 )
 

@@ -267,18 +267,23 @@ def _footprint(case: _Case) -> str:
             x, y, nx, ny = tiling.box(number)
             pixel_map, start = frame.map_rows(y, y + ny - 1)
             columns, rows = _sampled(x, nx), _sampled(y, ny) - start
+            few = pixel_map.at(columns[:: len(columns) - 1 or 1], rows[:: len(rows) - 1 or 1])
+            if _is_within(few, frame.width, frame.height, 1.0):
+                continue  # a corner of the tile is enough
             places = pixel_map.at(columns, rows)
             # A frame that reaches into a tile shows at a sample, or within one of it.
             reach = SAMPLE * _largest_step(places) + 1.0
-            is_near = (
-                (places[0] > -reach)
-                & (places[0] < frame.width + reach)
-                & (places[1] > -reach)
-                & (places[1] < frame.height + reach)
-            )
-            if case.frame.counts[number] and not is_near.any():
+            is_near = _is_within(places, frame.width, frame.height, reach)
+            if case.frame.counts[number] and not is_near:
                 return f"Tile {number} has pixels where the frame is not."
     return ""
+
+
+def _is_within(places: NDArray[np.float64], width: int, height: int, reach: float) -> bool:
+    """Whether any of places (2, ...) is in a frame, or so many pixels beside it."""
+    x, y = places
+    is_near = (x > -reach) & (x < width + reach) & (y > -reach) & (y < height + reach)
+    return bool(is_near.any())
 
 
 def _sampled(first: int, n: int) -> NDArray[np.int64]:

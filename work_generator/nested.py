@@ -145,6 +145,7 @@ def prepare(
     campaign: Campaign,
     progress: Callable[[int, int], None] | None = None,
     store: InputStore | None = None,  # noqa: ARG001 - transit times are never large
+    jobs: int = 1,  # noqa: ARG001 - fits go one after the other
 ) -> Campaign:
     """Find the best fit, and the step if the campaign file says ``"auto"``.
 

@@ -57,11 +57,12 @@ class AppPlanner(Protocol):
         campaign: Campaign,
         progress: Callable[[int, int], None] | None = None,
         store: InputStore | None = None,
+        jobs: int = 1,
     ) -> Campaign:
         """Complete what is measured rather than stated; does nothing to a prepared campaign.
 
         Large inputs are put into `store`. Without one, an app that has such prepares as much as is
-        needed to plan its first unit and to say what it costs.
+        needed to plan its first unit and to say what it costs. It may use `jobs` processors.
         """
 
     def preparing(self, campaign: Campaign) -> tuple[Unit, ...]:

@@ -143,11 +143,12 @@ def prepare(
     campaign: Campaign,
     progress: Callable[[int, int], None] | None = None,
     store: InputStore | None = None,
+    jobs: int = 1,
 ) -> Campaign:
     """Choose the grid if that is open, measure every frame, compute its map, and pack it.
 
-    One frame is in memory at a time. Without a store only the frames of the first unit are packed,
-    and their files are gone afterwards: enough to say what the campaign takes.
+    `jobs` frames are in memory at a time. Without a store only the frames of the first unit are
+    packed, and their files are gone afterwards: enough to say what the campaign takes.
 
     Raises
     ------
@@ -159,8 +160,8 @@ def prepare(
     if store is None:
         with tempfile.TemporaryDirectory(prefix="openastro-plan-") as directory:
             some = campaign.settings["images"][: campaign.settings["frames_per_unit"]]
-            return look_and_pack(campaign, progress, InputStore(Path(directory)), some)
-    return look_and_pack(campaign, progress, store, campaign.settings["images"])
+            return look_and_pack(campaign, progress, InputStore(Path(directory)), some, jobs=jobs)
+    return look_and_pack(campaign, progress, store, campaign.settings["images"], jobs=jobs)
 
 
 def preparing(campaign: Campaign) -> tuple[Unit, ...]:  # noqa: ARG001 - other apps have some

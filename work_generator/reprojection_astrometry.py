@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from work_generator.remarks import Remarks
 from work_generator.reprojection_calibration import Masters
-from work_generator.reprojection_pack import image_of, read_pixels
+from work_generator.reprojection_pack import read_pixels
 from work_generator.sky.displacement import ORDERS, Displacement, fit, highest_order, places
 from work_generator.sky.fixed_stars import without_fixed
+from work_generator.sky.frame import Image
 from work_generator.sky.reference import cards_of, grid_header, grid_of
 from work_generator.sky.rows import Rows
 from work_generator.sky.solution import Solution, read_solution
@@ -157,11 +158,11 @@ class Astrometry:
         """Return the coordinates that headers give."""
         return cls({}, {}, None, "")
 
-    def solution(self, stated: Mapping[str, Any]) -> Solution:
-        """Return the coordinates of one of the campaign's images."""
+    def solution(self, stated: Mapping[str, Any], image: Image) -> Solution:
+        """Return the coordinates of an image of the campaign, as it is stated there."""
         key = key_of(stated)
         if key not in self._refined:
-            return read_solution(image_of(stated))
+            return read_solution(image)
         return self._refined[key].solution(self._seen[key].solution)
 
     def report(self, stated: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -98,7 +98,9 @@ def image_of(stated: Mapping[str, Any]) -> Image:
     return part_of(image, part_from(stated["part"])) if "part" in stated else image
 
 
-def read_frame(stated: Mapping[str, Any], blank: float | None = None) -> Frame:
+def read_frame(
+    stated: Mapping[str, Any], blank: float | None = None, image: Image | None = None
+) -> Frame:
     """Read a frame and its planes.
 
     Parameters
@@ -107,13 +109,15 @@ def read_frame(stated: Mapping[str, Any], blank: float | None = None) -> Frame:
         One of a campaign's ``images``.
     blank : float, optional
         A value that says that nothing is known of a pixel.
+    image : Image, optional
+        What `image_of` returns of `stated`, if that is known.
 
     Raises
     ------
     InputError
         If something cannot be read, or says nothing.
     """
-    image = image_of(stated)
+    image = image_of(stated) if image is None else image
     raw = _rows_of(image)
     bad, remarks = _unseen(image, raw, blank)
     variance = None

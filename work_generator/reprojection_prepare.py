@@ -1,6 +1,6 @@
 """Look at every frame of a campaign, choose the grid, compute maps, and pack.
 
-One frame is in memory at a time; what is kept of it is a page of numbers.
+As many frames are in memory as are looked at at once; what is kept of each is a page of numbers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore, StoredInput
+from boinc_project.parallel import parallel_map
 from boinc_project.reprojection_limits import most_frames
 from work_generator.photometry_table import TABLE_FILE
 from work_generator.remarks import Remarks
@@ -33,8 +34,9 @@ from work_generator.reprojection_pack import (
     write_kernel,
 )
 from work_generator.reprojection_saturation import saturation_of
-from work_generator.sky.frame import Scaling
+from work_generator.sky.frame import Image, Scaling
 from work_generator.sky.gain import electrons_per_count
+from work_generator.sky.noise import median
 from work_generator.sky.observation import observation
 from work_generator.sky.pixel_map import make_map
 from work_generator.sky.quality import seeing
@@ -56,6 +58,7 @@ def look_and_pack(
     store: InputStore,
     images: Sequence[Mapping[str, Any]],
     known: Mapping[str, str] | None = None,
+    jobs: int = 1,
 ) -> Campaign:
     """Return the campaign with its grid, its frames and their files.
 
@@ -71,6 +74,8 @@ def look_and_pack(
         Those of the campaign's images that are packed.
     known : Mapping[str, str], optional
         Names of frames that the campaign has already, by the digest of their files.
+    jobs : int
+        Frames that are looked at at once.
 
     Raises
     ------
@@ -90,7 +95,7 @@ def look_and_pack(
     refines = settings.get("astrometry", HEADER) != HEADER
     told = _Told(progress, len(surveyed) + (1 + refines) * len(images))
     if settings["grid"] is None:
-        settings["grid"], settings["chosen"] = _choose(surveyed, settings, reader, told)
+        settings["grid"], settings["chosen"] = _choose(surveyed, settings, reader, told, jobs)
     settings.pop("cover", None)
     grid = _grid(settings["grid"])
     table = campaign.inputs.get(TABLE_FILE)
@@ -99,8 +104,13 @@ def look_and_pack(
     frames, kept = [], []
     names = dict(known or {})
     remarks = Remarks(settings["remarks"])
-    for stated in images:
-        packed = _pack(stated, settings, grid, reader, store, remarks, astrometry)
+
+    def pack(stated: Mapping[str, Any]) -> _Packed | None:
+        # Threads have a grid each, because nobody promises that they may share one.
+        own = grid if jobs == 1 else _grid(settings["grid"])
+        return _pack(stated, settings, own, reader, store, astrometry)
+
+    for stated, packed in zip(images, parallel_map(pack, images, jobs), strict=True):
         told.next()
         if packed is None:  # of a grid that was stated this is known before
             if settings["skip_outside"]:
@@ -113,7 +123,9 @@ def look_and_pack(
                 f"{stated['name']} does not overlap with the grid of {settings['chosen']}: leave "
                 "it out, or write skip_outside = true."
             )
-        entry, stored = packed
+        for sentence in packed.remarks:
+            remarks.add(sentence, stated["name"])
+        entry, stored = packed.entry, packed.stored
         if stored.sha256 in names:
             same = names[stored.sha256]
             remarks.add(f"It is left out, because it has the same pixels as {same}.", entry["name"])
@@ -163,6 +175,15 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class _Packed:
+    """A frame that is stored: its entry in the campaign's settings, its file, and remarks."""
+
+    entry: dict[str, Any]
+    stored: StoredInput
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Reader:
     """Reads frames, and calibrates them here if volunteers cannot."""
 
@@ -176,9 +197,9 @@ class _Reader:
         """The master frames that are still to be applied."""
         return Masters() if self.here else self.masters
 
-    def read(self, stated: Mapping[str, Any]) -> Frame:
-        """Return a frame, calibrated if it is calibrated here."""
-        frame = read_frame(stated, self.blank)
+    def read(self, stated: Mapping[str, Any], image: Image | None = None) -> Frame:
+        """Return a frame, calibrated if it is calibrated here; of an image if that is known."""
+        frame = read_frame(stated, self.blank, image)
         asked = _camera({"saturation": self.saturation}, frame, "saturation")
         by_keyword = isinstance(self.saturation, str)
         limit, sentences = saturation_of(frame, asked, by_keyword=by_keyword)
@@ -213,12 +234,21 @@ def _surveyed(images: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _choose(
-    images: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], reader: _Reader, told: _Told
+    images: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    reader: _Reader,
+    told: _Told,
+    jobs: int,
 ) -> tuple[dict[str, Any], str]:
     """Return the grid of the best image, and that image's name."""
+
+    def look(stated: Mapping[str, Any]) -> _Seen:
+        frame = reader.read(stated)
+        return _look(frame, settings, reader.shipped, read_solution(frame.image))
+
     looks = []
-    for stated in images:
-        looks.append(_look(reader.read(stated), settings, reader.shipped))
+    for seen in parallel_map(look, images, jobs):
+        looks.append(seen)
         told.next()
     solutions = [look.solution for look in looks]
     if settings.get("cover") == UNION:
@@ -238,8 +268,7 @@ def _choose(
     return {"nx": solution.nx, "ny": solution.ny, "cards": cards}, str(images[best]["name"])
 
 
-def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
-    solution = read_solution(frame.image)
+def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters, solution: Solution) -> _Seen:
     masters.check(frame.image)
     sample = frame.sample()
     values = masters.sampled(sample).apply(sample.take(frame.rows()), frame.image)
@@ -257,7 +286,8 @@ def _look(frame: Frame, settings: Mapping[str, Any], masters: Masters) -> _Seen:
         )
     limit = math.inf if frame.saturation is None else frame.saturation
     width = seeing(values, variance.noise, saturation=limit)
-    sky = float(np.median(values[np.isfinite(values)]))
+    sky = median(values)
+    assert sky is not None  # some pixel is finite
     return _Seen(solution, sky, variance, None if width is None else width * solution.scale)
 
 
@@ -296,18 +326,16 @@ def _pack(
     grid: Solution,
     reader: _Reader,
     store: InputStore,
-    remarks: Remarks,
     astrometry: Astrometry,
-) -> tuple[dict[str, Any], StoredInput] | None:
+) -> _Packed | None:
     """Measure and store one frame; None if it is not on the grid."""
-    solution = astrometry.solution(stated)
+    image = image_of(stated)
+    solution = astrometry.solution(stated, image)
     window = find_window(grid, solution)
     if window is None:
         return None
-    frame = reader.read(stated)
-    for sentence in frame.remarks:
-        remarks.add(sentence, stated["name"])
-    seen = _look(frame, settings, reader.shipped)
+    frame = reader.read(stated, image)
+    seen = _look(frame, settings, reader.shipped, solution)
     exact = transform(grid, solution, window)
     made = make_map(exact, (window.nx, window.ny), (frame.image.nx, frame.image.ny))
     solved = settings["method"] == "reproject"
@@ -327,8 +355,9 @@ def _pack(
         width=None if seen.seeing is None else seen.seeing / seen.solution.scale,
         free=not settings.get("method_stated", True),
     )
+    remarks = frame.remarks
     if method != settings["method"]:
-        remarks.add(why_averaged(settings["method"], stretch), stated["name"])
+        remarks = (*remarks, why_averaged(settings["method"], stretch))
     # A pixel of the grid holds the flux of `area` pixels, and their noise so many times.
     factor = area if settings["flux"] == "conserve" else 1.0
     observed = observation(frame.image)
@@ -356,7 +385,9 @@ def _pack(
         "exposed": observed.exposed.plain(),
     }
     report = astrometry.report(stated)
-    return (entry if report is None else {**entry, "astrometry": report}), stored
+    if report is not None:
+        entry["astrometry"] = report
+    return _Packed(entry, stored, remarks)
 
 
 def _variance(sky: SkyVariance) -> dict[str, Any]:

@@ -120,6 +120,7 @@ def prepare(
     campaign: Campaign,
     progress: Callable[[int, int], None] | None = None,
     store: InputStore | None = None,  # noqa: ARG001 - transit times are never large
+    jobs: int = 1,  # noqa: ARG001 - fits go one after the other
 ) -> Campaign:
     """Find and weigh the modes, and measure what the file leaves open: step, length of a unit.
 

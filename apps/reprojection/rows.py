@@ -129,10 +129,13 @@ class FrameRows:
                 stop = min(end, frame.height, (at // chunk + 1) * chunk)
                 load(frame.loading, frame.sources(at, stop), planes, at - self._first)
             else:
-                stop = at + 1
-                edge = 0 if at < 0 else frame.height - 1
-                row = at - self._first
-                load(frame.loading, frame.sources(edge, edge + 1), planes, row)
-                if not frame.loading.repeat_edge:
-                    planes.flags[row], planes.values[row] = 1, 0.0
+                stop = min(end, 0) if at < 0 else end
+                rows = slice(at - self._first, stop - self._first)
+                if frame.loading.repeat_edge:
+                    edge = 0 if at < 0 else frame.height - 1
+                    sources = frame.sources(edge, edge + 1)
+                    for row in range(rows.start, rows.stop):
+                        load(frame.loading, sources, planes, row)
+                else:
+                    planes.flags[rows], planes.values[rows] = 1, 0.0
             at = stop

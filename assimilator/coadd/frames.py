@@ -8,6 +8,7 @@ memory as a whole; tiled files are decoded a row of tiles at a time, into a scra
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assimilator.observation import Observation
+from boinc_project.parallel import parallel_map
 
 Floats = NDArray[np.float32]
 
@@ -171,6 +173,8 @@ class Spool:
         Of the rows that end at `start`: its last rows can be read, too.
     kept : int
         How many of them.
+    jobs : int
+        Frames that are decoded at once.
     """
 
     def __init__(
@@ -181,26 +185,37 @@ class Spool:
         stop: int,
         before: Spool | None = None,
         kept: int = 0,
+        jobs: int = 1,
     ) -> None:
         self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - closed by `close`
         self._places: list[tuple[int, int, int, int]] = []
         at = 0
-        for number, source in enumerate(sources):
+        early = start - (kept if before is not None else 0)
+        for source in sources:
             frame = source.frame
-            early = start - (kept if before is not None else 0)
             first, last = max(early, frame.y0), min(stop, frame.y0 + frame.ny)
             self._places.append((at, first, max(first, last), frame.nx))
+            at += 2 * max(0, last - first) * frame.nx * 4
+
+        def planes(number: int) -> Floats | None:
+            _, first, last, _ = self._places[number]
             if last <= first:
-                continue
-            for plane in self._planes(source, number, first, last, start, before):
-                self._file.write(np.ascontiguousarray(plane, dtype=np.float32).data)
-                at += (last - first) * frame.nx * 4
+                return None
+            return self._planes(sources[number], number, first, last, start, before)
+
+        for made in parallel_map(planes, range(len(sources)), jobs):
+            if made is not None:
+                self._file.write(made.data)
+        self._file.flush()
 
     @staticmethod
     def _planes(
         source: Source, number: int, first: int, last: int, start: int, before: Spool | None
-    ) -> tuple[Floats, Floats]:
-        """Return pixels and variances of rows of a frame, those before `start` from `before`."""
+    ) -> Floats:
+        """Return pixels and variances of rows of a frame, those before `start` from `before`.
+
+        They are float32 (2, n_row, nx).
+        """
         frame = source.frame
         new = max(first, start)
         planes = np.empty((2, last - first, frame.nx), np.float32)
@@ -211,7 +226,7 @@ class Spool:
         if first < min(new, last) and before is not None:
             end = min(new, last)
             before.read(number, first, end, planes[0, : end - first], planes[1, : end - first])
-        return planes[0], planes[1]
+        return planes
 
     def read(self, number: int, start: int, stop: int, to: Floats, variance: Floats | None) -> None:
         """Read rows of the grid of source `number` into arrays (n, nx) of its own columns."""
@@ -220,11 +235,14 @@ class Spool:
         for offset, target in ((0, to), (plane, variance)):
             if target is None:
                 continue
-            wanted = np.empty((stop - start, nx), np.float32)
-            self._file.seek(at + offset + (start - first) * nx * 4)
-            if self._file.readinto(wanted.data.cast("B")) != wanted.nbytes:
+            is_whole = target.flags.c_contiguous
+            wanted = target if is_whole else np.empty((stop - start, nx), np.float32)
+            # Several threads read at once: each says where from.
+            place = at + offset + (start - first) * nx * 4
+            if os.preadv(self._file.fileno(), [wanted.data.cast("B")], place) != wanted.nbytes:
                 raise OSError("The scratch file is shorter than it was.")
-            target[:] = wanted
+            if not is_whole:
+                target[:] = wanted
 
     def close(self) -> None:
         """Let the scratch file go."""

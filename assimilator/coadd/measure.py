@@ -22,6 +22,7 @@ from assimilator.coadd.options import SURFACES, Options
 from assimilator.coadd.photometry import HALF, RADII, Cutouts, FluxScale
 from assimilator.coadd.sky import BLOCK
 from assimilator.coadd.trails import find_trails
+from boinc_project.parallel import parallel_map
 
 STEP = 4 * BLOCK
 """Rows that are looked at together: a row of tiles, as frames have them."""
@@ -107,7 +108,11 @@ class _Seen:
 
 
 def match(
-    sources: Sequence[Source], grid: Grid, options: Options, scratch: Path | None = None
+    sources: Sequence[Source],
+    grid: Grid,
+    options: Options,
+    scratch: Path | None = None,
+    jobs: int = 1,
 ) -> Matched:
     """Measure all frames and match them to the reference.
 
@@ -122,19 +127,24 @@ def match(
     scratch : Path, optional
         A directory for a file of the frames' bins: one byte for 16 pixels of the grid and a frame.
         Without it trails are not looked for.
+    jobs : int
+        Frames that are looked through at once.
     """
     reference, stars = _stars(sources, options)
     with ExitStack() as stack:
         binned = None
         if scratch is not None and len(sources) > 1 and options.clip == "noise":
             binned = stack.enter_context(closing(BinFile(scratch, len(sources), grid)))
-        seen = []
-        for number, source in enumerate(sources):
+
+        def look(number: int) -> _Seen:
             bins = None if binned is None else Bins(grid)
-            seen.append(_look(source, grid, stars, bins))
+            seen = _look(sources[number], grid, stars, bins)
             if binned is not None and bins is not None:
                 binned.planes[number] = bins.means()
-        return _match(sources, seen, grid, options, reference, binned)
+            return seen
+
+        every = list(parallel_map(look, range(len(sources)), jobs))
+        return _match(sources, every, grid, options, reference, binned)
 
 
 def _match(

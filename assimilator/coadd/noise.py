@@ -278,6 +278,8 @@ def _median(excess: Floats) -> Floats:
     say little of their scatter and interpolated neighbours say nearly the same.
     """
     known = np.where(excess < np.inf, excess, np.float32(0))
+    if not known.any():  # as where there are fewer than three frames
+        return known
     return _median_of_nine(_median_of_nine(known, 1), 3)
 
 

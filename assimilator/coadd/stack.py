@@ -22,6 +22,7 @@ from assimilator.coadd.measure import Grid, Matched, match
 from assimilator.coadd.noise import REACH, Centre, Surroundings, centre_band, surroundings
 from assimilator.coadd.options import Options
 from assimilator.coadd.sky import centred
+from boinc_project.parallel import parallel_map
 
 MEMORY = 32 << 20
 """Bytes for the pixels of a band, whatever the number of frames: more makes nothing faster."""
@@ -76,6 +77,7 @@ def coadd(
     memory: int = MEMORY,
     with_variance: bool = True,
     level: str | None = None,
+    jobs: int = 1,
 ) -> Coadded:
     """Co-add frames of one grid; the order in which they are given does not matter.
 
@@ -97,10 +99,12 @@ def coadd(
         Whether pixels weigh by their own variances, and that of the mean is computed.
     level : str, optional
         See `assimilator.coadd.clip.levels`.
+    jobs : int
+        Processors that are used; the bytes are the same.
     """
     ordered = in_order(sources)
-    matched = match(ordered, grid, options, scratch)
-    rows = _Rows(ordered, grid, options, matched, scratch, memory, level)
+    matched = match(ordered, grid, options, scratch, jobs)
+    rows = _Rows(ordered, grid, options, matched, scratch, memory, level, jobs)
     tile_rows = max(source.tile_rows for source in ordered)
     step = STEP if tile_rows == 1 else tile_rows
     spool: Spool | None = None
@@ -108,7 +112,7 @@ def coadd(
         for start in range(0, grid.ny, step):
             stop = min(start + step, grid.ny)
             if tile_rows > 1:
-                before, spool = spool, Spool(scratch, ordered, start, stop, spool, REACH)
+                before, spool = spool, Spool(scratch, ordered, start, stop, spool, REACH, jobs)
                 stack.callback(spool.close)
                 if before is not None:
                     before.close()
@@ -128,6 +132,7 @@ class _Rows:
     scratch: Path
     memory: int
     level: str | None
+    jobs: int = 1
     done: int = 0
     first: int = 0
     centre: Centre | None = None
@@ -150,8 +155,16 @@ class _Rows:
             around = surroundings(centre, *part) if self._by_noise else None
             edge = edges(self.covered, *part)
             covered = self.covered[slice(*part)]
-            for band in _bands(self.sources, self.grid, self.done, until, self.memory):
-                here = slice(band.start - self.done, band.stop - self.done)
+            done = self.done
+
+            def stacked(
+                band: _Band,
+                done: int = done,
+                around: Surroundings | None = around,
+                edge: NDArray[np.bool_] = edge,
+                covered: NDArray[np.uint16] = covered,
+            ) -> tuple[int, Stacked]:
+                here = slice(band.start - done, band.stop - done)
                 values, variance = _gather(
                     self.sources, self.grid, band, spool, with_variance=with_variance
                 )
@@ -160,20 +173,29 @@ class _Rows:
                 if around is not None:
                     near = allowing(around.rows(here.start, here.stop), blanked)
                 made = self._stack(band, values, variance, near)
-                yield band.start, flagged(made, blanked, edge[here], covered[here])
+                return band.start, flagged(made, blanked, edge[here], covered[here])
+
+            bands = self._bands(done, until)
+            yield from parallel_map(stacked, bands, self.jobs)
             self.done = until
         keep = max(self.first, self.done - REACH)
         self.centre = centre.rows(keep - self.first, stop - self.first)
         self.covered = self.covered[keep - self.first :]
         self.first = keep
 
+    def _bands(self, start: int, stop: int) -> Iterator[_Band]:
+        """Cut rows into bands, at least one for each processor; each has its part of the memory."""
+        most = -(-(stop - start) // self.jobs)
+        return _bands(self.sources, self.grid, start, stop, self.memory // self.jobs, most)
+
     def _look(self, spool: Spool | None, start: int, stop: int) -> Centre:
         """Look at new rows; return the middles of these and of the rows that were kept."""
         new = Centre.empty(stop - start, self.grid.nx)
         covered = np.zeros((stop - start, self.grid.nx), np.uint16)
-        for band in _bands(self.sources, self.grid, start, stop, self.memory):
+
+        def look(band: _Band) -> None:
             if not band.places:
-                continue
+                return
             here = slice(band.start - start, band.stop - start)
             values, _ = _gather(self.sources, self.grid, band, spool, with_variance=False)
             covered[here] = spans(values)
@@ -182,6 +204,10 @@ class _Rows:
                 made = centre_band(values, self._matching(band), self.level)
                 new.middle[here], new.excess[here] = made.middle, made.excess
                 new.error[here] = made.error
+
+        bands = self._bands(start, stop)
+        for _ in parallel_map(look, bands, self.jobs):
+            pass
         if self.centre is None:
             self.covered = covered
             return new
@@ -231,14 +257,14 @@ def allowing(around: Surroundings, blanked: Blanked) -> Surroundings:
 
 
 def _bands(
-    sources: Sequence[Source], grid: Grid, start: int, stop: int, memory: int
+    sources: Sequence[Source], grid: Grid, start: int, stop: int, memory: int, most: int
 ) -> Iterator[_Band]:
-    """Cut rows of the grid into bands that fit the memory; at least one row each."""
+    """Cut rows of the grid into bands of `most` rows that fit the memory; at least one row each."""
     while start < stop:
         here = _present(sources, start, stop)
         # 4 bytes for a pixel and 4 for its variance.
         height = max(1, memory // (max(1, len(here)) * grid.nx * 8))
-        end = min(stop, start + height)
+        end = min(stop, start + min(height, most))
         yield _Band(start, end, _present(sources, start, end))
         start = end
 

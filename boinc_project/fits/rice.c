@@ -214,7 +214,16 @@ static inline __attribute__((always_inline)) int decode_as(
         }
         int low = (int)field - 1, is_raw = (int)field == width->escape;
         for (size_t i = 0; i < m; i++) {
-            if (is_raw) {
+            if (!is_raw && r.count < 32)
+                fill(&r);
+            /* Nearly always all bits of a value are there: one look takes its two parts. */
+            const int zeros = r.word ? __builtin_clzll(r.word) : 64;
+            if (!is_raw && zeros + 1 + low <= r.count && zeros < 32) {
+                const uint64_t rest = r.word << zeros << 1;
+                folded = (uint32_t)zeros << low | (low ? (uint32_t)(rest >> (64 - low)) : 0);
+                r.word = rest << low;
+                r.count -= zeros + 1 + low;
+            } else if (is_raw) {
                 if (!take(&r, width->bits, &folded))
                     return 0;
             } else {

@@ -222,7 +222,11 @@ class LocalCampaign:
 
     def _merge(self) -> Product:
         product = assimilators.get(self.campaign.app).merge(
-            self.campaign, self._canonical, created_at=self.clock(), rejected=self._rejected
+            self.campaign,
+            self._canonical,
+            created_at=self.clock(),
+            rejected=self._rejected,
+            jobs=self.pool.jobs,
         )
         product.write(self.directory / PRODUCT)
         return product

@@ -81,7 +81,7 @@ class Preparing:
         planner = planners.get(campaign.app)
         units = planner.preparing(campaign)
         if not units:
-            return planner.prepare(campaign, self.listener.preparing, store)
+            return planner.prepare(campaign, self.listener.preparing, store, self.pool.jobs)
         unit, *others = units
         began = self.clock()
         path, is_new = self._output(campaign, unit, lambda: beside(others))

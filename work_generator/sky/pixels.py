@@ -19,6 +19,8 @@ Raw = NDArray[np.generic]
 """Pixels as stored: uint8, int16, int32 or float32, native byte order."""
 
 _FLOATS = ("f4", "f8")
+_EXACT = frozenset({0.0, 32768.0, -128.0})
+"""What is added to stored integers in nearly every file."""
 
 
 def read_raw(image: Image) -> Raw:
@@ -86,7 +88,11 @@ def physical(raw: Raw, scaling: Scaling) -> NDArray[np.float32]:
     """Return pixels in the image's unit, NaN where nothing is known."""
     if raw.dtype.kind == "f":
         return np.asarray(raw, dtype=np.float32)
-    values = (raw.astype(np.float64) * scaling.bscale + scaling.bzero).astype(np.float32)
+    if scaling.bscale == 1.0 and raw.dtype.itemsize <= 2 and scaling.bzero in _EXACT:
+        values = raw.astype(np.float32)  # of sums below 2**24 every one is exact
+        values += np.float32(scaling.bzero)
+    else:
+        values = (raw.astype(np.float64) * scaling.bscale + scaling.bzero).astype(np.float32)
     if scaling.blank is not None:
         values[raw == scaling.blank] = np.nan
     return values

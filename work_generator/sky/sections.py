@@ -119,6 +119,8 @@ def empty_border(values: NDArray[np.float32]) -> Mask | None:
     if times.max() < _OPENING or not others_thin.size or not common < np.median(others_thin):
         return None
     same = values == common
+    if not _has_thick_edge(same):
+        return None
     border = _at_the_edge(same)
     inside = np.count_nonzero(same & ~border)
     others = border.size - np.count_nonzero(border)
@@ -157,13 +159,43 @@ def _widened(mask: Mask) -> Mask:
     return np.asarray(np.any([padded[y : y + ny, x : x + nx] for y, x in shifts], axis=0))
 
 
+def _has_thick_edge(same: Mask) -> bool:
+    """Whether `_at_the_edge` has any part: a full square that holds a pixel of the edge.
+
+    Only the outermost rows and columns are in such squares, so that of most frames the whole need
+    not be looked at.
+    """
+    strips = (same[:_OPENING], same[-_OPENING:], same[:, :_OPENING].T, same[:, -_OPENING:].T)
+    for strip in strips:
+        padded = np.pad(strip, _OPENING, mode="edge")
+        runs = [padded[first : first + _OPENING].all(axis=0) for first in range(_OPENING + 1)]
+        full = np.lib.stride_tricks.sliding_window_view(np.array(runs), _OPENING, axis=1)
+        if full.all(axis=2).any():
+            return True
+    return False
+
+
+def _squares(mask: Mask, combine: np.ufunc) -> Mask:
+    """Return all or any of each square of `_OPENING` pixels a side that fits in; they overlap."""
+    n_row, n_x = (length - _OPENING + 1 for length in mask.shape)
+    rows = mask[:n_row].copy()
+    for shift in range(1, _OPENING):
+        combine(rows, mask[shift : shift + n_row], out=rows)
+    squares = rows[:, :n_x].copy()
+    for shift in range(1, _OPENING):
+        combine(squares, rows[:, shift : shift + n_x], out=squares)
+    return squares
+
+
 def _at_the_edge(same: Mask) -> Mask:
     """Return the parts of a mask at the edge that are `_OPENING` pixels thick, or whole rows."""
+    full = _squares(np.pad(same, _OPENING, mode="edge"), np.logical_and)
+    thick = _squares(np.pad(full, _OPENING - 1), np.logical_or)
+    thick = thick[_OPENING:-_OPENING, _OPENING:-_OPENING] & same
+    if np.count_nonzero(thick) < _LEAST_BORDER:
+        return np.zeros_like(same)
     from scipy import ndimage  # hardly any frame has a border, and it takes long to import
 
-    square = np.ones((_OPENING, _OPENING), dtype=bool)
-    thick = ndimage.binary_opening(np.pad(same, _OPENING, mode="edge"), square)
-    thick = thick[_OPENING:-_OPENING, _OPENING:-_OPENING] & same
     parts, _ = ndimage.label(thick)
     touching = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
     return np.asarray(np.isin(parts, touching[touching > 0]))

@@ -8,12 +8,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "lanes.h"
 #include "stack.h"
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
 typedef int32_t keys[N_LANE];
+typedef int64_t marks[N_LANE]; /* -1 for yes, 0 for no */
 typedef float floats[N_LANE];
 typedef double doubles[N_LANE];
 
@@ -147,41 +149,33 @@ static void clip(const struct stack *s, const floats *sorted, struct window *w, 
 
 #include "noise.h"
 
-/* Weights of one frame's pixels: one over the variances of their skies, after scaling. */
-static inline void weigh(const struct stack *s, int k, ptrdiff_t row, ptrdiff_t at, int n_lane,
-                         double *weight)
-{
-    for (int lane = 0; lane < N_LANE; lane++)
-        weight[lane] = s->weight[k];
-    if (!s->variance)
-        return;
-    const float *from = s->variance + ((ptrdiff_t)k * s->n_row + row) * s->n_x + at;
-    const double square = s->scale[k] * s->scale[k];
-    for (int lane = 0; lane < n_lane; lane++) {
-        const double inverse = 1.0 / (square * (double)from[lane]);
-        weight[lane] = ((inverse > 0.0) & (inverse < INFINITY)) ? inverse : weight[lane];
-    }
-}
-
-/* Weighted mean of what is within the bounds; frames in their given order. */
+/* Weighted mean of what is within the bounds; frames in their given order. Weights are one over the
+ * variances of skies, after scaling. */
 static void average(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_lane,
                     const floats *column, const int32_t *n_there, const double *lower,
                     const double *upper)
 {
     doubles total = {0}, weight = {0}, square = {0};
-    int32_t n_kept[N_LANE] = {0};
+    marks n_kept = {0};
     for (int k = 0; k < s->n_frame; k++) {
-        const double photon = s->photon ? s->photon[k] : 0.0;
-        doubles w;
-        int32_t kept[N_LANE];
-        weigh(s, k, row, at, n_lane, w);
-        for (int lane = 0; lane < N_LANE; lane++) {
-            const double value = column[k][lane];
-            kept[lane] = (value >= lower[lane]) & (value <= upper[lane]);
-            total[lane] += kept[lane] ? w[lane] * value : 0.0;
-            weight[lane] += kept[lane] ? w[lane] : 0.0;
-            square[lane] += kept[lane] ? w[lane] * w[lane] * photon : 0.0;
-            n_kept[lane] += kept[lane];
+        const double photon = s->photon ? s->photon[k] : 0.0, scaled = s->scale[k] * s->scale[k];
+        floats padded = {0};
+        if (s->variance)
+            memcpy(padded, s->variance + ((ptrdiff_t)k * s->n_row + row) * s->n_x + at,
+                   (size_t)n_lane * sizeof *padded);
+        for (int lane = 0; lane < N_LANE; lane += LANES) {
+            reals w = spread_real(s->weight[k]);
+            if (s->variance) {
+                const reals inverse = 1.0 / (scaled * widened(padded + lane));
+                w = choose((inverse > 0.0) & (inverse < INFINITY), inverse, w);
+            }
+            const reals value = widened(column[k] + lane);
+            const masks kept =
+                (value >= load_reals(lower + lane)) & (value <= load_reals(upper + lane));
+            store_reals(total + lane, load_reals(total + lane) + only(kept, w * value));
+            store_reals(weight + lane, load_reals(weight + lane) + only(kept, w));
+            store_reals(square + lane, load_reals(square + lane) + only(kept, w * w * photon));
+            store_masks(n_kept + lane, load_masks(n_kept + lane) - kept);
         }
     }
     const ptrdiff_t to = row * s->n_x + at;

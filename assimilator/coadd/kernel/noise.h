@@ -53,94 +53,110 @@ static void find_centre(const struct stack *s, ptrdiff_t to, int n_lane, const f
     }
 }
 
-/* Variances that the values are tested with. */
+/* Variances that the values are tested with, their inverses, and in `roots` the sum of the roots of
+ * the inverses of all values that are there. */
 static void load_spread(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_lane,
-                        doubles *spread, doubles *inverse)
+                        const floats *column, doubles *spread, doubles *inverse, double *roots)
 {
     const ptrdiff_t to = row * s->n_x + at;
-    doubles inflation = {0}, light = {0};
+    doubles inflation = {0}, light = {0}, sum = {0};
     for (int lane = 0; lane < n_lane; lane++) {
         inflation[lane] = (double)s->inflation[to + lane];
         light[lane] = (double)s->light[to + lane];
     }
     for (int k = 0; k < s->n_frame; k++) {
         const double sky = 1.0 / s->weight[k], square = s->scale[k] * s->scale[k];
-        doubles known;
-        for (int lane = 0; lane < N_LANE; lane++)
-            known[lane] = sky;
-        if (s->variance) {
-            const float *from = s->variance + ((ptrdiff_t)k * s->n_row + row) * s->n_x + at;
-            for (int lane = 0; lane < n_lane; lane++) {
-                const double stated = square * (double)from[lane];
-                known[lane] = stated - stated == 0.0 ? larger(stated, FLOOR * sky) : sky;
+        const double photon = s->photon[k];
+        floats padded = {0};
+        if (s->variance)
+            memcpy(padded, s->variance + ((ptrdiff_t)k * s->n_row + row) * s->n_x + at,
+                   (size_t)n_lane * sizeof *padded);
+        for (int lane = 0; lane < N_LANE; lane += LANES) {
+            reals known = spread_real(sky);
+            if (s->variance) {
+                const reals stated = square * widened(padded + lane);
+                known = choose(stated - stated == 0.0, largest(stated, spread_real(FLOOR * sky)),
+                               known);
             }
+            const reals own = largest(known + photon * load_reals(light + lane),
+                                      load_reals(inflation + lane) * sky);
+            store_reals(spread[k] + lane, own);
+            store_reals(inverse[k] + lane, 1.0 / own);
         }
+        doubles root;
         for (int lane = 0; lane < N_LANE; lane++)
-            spread[k][lane] =
-                larger(known[lane] + s->photon[k] * light[lane], inflation[lane] * sky);
-        for (int lane = 0; lane < N_LANE; lane++)
-            inverse[k][lane] = 1.0 / spread[k][lane];
+            root[lane] = sqrt(inverse[k][lane]);
+        for (int lane = 0; lane < N_LANE; lane += LANES) {
+            const reals value = widened(column[k] + lane), total = load_reals(sum + lane);
+            store_reals(sum + lane, total + only(value - value == 0.0, load_reals(root + lane)));
+        }
     }
+    memcpy(roots, sum, sizeof sum);
 }
 
-/* One round of tests: `kept` becomes what is near enough to the middle, or to the mean of the
- * others that are kept. Returns whether it has changed. */
-static int test_all(const struct stack *s, int round, const floats *column, const doubles *spread,
-                    const doubles *inverse, const double *middle, const double *span,
-                    const double *part, const int32_t *n_there, keys *kept, keys *next)
+/* What the values of some lanes are tested with. */
+struct test {
+    const struct stack *s;
+    const floats *column;
+    const doubles *spread, *inverse;
+    int lane; /* the first */
+    reals middle, span, part, roots, n_there;
+};
+
+/* One round of tests of LANES lanes: `kept` becomes what is near enough to the middle, or to the
+ * mean of the others that are kept. Returns whether it has changed. */
+INLINE int test_round(const struct test *t, const int is_first, marks *kept, marks *next)
 {
+    const struct stack *s = t->s;
     const double square = s->sigma_lower * s->sigma_lower;
-    doubles total = {0}, weight = {0}, parts = {0}, of_middle;
-    keys alone = {0}, any = {0}, changed = {0};
-    for (int k = 0; k < s->n_frame; k++)
-        for (int lane = 0; lane < N_LANE; lane++) {
-            const int in = kept[k][lane];
-            const double own = inverse[k][lane];
-            if (round) {
-                total[lane] += in ? (double)column[k][lane] * own : 0.0;
-                weight[lane] += in ? own : 0.0;
-                parts[lane] += in ? s->core[k] * own : 0.0;
-            } else
-                weight[lane] += in ? sqrt(own) : 0.0;
-            alone[lane] += in;
+    const int lane = t->lane;
+    reals total = {0}, weight = {0}, parts = {0}, alone = {0};
+    masks any = {0}, changed = {0};
+    const reals unit = spread_real(1.0);
+    for (int k = 0; !is_first && k < s->n_frame; k++) {
+        const masks in = load_masks(kept[k] + lane);
+        const reals own = load_reals(t->inverse[k] + lane);
+        total += only(in, widened(t->column[k] + lane) * own);
+        weight += only(in, own);
+        parts += only(in, s->core[k] * own);
+        alone += only(in, unit);
+    }
+    const reals of_middle = HALF_PI * t->n_there / (t->roots * t->roots);
+    for (int k = 0; k < s->n_frame; k++) {
+        const masks in = load_masks(kept[k] + lane);
+        const reals value = widened(t->column[k] + lane), spread = load_reals(t->spread[k] + lane);
+        const double core = s->core[k];
+        reals against = t->middle, of_it = of_middle;
+        reals allowed = largest(spread_real(core), t->part);
+        masks lonely = t->n_there < 3.0;
+        if (!is_first) {
+            const reals own = only(in, load_reals(t->inverse[k] + lane));
+            const reals of_others = 1.0 / (weight - own);
+            against = (total - only(in, value * own)) * of_others;
+            of_it = of_others;
+            allowed = allowed + (parts - core * own) * of_others;
+            lonely |= alone - only(in, unit) == 0.0;
         }
-    for (int lane = 0; lane < N_LANE; lane++)
-        of_middle[lane] = HALF_PI * (double)n_there[lane] / (weight[lane] * weight[lane]);
-    for (int k = 0; k < s->n_frame; k++)
-        for (int lane = 0; lane < N_LANE; lane++) {
-            const int in = kept[k][lane];
-            const double value = column[k][lane], own = in ? inverse[k][lane] : 0.0;
-            const double moment = in ? value * own : 0.0;
-            const double of_others = 1.0 / (weight[lane] - own);
-            const double theirs = (parts[lane] - s->core[k] * own) * of_others;
-            const double own_part = larger(s->core[k], part[lane]);
-            const double against = round ? (total[lane] - moment) * of_others : middle[lane];
-            const double of_it = round ? of_others : of_middle[lane];
-            const double allowed = round ? own_part + theirs : own_part;
-            const double rest = fabs(value - against) - allowed * span[lane];
-            const double off = rest > 0.0 ? rest : 0.0;
-            const int lonely = (n_there[lane] < 3) | ((round != 0) & (alone[lane] - in == 0));
-            const int near =
-                (off * off <= square * (spread[k][lane] + of_it)) & (rest - rest == 0.0);
-            next[k][lane] = (value - value == 0.0) & (near | lonely);
-            any[lane] |= next[k][lane];
-        }
-    for (int k = 0; k < s->n_frame; k++)
-        for (int lane = 0; lane < N_LANE; lane++) {
-            const int stays = any[lane] ? next[k][lane] : kept[k][lane];
-            changed[lane] |= stays != kept[k][lane];
-            kept[k][lane] = stays;
-        }
-    int32_t all = 0;
-    for (int lane = 0; lane < N_LANE; lane++)
-        all |= changed[lane];
-    return all != 0;
+        const reals rest = size_of_reals(value - against) - allowed * t->span;
+        const reals off = only(rest > 0.0, rest);
+        const masks near = (off * off <= square * (spread + of_it)) & (rest - rest == 0.0);
+        const masks stays = (value - value == 0.0) & (near | lonely);
+        any |= stays;
+        store_masks(next[k] + lane, stays);
+    }
+    for (int k = 0; k < s->n_frame; k++) {
+        const masks in = load_masks(kept[k] + lane);
+        const masks stays = (load_masks(next[k] + lane) & any) | (in & ~any);
+        changed |= stays ^ in;
+        store_masks(kept[k] + lane, stays);
+    }
+    return has_any(changed);
 }
 
 /* Of two values of a pixel the brighter goes if they are further apart than noise allows and the
  * fainter is like its surroundings; a doubt stays. */
 static void test_pairs(const struct stack *s, const floats *column, const doubles *spread,
-                       const double *span, const double *part, const int32_t *n_there, keys *kept,
+                       const double *span, const double *part, const int32_t *n_there, marks *kept,
                        int32_t *doubtful)
 {
     const double square = s->sigma_lower * s->sigma_lower;
@@ -169,7 +185,8 @@ static void test_pairs(const struct stack *s, const floats *column, const double
     }
     for (int k = 0; k < s->n_frame; k++)
         for (int lane = 0; lane < N_LANE; lane++)
-            kept[k][lane] &= !apart[lane] | ((double)column[k][lane] <= lower[lane]);
+            kept[k][lane] &=
+                -(int64_t)(!apart[lane] | ((double)column[k][lane] <= lower[lane]));
 }
 
 /* Make NaN of the values that are too far from the others, and say where that cannot be told. */
@@ -177,32 +194,42 @@ static void reject(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int n_lan
                    const int32_t *n_there, doubles *spread)
 {
     doubles *inverse = spread + s->n_frame;
-    keys *kept = (keys *)(inverse + s->n_frame), *next = kept + s->n_frame;
+    marks *kept = (marks *)(inverse + s->n_frame), *next = kept + s->n_frame;
     const ptrdiff_t to = row * s->n_x + at;
-    doubles middle = {0}, span = {0}, part = {0};
-    keys n_kept = {0}, doubtful;
+    doubles middle = {0}, span = {0}, part = {0}, roots;
+    int32_t n_kept[N_LANE] = {0}, doubtful[N_LANE];
+    int has_pair = 0;
     for (int lane = 0; lane < n_lane; lane++) {
         middle[lane] = (double)s->middle[to + lane];
         span[lane] = (double)s->span[to + lane];
         part[lane] = (double)s->part[to + lane];
     }
-    load_spread(s, row, at, n_lane, spread, inverse);
-    for (int k = 0; k < s->n_frame; k++)
-        for (int lane = 0; lane < N_LANE; lane++)
-            kept[k][lane] = column[k][lane] - column[k][lane] == 0.0f;
-    for (int round = 0; round < s->iterations; round++) {
-        const int changed = test_all(s, round, (const floats *)column, (const doubles *)spread,
-                                     (const doubles *)inverse, middle, span, part, n_there, kept,
-                                     next);
-        if (round && !changed)
-            break; /* another round would find the same */
+    load_spread(s, row, at, n_lane, (const floats *)column, spread, inverse, roots);
+    for (int lane = 0; lane < N_LANE; lane += LANES) {
+        const struct test t = {
+            s, (const floats *)column, (const doubles *)spread, (const doubles *)inverse, lane,
+            load_reals(middle + lane), load_reals(span + lane), load_reals(part + lane),
+            load_reals(roots + lane),
+            __builtin_convertvector(widened_wholes(n_there + lane), reals)};
+        masks count = {0};
+        for (int k = 0; k < s->n_frame; k++) {
+            const reals value = widened(column[k] + lane);
+            store_masks(kept[k] + lane, value - value == 0.0);
+        }
+        if (s->iterations)
+            test_round(&t, 1, kept, next);
+        /* Where nothing changes another round would find the same. */
+        for (int round = 1; round < s->iterations && test_round(&t, 0, kept, next);)
+            round++;
+        for (int k = 0; k < s->n_frame; k++)
+            count -= load_masks(kept[k] + lane);
+        store_wholes(n_kept + lane, count);
     }
-    for (int k = 0; k < s->n_frame; k++)
-        for (int lane = 0; lane < N_LANE; lane++)
-            n_kept[lane] += kept[k][lane];
-    for (int lane = 0; lane < N_LANE; lane++)
+    for (int lane = 0; lane < N_LANE; lane++) {
         doubtful[lane] = (2 * n_kept[lane] <= n_there[lane]) & (n_there[lane] > 2);
-    if (s->iterations)
+        has_pair |= n_there[lane] == 2;
+    }
+    if (s->iterations && has_pair)
         test_pairs(s, (const floats *)column, (const doubles *)spread, span, part, n_there,
                    kept, doubtful);
     for (int k = 0; k < s->n_frame; k++)

@@ -33,7 +33,7 @@ struct stack {
 #define N_LANE 32
 
 /* Bytes of scratch that `stack_LEVEL` wants for n frames: values, and their sorted copy or, behind
- * them, their variances, the inverses of these, and two keys for each. */
-#define SCRATCH(n) ((size_t)(n) * N_LANE * (3 * sizeof(float) + 2 * sizeof(double)))
+ * them, their variances, the inverses of these, and two marks for each. */
+#define SCRATCH(n) ((size_t)(n) * N_LANE * (2 * sizeof(float) + 4 * sizeof(double)))
 
 #endif

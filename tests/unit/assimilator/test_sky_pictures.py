@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -160,3 +162,26 @@ def test_cut_outs_end_at_the_edge_and_are_refused_where_they_make_no_sense(produ
     ):
         with pytest.raises(InputError, match=match):
             cut_out(product, *arguments)  # type: ignore[arg-type]
+
+
+def test_a_footprint_is_written_without_the_library_of_plots(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", FOOTPRINT, str(tmp_path / "a.fits")],
+        capture_output=True, check=True, text=True,
+    )  # fmt: skip
+    assert said.stdout.split() == ["False"]
+    ra, dec = np.array([150.0, 151.0]), np.array([20.0, 20.5])
+    moc = MOC.from_lonlat(ra * units.deg, dec * units.deg, max_norder=10)
+    moc.save(tmp_path / "b.fits", format="fits")
+    assert (tmp_path / "a.fits").read_bytes() == (tmp_path / "b.fits").read_bytes()
+
+
+FOOTPRINT = """
+import sys
+import numpy as np
+from assimilator.coverage_moc import _library
+library = _library()
+moc = library.from_lonlat(10, np.array([150.0, 151.0]), np.array([20.0, 20.5]))
+open(sys.argv[1], "wb").write(library.to_fits_raw(moc, False))
+print("matplotlib" in sys.modules)
+"""

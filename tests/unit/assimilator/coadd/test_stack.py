@@ -45,6 +45,16 @@ def test_order_bands_tiles_and_level_do_not_matter(sources: list[Source], tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("tile_rows", [1, 96])
+def test_processors_do_not_matter(sources: list[Source], tmp_path: Path, tile_rows: int) -> None:
+    tiled = [replace(source, tile_rows=tile_rows) for source in sources]
+    kept = []
+    for jobs in (1, 3):
+        kept.append(Kept(FIELD.grid))
+        coadd(tiled, FIELD.grid, Options(), kept[-1], scratch=tmp_path, memory=400_000, jobs=jobs)
+    assert kept[0].bytes() == kept[1].bytes()
+
+
 def test_fluxes_and_backgrounds_come_to_the_reference(
     sources: list[Source], tmp_path: Path
 ) -> None:

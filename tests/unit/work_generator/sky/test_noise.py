@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from tests.unit.work_generator.sky.test_quality import field
-from work_generator.sky.noise import find_step, sky_noise, tile_variances
+from work_generator.sky.noise import (
+    PLAIN,
+    find_step,
+    levels,
+    median,
+    sky_noise,
+    tile_variances,
+)
 
 
 def rounded(sigma: float, step: float, phase: float, *, seed: int = 1) -> np.ndarray:
@@ -82,3 +89,35 @@ def test_parts_of_a_frame_have_their_own_noise() -> None:
     # Of a tile of 4096 pixels to 2.4 %: five times that.
     assert variances[:, :2] == pytest.approx(np.full((4, 2), 1.0), rel=0.12)
     assert variances[:, 2:] == pytest.approx(np.full((4, 3), 16.0), rel=0.12)
+
+
+def test_all_levels_give_the_same_bits() -> None:
+    rng = np.random.default_rng(20261130)
+    for number in range(12):
+        ny, nx = rng.integers(30, 300, 2)
+        image = rng.normal(100, rng.uniform(0.3, 20), (ny, nx)) + 0.05 * np.arange(nx)
+        image[rng.random((ny, nx)) < 2e-3] += 10 ** rng.uniform(0, 4)
+        if number % 3 == 0:
+            image = np.rint(image)
+        image = image.astype(np.float32)
+        if number % 4 == 0:
+            image[rng.random((ny, nx)) < rng.uniform(0, 0.97)] = np.nan
+        if number % 5 == 0:
+            image[:, : nx // 2] = np.inf
+        step = find_step(image)
+        expected = tile_variances(image, step, PLAIN)
+        for level in levels():
+            assert tile_variances(image, step, level).tobytes() == expected.tobytes(), level
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 1000, 30_001, 100_000])
+def test_medians_are_those_of_numpy(count: int) -> None:
+    rng = np.random.default_rng(count)
+    for image in (rng.normal(size=count), np.rint(rng.normal(size=count)), np.sort(
+        rng.exponential(size=count))):  # fmt: skip
+        image = image.astype(np.float32)
+        assert median(image) == float(np.median(image))
+        image[rng.random(count) < 0.3] = np.nan
+        image[rng.random(count) < 0.1] = np.inf
+        known = image[np.isfinite(image)]
+        assert median(image) == (float(np.median(known)) if known.size else None)

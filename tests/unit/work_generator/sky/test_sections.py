@@ -11,7 +11,14 @@ import pytest
 from tests.unit.work_generator.sky.headers import sky, tan, write
 from work_generator.sky.frame import find_images
 from work_generator.sky.rows import Rows
-from work_generator.sky.sections import Section, border_rows, empty_border, sky_section
+from work_generator.sky.sections import (
+    Section,
+    _at_the_edge,
+    _has_thick_edge,
+    border_rows,
+    empty_border,
+    sky_section,
+)
 
 DATA = sky()
 
@@ -120,3 +127,16 @@ def test_what_is_outside_of_a_section_is_told_by_rows() -> None:
     section = Section(3, 40, 100, 290)
     rows = section.outside_rows((700, 50))
     assert np.array_equal(np.asarray(rows), section.outside((700, 50)))
+
+
+def test_edges_tell_whether_there_can_be_a_border() -> None:
+    rng = np.random.default_rng(20261130)
+    seen = set()
+    for number in range(200):
+        same = rng.random(rng.integers(6, 40, 2)) < rng.uniform(0.5, 0.95)
+        if number % 2:
+            same[:, : rng.integers(1, 9)] = True
+        parts = _at_the_edge(same)
+        assert _has_thick_edge(same) or not parts.any()
+        seen.add(bool(parts.any()))
+    assert seen == {True, False}

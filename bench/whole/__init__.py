@@ -1,0 +1,1 @@
+"""Parts of ``bench/images_whole.py``: the frames, the programs, and the phases of a run."""
