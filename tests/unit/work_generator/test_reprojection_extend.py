@@ -99,9 +99,9 @@ def test_only_new_pixels_are_looked_at(issued: Issued, monkeypatch: pytest.Monke
     looked: list[str] = []
     read = reprojection_prepare.read_frame
 
-    def counted(stated, blank):
+    def counted(stated, *others):
         looked.append(stated["name"])
-        return read(stated, blank)
+        return read(stated, *others)
 
     monkeypatch.setattr(reprojection_prepare, "read_frame", counted)
     issued.extend()
