@@ -109,6 +109,14 @@ def test_the_image_whose_header_is_wrong_is_moved(night: Night, by: tuple[float,
     assert line.startswith("The coordinates of 1 of 4 images are corrected by ")
 
 
+def test_several_at_once_are_measured_as_one_after_the_other(night: Night) -> None:
+    night.take(*four({2: Shot(wrong=(0.7, 0.2))}))
+    found = night.prepared()
+    at_once = reprojection.prepare(night.campaign(), None, night.store, jobs=3)
+    assert [one["astrometry"] for one in at_once.settings["frames"]] == found
+    assert at_once.files == night.made.files
+
+
 def test_a_header_that_is_turned_is_turned_back(night: Night) -> None:
     night.take(*four({0: Shot(depth=3.0), 1: Shot(turned=0.06)}))
     found = night.prepared()
