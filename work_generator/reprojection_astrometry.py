@@ -250,6 +250,8 @@ def refine(
     for stated, frame in zip(images, looks, strict=True):
         seen[key_of(stated)] = frame
         told()
+    if sum(frame.is_grid for frame in seen.values()) > 1:  # nobody knows which of them is meant
+        seen = {key: replace(frame, is_grid=False) for key, frame in seen.items()}
     seen = _on_the_sky(seen)
     pixel = grid_scale(settings["grid"])
     kept = settings.get(PLACES)

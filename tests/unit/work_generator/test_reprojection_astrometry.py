@@ -170,6 +170,16 @@ def test_an_image_that_is_the_grid_is_where_it_says(night: Night) -> None:
     assert found[1]["shift_ra"] == pytest.approx(1.0, abs=0.03)
 
 
+def test_of_images_with_one_header_the_one_with_other_pixels_is_moved(night: Night) -> None:
+    """The grid's header is that of all four, so that it tells nothing."""
+    night.take(
+        *(Shot(at, wrong=(-at[0], -at[1])) for at in [(0.0, 0.0), (1.5, 0.0)] + 2 * [(0.0, 0.0)])
+    )
+    found = night.prepared(reference='image = "night/1.fits"')
+    assert [one["applied"] for one in found] == ["none", "shift", "none", "none"]
+    assert found[1]["shift_ra"] == pytest.approx(1.5, abs=0.03)
+
+
 def test_an_image_that_is_nowhere_near_is_not_believed(night: Night) -> None:
     night.take(*four({3: Shot(wrong=(110.0, 30.0))}))
     found = night.prepared()
