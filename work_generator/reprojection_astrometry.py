@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from boinc_project.parallel import parallel_map
 from work_generator.remarks import Remarks
 from work_generator.reprojection_calibration import Masters
 from work_generator.reprojection_pack import read_pixels
@@ -218,6 +219,7 @@ def refine(
     masters: Masters,
     table: bytes | None,
     told: Callable[[], None],
+    jobs: int = 1,
 ) -> Astrometry:
     """Measure the coordinates of images by their stars.
 
@@ -233,6 +235,8 @@ def refine(
         ``photometry.json`` of the campaign: stars that the reference may be measured against.
     told : Callable
         Called after each image.
+    jobs : int
+        Images that are looked at at once.
 
     Raises
     ------
@@ -242,9 +246,12 @@ def refine(
     if settings.get("astrometry", HEADER) == HEADER or settings["method"] == "reproject":
         return Astrometry.of_headers()
     seen: dict[Key, Seen] = {}
-    for stated in images:
-        seen[key_of(stated)] = _look(stated, settings, masters)
+    looks = parallel_map(lambda stated: _look(stated, settings, masters), images, jobs)
+    for stated, frame in zip(images, looks, strict=True):
+        seen[key_of(stated)] = frame
         told()
+    if sum(frame.is_grid for frame in seen.values()) > 1:  # nobody knows which of them is meant
+        seen = {key: replace(frame, is_grid=False) for key, frame in seen.items()}
     seen = _on_the_sky(seen)
     pixel = grid_scale(settings["grid"])
     kept = settings.get(PLACES)

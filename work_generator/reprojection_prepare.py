@@ -99,7 +99,7 @@ def look_and_pack(
     settings.pop("cover", None)
     grid = _grid(settings["grid"])
     table = campaign.inputs.get(TABLE_FILE)
-    astrometry = refine(images, settings, masters, table, told.next)
+    astrometry = refine(images, settings, masters, table, told.next, jobs)
     files: dict[str, StoredInput] = {}
     frames, kept = [], []
     names = dict(known or {})

@@ -109,6 +109,14 @@ def test_the_image_whose_header_is_wrong_is_moved(night: Night, by: tuple[float,
     assert line.startswith("The coordinates of 1 of 4 images are corrected by ")
 
 
+def test_several_at_once_are_measured_as_one_after_the_other(night: Night) -> None:
+    night.take(*four({2: Shot(wrong=(0.7, 0.2))}))
+    found = night.prepared()
+    at_once = reprojection.prepare(night.campaign(), None, night.store, jobs=3)
+    assert [one["astrometry"] for one in at_once.settings["frames"]] == found
+    assert at_once.files == night.made.files
+
+
 def test_a_header_that_is_turned_is_turned_back(night: Night) -> None:
     night.take(*four({0: Shot(depth=3.0), 1: Shot(turned=0.06)}))
     found = night.prepared()
@@ -160,6 +168,16 @@ def test_an_image_that_is_the_grid_is_where_it_says(night: Night) -> None:
     found = night.prepared(reference='image = "night/0.fits"')
     assert [one["applied"] for one in found] == ["none", "shift", "shift", "shift"]
     assert found[1]["shift_ra"] == pytest.approx(1.0, abs=0.03)
+
+
+def test_of_images_with_one_header_the_one_with_other_pixels_is_moved(night: Night) -> None:
+    """The grid's header is that of all four, so that it tells nothing."""
+    night.take(
+        *(Shot(at, wrong=(-at[0], -at[1])) for at in [(0.0, 0.0), (1.5, 0.0)] + 2 * [(0.0, 0.0)])
+    )
+    found = night.prepared(reference='image = "night/1.fits"')
+    assert [one["applied"] for one in found] == ["none", "shift", "none", "none"]
+    assert found[1]["shift_ra"] == pytest.approx(1.5, abs=0.03)
 
 
 def test_an_image_that_is_nowhere_near_is_not_believed(night: Night) -> None:

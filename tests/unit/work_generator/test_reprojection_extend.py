@@ -93,19 +93,24 @@ def test_new_images_become_further_units_on_the_old_grid(issued: Issued) -> None
 
 
 def test_only_new_pixels_are_looked_at(issued: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
-    from work_generator import reprojection_prepare
+    from work_generator import reprojection_astrometry, reprojection_prepare
 
     issued.take(issued.frames[4])
     looked: list[str] = []
-    read = reprojection_prepare.read_frame
 
-    def counted(stated, *others):
-        looked.append(stated["name"])
-        return read(stated, *others)
+    def count(module, name):
+        read = getattr(module, name)
 
-    monkeypatch.setattr(reprojection_prepare, "read_frame", counted)
+        def counted(stated, *rest):
+            looked.append(stated["name"])
+            return read(stated, *rest)
+
+        monkeypatch.setattr(module, name, counted)
+
+    count(reprojection_astrometry, "read_pixels")
+    count(reprojection_prepare, "read_frame")
     issued.extend()
-    assert looked == ["frame4.fits"]
+    assert looked == ["frame4.fits", "frame4.fits"]
 
 
 def test_an_extension_of_an_extension_counts_on(issued: Issued) -> None:
