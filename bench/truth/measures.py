@@ -41,7 +41,7 @@ class Measured:
     position : float
         Median distance of the bright stars' centroids from the truth, milliarcseconds.
     survivors, on_trails : int
-        Pixels of cosmic rays and of trails above 5 standard deviations.
+        Pixels of cosmic rays and of trails above 5 standard deviations, where three frames are.
     seconds : float
         CPU.
     ratios : ndarray
@@ -84,7 +84,8 @@ def measure(scene: Scene, stars: Stars, taken: Sequence[Taken], stack: Stack) ->
     error = None if stack.weight is None else weight_error(scene, image, quiet, stack.weight)
     bright = stars.flux >= BINS[-2]
     off = offsets(image, at[:, bright], widest)
-    left = (image > 5 * usual) & ~lit
+    # Of two frames nobody can tell which is right.
+    left = (image > 5 * usual) & ~lit & (reached(taken, grid, n) >= 3)
     return Measured(
         program=stack.program,
         bias=bias,
@@ -116,6 +117,17 @@ def optimum_variance(scene: Scene, taken: Sequence[Taken], grid: WCS) -> Doubles
         total[inside] += exposure.how.transparency**2 / (area * sigma**2)
     with np.errstate(divide="ignore"):
         return (1.0 / total).reshape(n, n)
+
+
+def reached(taken: Sequence[Taken], grid: WCS, n: int) -> NDArray[np.int64]:
+    """Return how many frames reach each pixel of the grid, int64 (n, n)."""
+    y, x = np.mgrid[0:n, 0:n]
+    sky = grid.wcs_pix2world(np.column_stack([x.ravel(), y.ravel()]), 0)
+    count = np.zeros(n * n, np.int64)
+    for exposure in taken:
+        place = WCS(exposure.header).wcs_world2pix(sky, 0)
+        count += ((place >= 0) & (place <= exposure.side - 1)).all(axis=1)
+    return count.reshape(n, n)
 
 
 def weight_error(scene: Scene, image: Doubles, quiet: NDArray[np.bool_], weight: Doubles) -> float:

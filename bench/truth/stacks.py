@@ -128,7 +128,7 @@ def run_ccdproc(python: str, directory: Path, scene: Scene, taken: Sequence[Take
         request.append(
             {
                 "path": str(exposure.path.resolve()),
-                "factor": area / exposure.how.transparency,
+                "factor": 1.0 / exposure.how.transparency,  # areas it knows
                 "weight": 1.0 / (area * (sigma / exposure.how.transparency) ** 2),
             }
         )
