@@ -232,7 +232,7 @@ class FrameOutput:
         coarse = decode_variance(stored)
         rows = np.arange(start, stop) // self._block - low
         variance = np.repeat(coarse, self._block, axis=1)[rows, : self.nx]
-        variance[np.isnan(values)] = np.nan
+        np.copyto(variance, np.float32(np.nan), where=np.isnan(values))
         return values, variance
 
     def _need_pixels(self) -> None:

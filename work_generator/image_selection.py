@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,9 @@ def content_digest(path: Path, digest: str) -> str:
     return sha.hexdigest()
 
 
-def without_copies(listed: Sequence[Listed], remarks: Remarks) -> list[int]:
+def without_copies(
+    listed: Sequence[Listed], remarks: Remarks, digest: Callable[[Path], str] = file_digest
+) -> list[int]:
     """Return the numbers of the images, of those with the same content the first.
 
     Parameters
@@ -59,6 +61,8 @@ def without_copies(listed: Sequence[Listed], remarks: Remarks) -> list[int]:
         All images.
     remarks : Remarks
         Told what is left out, and which images look like one exposure that was reduced twice.
+    digest : Callable
+        Returns the SHA-256 of a file; one that remembers saves reading files again.
 
     Raises
     ------
@@ -72,7 +76,7 @@ def without_copies(listed: Sequence[Listed], remarks: Remarks) -> list[int]:
     for number, entry in enumerate(listed):
         path = entry.whole.path
         if path not in contents:
-            contents[path] = content_digest(path, file_digest(path))
+            contents[path] = content_digest(path, digest(path))
         content = contents[path], entry.whole.hdu, entry.image.layer, entry.image.cell
         if content in first:
             remarks.add(

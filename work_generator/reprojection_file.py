@@ -6,8 +6,9 @@ campaign is prepared.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -90,12 +91,13 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     """
     table = root.table("images", IMAGE_KEYS, example='[images] with files = ["night/*.fits"]')
     remarks = Remarks()
+    digest = functools.cache(file_digest)
     every = list_images(table, directory, remarks)
     planes = read_planes(table, directory, every)
     grid = _reference(root, directory)
     cover = _cover(root)
     try:
-        unlike = without_copies(every, remarks)
+        unlike = without_copies(every, remarks, digest)
     except InputError as error:
         table.fail("files", error.message.rstrip("."))
     solutions = _solutions(table, every, unlike)
@@ -131,21 +133,17 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         remarks.add("read_noise changes nothing, because it is part of the noise that is measured.")
     settings["remarks"] = remarks.lines()
     stars = read_photometry(root, directory, [solutions[number] for number in chosen])
-    return settings, {FRAMES_FILE: _files(settings), **stars}
+    return settings, {FRAMES_FILE: _files(settings, digest), **stars}
 
 
-def _files(settings: Mapping[str, Any]) -> bytes:
+def _files(settings: Mapping[str, Any], digest: Callable[[Path], str]) -> bytes:
     """Return ``frames.json``."""
     frames = [
         {
             "name": stated["name"],
             "hdu": stated["hdu"],
-            "sha256": file_digest(Path(stated["path"])),
-            **{
-                plane: file_digest(Path(stated[plane]["path"]))
-                for plane in PLANES
-                if plane in stated
-            },
+            "sha256": digest(Path(stated["path"])),
+            **{plane: digest(Path(stated[plane]["path"])) for plane in PLANES if plane in stated},
         }
         for stated in settings["images"]
     ]
