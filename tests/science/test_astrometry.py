@@ -139,7 +139,7 @@ def test_right_headers_give_the_same_product_with_the_key_on_and_off(fwhm: float
     assert [one["applied"] for one in refined.frames] == ["none"] * 5
     assert header.frames == [None] * 5
     assert refined.digest == header.digest
-    assert refined.remarks == header.remarks == []
+    assert refined.remarks == header.remarks
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,12 @@ def test_one_frame_that_is_off(
     right, _ = perfect(fwhm)
     assert refined.fwhm == pytest.approx(right.fwhm, rel=0.01)
     assert header.fwhm >= sharper * refined.fwhm
-    for stars in (refined.off, refined.catalogue):
+    # Places of stars of 1.2 pixels depend on where they are in a pixel, with true headers, too.
+    for stars, as_right in ((refined.off, right.off), (refined.catalogue, right.catalogue)):
         assert len(stars) > 80
-        assert np.abs(np.median(stars, axis=0)).max() < 0.02
+        middle = np.median(stars, axis=0)
+        assert np.abs(middle).max() < (0.02 if fwhm > 2 else 0.03)
+        assert np.abs(middle - np.median(as_right, axis=0)).max() < 0.005
     scatter = [1.4826 * np.median(np.abs(one.off)) for one in (refined, right, header)]
     assert scatter[0] < max(1.15 * scatter[1], 0.02)
     assert scatter[2] > scatter[0]
