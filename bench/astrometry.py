@@ -35,6 +35,7 @@ from bench.tables import show
 from bench.truth.sky import Exposure, Stars, header, take
 from work_generator.reprojection_astrometry import CATALOGUE, refine
 from work_generator.reprojection_calibration import Masters
+from work_generator.reprojection_pack import image_of
 from work_generator.sky.displacement import places
 from work_generator.sky.reference import cards_of
 from work_generator.sky.solution import Solution, make_solution
@@ -136,7 +137,7 @@ def ours(directory: Path, stars: Stars) -> tuple[list[Solution], int, float]:
     start = time.process_time()
     astrometry = refine(images, settings, Masters(), json.dumps(table).encode(), lambda: None)
     seconds = time.process_time() - start
-    solutions = [astrometry.solution(stated) for stated in images]
+    solutions = [astrometry.solution(stated, image_of(stated)) for stated in images]
     n_moved = sum(solution.displacement is not None for solution in solutions)
     return solutions, n_moved, seconds / N_FRAME
 
