@@ -22,7 +22,7 @@ The last line is JSON. ``vs_swarp_one`` is the CPU seconds of SWarp WEIGHTED ove
 of 4096 x 4096, ``vs_swarp_twenty`` those of SWarp CLIPPED for twenty of 2048 x 2048, and
 ``vs_reproject_one`` those of ``reproject_interp`` for one frame. ``linear`` is the time for a frame
 of the largest number of frames over that of the smallest. ``import_s`` is what the command takes
-until it begins to look at frames, and ``peak_mb`` the memory of its largest process.
+until it begins to look at a frame, and ``peak_mb`` the memory of its largest process.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def compare(root: Path, chosen: argparse.Namespace) -> dict[str, float | None]:
     swarp = program("swarp", "SWarp", "swarp")
     print("dfreproject is left out: it needs PyTorch, which this project does not have.")
     cases = [(1, chosen.one), *((n, chosen.size) for n in chosen.frames)]
-    every, rows, times = {}, [], []
+    every, starts, rows, times = {}, [], [], []
     for n_frame, size in cases:
         directory = root / f"{n_frame}-{size}"
         make(directory, n_frame, size)
@@ -84,7 +84,7 @@ def compare(root: Path, chosen: argparse.Namespace) -> dict[str, float | None]:
         ]  # fmt: skip
         seconds = json.loads((directory / "phases.json").read_text())
         times.append([name, *(f"{seconds[phase]:.2f}" for phase in PHASES)])
-        last_start = seconds["start"]
+        starts.append(seconds["start"])
     show("Whole processes", ["frames", "program", "CPU s", "MB", "over ours"], rows)
     show("Phases of the command, CPU s", ["frames", *PHASES], times)
     few, many = min(chosen.frames), max(chosen.frames)
@@ -94,7 +94,7 @@ def compare(root: Path, chosen: argparse.Namespace) -> dict[str, float | None]:
         "vs_swarp_twenty": ratio(every[few], "SWarp CLIPPED"),
         "vs_reproject_one": ratio(every[1], "reproject_interp"),
         "linear": round(each[many] / each[few], 2),
-        "import_s": round(last_start, 2),
+        "import_s": round(min(starts), 2),
         "peak_mb": round(max(runs["product"].peak_mb for runs in every.values()), 1),
     }
 
