@@ -16,6 +16,8 @@ EXACT = ("-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-Wno-p
 """As in setup.py."""
 WIDTHS = {"avx512": ("-mavx512f", "-mavx512dq"), "avx2": ("-mavx2",), "baseline": ()}
 """Flags of each level, as in setup.py."""
+LANES = {"avx512": 8, "avx2": 4, "baseline": 2}
+"""Doubles in a vector of each level, as in setup.py."""
 
 needs_aarch64 = pytest.mark.skipif(
     os.environ.get("OPENASTRO_AARCH64") != "1", reason="opt in with make test-aarch64"

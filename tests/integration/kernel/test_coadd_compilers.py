@@ -15,11 +15,12 @@ import pytest
 from assimilator.coadd import plain, plain_noise
 from assimilator.coadd.clip import levels, sorting_network
 from assimilator.coadd.noise import factors
-from tests.integration.kernel.compilers import EXACT, WIDTHS, need
+from tests.integration.kernel.compilers import EXACT, LANES, WIDTHS, need
 
 KERNEL = Path(__file__).resolve().parents[3] / "assimilator" / "coadd" / "kernel"
 N_FRAME, N_ROW, N_X = 21, 3, 75
 N_LANE = 32
+SCRATCH = 10  # as in stack.h: 2 floats and 4 doubles, in floats
 NOT_OF_CENTRES = ("variance", "photon")
 
 
@@ -80,7 +81,7 @@ def around() -> dict[str, np.ndarray]:
 
 def aligned() -> tuple[np.ndarray, ctypes.c_void_p]:
     """Return scratch, and its first address that vectors of 64 bytes can be read from."""
-    scratch = np.zeros(7 * N_FRAME * N_LANE + 16, np.float32)
+    scratch = np.zeros(SCRATCH * N_FRAME * N_LANE + 16, np.float32)
     return scratch, ctypes.c_void_p(scratch.ctypes.data + -scratch.ctypes.data % 64)
 
 
@@ -132,7 +133,7 @@ def test_compilers_give_the_same_bytes(
     subprocess.run(
         [
             *(name, *EXACT, optimisation, *WIDTHS[level], "-shared", "-fPIC", "-DLEVEL=driver"),
-            *("-o", str(library), str(KERNEL / "level.c"), "-lm"),
+            *(f"-DLANES={LANES[level]}", "-o", str(library), str(KERNEL / "level.c"), "-lm"),
         ],
         check=True,
     )
