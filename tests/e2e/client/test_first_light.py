@@ -61,11 +61,12 @@ def test_campaign_from_file_to_posterior(
     ann.wait(lambda: project.campaign("tiny")["state"] == "complete", timeout=900)
 
     done = results()
-    assert len(done) == 4
+    # Two units of chains and the second opinion, each by both volunteers.
+    assert len(done) == 6
     assert {result.outcome for result in done} == {Outcome.SUCCESS}
     assert {result.validate_state for result in done} == {ValidateState.VALID}
     by_workunit = {(result.workunitid, result.userid) for result in done}
-    assert len(by_workunit) == 4, "a user checked their own result"
+    assert len(by_workunit) == 6, "a user checked their own result"
     assert all(result.granted_credit > 0 for result in done)
     with rows.read() as session:
         credit = {user.name: user.total_credit for user in session.scalars(select(User))}
