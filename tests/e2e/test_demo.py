@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.frozen, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.frozen, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_demo_with_our_own_client(

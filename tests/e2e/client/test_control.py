@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.client,
     pytest.mark.frozen,
     pytest.mark.slow,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(600),
 ]
 
 

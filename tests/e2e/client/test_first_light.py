@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.client,
     pytest.mark.frozen,
     pytest.mark.slow,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(600),
 ]
 
 PASSWORD = "correct horse"
@@ -58,7 +58,7 @@ def test_campaign_from_file_to_posterior(
     _attach_with_key(ann, project)
     _attach_with_email(ben, project)
 
-    ann.wait(lambda: project.campaign("tiny")["state"] == "complete", timeout=900)
+    ann.wait(lambda: project.campaign("tiny")["state"] == "complete", timeout=300)
 
     done = results()
     # Two units of chains and the second opinion, each by both volunteers.

@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.client,
     pytest.mark.frozen,
     pytest.mark.slow,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(600),
 ]
 
 PASSWORD = "correct horse"
@@ -58,7 +58,7 @@ def test_images_from_files_to_a_stack(
         client.attach(key)
     project.issue(campaign)
 
-    clients[0].wait(lambda: project.campaign("goto-stack")["state"] == "complete", timeout=900)
+    clients[0].wait(lambda: project.campaign("goto-stack")["state"] == "complete", timeout=300)
 
     done = results()
     assert len(done) == 6

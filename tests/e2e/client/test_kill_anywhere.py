@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.client,
     pytest.mark.frozen,
     pytest.mark.slow,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(600),
 ]
 
 
@@ -116,7 +116,7 @@ def test_kills_leave_no_trace_in_the_output(
             client.update()
         return all_over(results())
 
-    client.wait(finished, timeout=900)
+    client.wait(finished, timeout=300)
     done = results()
     assert [result.outcome for result in done] == [Outcome.SUCCESS]
     # Or the kills came before there was anything to lose, and the bytes would prove nothing.
