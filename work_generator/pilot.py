@@ -17,7 +17,7 @@ from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
 from apps.ttv.population.importance import TRUSTED_EFFECTIVE, kish, picked
 from apps.ttv.population.proposal import Proposal, fit_proposal
-from apps.ttv.population.refining import look_at
+from apps.ttv.population.rounds import look_at
 from apps.ttv.population.settings import Peaks
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target

@@ -9,7 +9,7 @@ import pytest
 
 from apps.ttv.coordinates import Coordinates
 from apps.ttv.likelihood import Posterior
-from apps.ttv.population.refining import look_at
+from apps.ttv.population.rounds import look_at
 from apps.ttv.population.target import Target
 from boinc_project.campaign import Progress
 from tests.unit.work_generator.ttv_cases import DATA, load, rows, table

@@ -14,7 +14,8 @@ from apps.ttv.likelihood import Posterior
 from apps.ttv.population.anneal import Annealer, Annealing
 from apps.ttv.population.importance import kish
 from apps.ttv.population.proposal import Proposal, fit_proposal
-from apps.ttv.population.refining import Cover, Look, conclude, draws_of_round
+from apps.ttv.population.refining import Cover, Refiner, draws_of_round
+from apps.ttv.population.rounds import Look
 from apps.ttv.population.settings import Islands
 from apps.ttv.population.straightening import dependence_order
 from apps.ttv.population.target import Target
@@ -204,8 +205,8 @@ class Computer:
         target = _Looking(self.target, state, noted)
         cover = self._cover(state.islands, random)
         first = self._first_proposal(state.islands, cover)
-        n_point = self.settings.n_point
-        proposal, looks = conclude(target, first, cover, self._order, random, n_point)
+        size = draws_of_round(self.settings.n_point)
+        proposal, looks = Refiner(target, cover, self._order, random, size).conclude(first)
         return Conclusion(proposal, looks.parts(), tuple(state.islands), state.n_call)
 
     def _cover(self, islands: Sequence[Island], random: np.random.RandomState) -> Cover:

@@ -1,4 +1,4 @@
-"""Proposals made again from weighted draws, and last draws that nothing is fitted to.
+"""Proposals made again from weighted draws, and looks at the posterior that nothing is fitted to.
 
 A population may weigh the parts of a posterior wrongly, because it comes from few ancestors, or
 miss one. Importance weights put that right, if proposals cover every part. So each peak that is
@@ -10,30 +10,22 @@ weights are even, as they are where none of its draws lies at a part of the post
 weights at a peak are poor they are tempered, so that a fit never follows two or three points of
 huge weight.
 
-The evidence comes from other draws. A proposal is too dense at draws that it was fitted to, so that
-their weights are too small: by 7 % of the evidence for a mixture of eleven components, and ten
-times the stated error.
+The evidence comes from other draws, the looks, because draws that proposals were fitted to weigh
+too little (`apps.ttv.population.rounds`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.ttv.population.importance import kish, largest_power, picked
+from apps.ttv.population.importance import largest_power, picked
 from apps.ttv.population.proposal import Proposal, fit_proposal
+from apps.ttv.population.rounds import N_PART, Densities, Look, Rounds, look_at
 
-PER_POINT, MOST_DRAWS = 16, 8000
-"""Draws of a round for each point of the population, and at most: a population of 500 points has
-rounds as large as one of 2000, because it knows its posterior less well."""
-N_PART = 32
-"""Independent parts of all draws, whose scatter tells errors. With 31 degrees of freedom a
-difference of 4.0 errors of a normal distribution is 4.7; with 7 it would be 8."""
 ENOUGH = 2000.0
 """Effective draws that are enough: widths are known to 2 %."""
 LOOK, MOST_LOOKS = 2, 6
@@ -44,6 +36,9 @@ DEFENSIVE = 0.1
 large, and a tenth of all draws is lost."""
 SHARED = 0.2
 """Part of a proposal's draws that all known peaks have in equal parts, whatever they weigh."""
+# Draws of a round for each point of the population, and at most: a population of 500 points has
+# rounds as large as one of 2000, because it knows its posterior less well.
+_PER_POINT, _MOST_DRAWS = 16, 8000
 # Draws that each peak is fitted to, for each draw of a round.
 _RESAMPLED = 2
 # Effective draws per parameter that a fit needs, and to which weights are tempered.
@@ -80,200 +75,80 @@ class Cover:
     wide: Array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """Importance draws of a posterior.
-
-    Attributes
-    ----------
-    y : ndarray
-        float64 (n, n_dim), coordinates.
-    logs : ndarray
-        float64 (n,), log weights; -inf where there is no posterior.
-    target : ndarray
-        float64 (n,), log densities of the posterior in y.
-    """
-
-    y: Array
-    logs: Array
-    target: Array
-
-    @property
-    def effective(self) -> float:
-        """Kish's effective size."""
-        return kish(self.logs)
-
-
-def joined(looks: Sequence[Look]) -> Look:
-    """Return several looks as one."""
-    return Look(
-        np.concatenate([look.y for look in looks]),
-        np.concatenate([look.logs for look in looks]),
-        np.concatenate([look.target for look in looks]),
-    )
-
-
-class Densities(Protocol):
-    """A posterior as looks ask for it."""
-
-    def evaluate(self, y: Array) -> tuple[Array, Array]:
-        """Return log densities of coordinates (n, n_dim); see `Target.evaluate`."""
-
-
-def look_at(target: Densities, proposal: Proposal, n: int, random: np.random.RandomState) -> Look:
-    """Return `n` draws of a proposal."""
-    y = proposal.sample(n, random)
-    _, densities = target.evaluate(y)
-    logs = np.full(n, -math.inf)
-    possible = np.isfinite(densities)
-    # Points without a density are not looked at: a polynomial far from all draws may overflow.
-    logs[possible] = densities[possible] - proposal.log_densities(y[possible])
-    return Look(y, logs, densities)
-
-
-@dataclass(slots=True, eq=False)
-class Rounds:
-    """The draws of all rounds, weighed by all their proposals together.
-
-    A draw's weight is the posterior over the mean density of all draws' proposals (the balance
-    heuristic: Veach & Guibas 1995, SIGGRAPH, 419).
-
-    Attributes
-    ----------
-    looks, proposals : list
-        A `Look` and its `Proposal` of each round.
-    """
-
-    looks: list[Look] = field(default_factory=list)
-    proposals: list[Proposal] = field(default_factory=list)
-    # Of each round's draws: log of the sum of all proposals' densities, each times its draws.
-    _mixed: list[Array] = field(default_factory=list)
-
-    def add(self, look: Look, proposal: Proposal) -> None:
-        """Add a round; of draws without a posterior only their number counts."""
-        log_n = math.log(len(look.y))
-        for earlier, mixed in zip(self.looks, self._mixed, strict=True):
-            there = np.isfinite(earlier.logs)
-            here = proposal.log_densities(earlier.y[there]) + log_n
-            mixed[there] = np.logaddexp(mixed[there], here)
-        there = np.isfinite(look.logs)
-        mixed = np.full(len(look.y), math.inf)
-        mixed[there] = look.target[there] - look.logs[there] + log_n
-        for earlier, before in zip(self.looks, self.proposals, strict=True):
-            here = before.log_densities(look.y[there]) + math.log(len(earlier.y))
-            mixed[there] = np.logaddexp(mixed[there], here)
-        self.looks.append(look)
-        self.proposals.append(proposal)
-        self._mixed.append(mixed)
-
-    def all(self) -> Look:
-        """Return all draws as one look."""
-        return joined(self.each())
-
-    def parts(self) -> tuple[Look, ...]:
-        """Return all draws in `N_PART` independent parts of equal size, some of each round."""
-        each = self.each()
-        return tuple(joined([_part(look, number) for look in each]) for number in range(N_PART))
-
-    def each(self) -> list[Look]:
-        """Return the draws of each round, with their weights among all."""
-        log_n = math.log(sum(len(look.y) for look in self.looks))
-        weighed = []
-        for look, mixed in zip(self.looks, self._mixed, strict=True):
-            logs = np.full(len(look.y), -math.inf)
-            there = np.isfinite(look.logs)
-            logs[there] = look.target[there] - mixed[there] + log_n
-            weighed.append(Look(look.y, logs, look.target))
-        return weighed
-
-
 def draws_of_round(n_point: int) -> int:
-    """Return the draws of a round: those of each independent part are as many."""
-    return N_PART * max(1, min(PER_POINT * n_point, MOST_DRAWS) // N_PART)
+    """Return the draws of a round for a population of `n_point`: as many of each part."""
+    return N_PART * max(1, min(_PER_POINT * n_point, _MOST_DRAWS) // N_PART)
 
 
-def conclude(
-    target: Densities,
-    proposal: Proposal,
-    cover: Cover,
-    order: Sequence[int],
-    random: np.random.RandomState,
-    n_point: int,
-) -> tuple[Proposal, Rounds]:
-    """Make a proposal good, and look with it, until enough draws of all looks are effective.
+@dataclass(frozen=True, slots=True, eq=False)
+class Refiner:
+    """Makes proposals of a posterior good, and looks with them.
 
-    Parameters
+    Attributes
     ----------
-    target : Target
+    target : Densities
         The posterior.
-    proposal : Proposal
-        The first one.
     cover : Cover
         Of every proposal.
     order : sequence of int
         See `fit_proposal`.
     random : RandomState
         Decides the draws.
-    n_point : int
-        Points of the population.
-
-    Returns
-    -------
-    proposal : Proposal
-        The last one.
-    looks : Rounds
-        Draws that no proposal was fitted to: `ENOUGH` of them are effective, or there have been
-        `MOST_LOOKS`.
-    """
-    rounds, looks, size = Rounds(), Rounds(), draws_of_round(n_point)
-    for fewest, most in (_FIRST, *[_LATER] * (MOST_LOOKS - 1)):
-        proposal = refine(
-            target, proposal, cover, order, random, rounds, size, fewest=fewest, most=most
-        )
-        looks.add(look_at(target, proposal, LOOK * size, random), proposal)
-        if looks.all().effective >= ENOUGH:
-            break
-    return proposal, looks
-
-
-def refine(
-    target: Densities,
-    proposal: Proposal,
-    cover: Cover,
-    order: Sequence[int],
-    random: np.random.RandomState,
-    rounds: Rounds,
-    size: int,
-    *,
-    fewest: int,
-    most: int,
-) -> Proposal:
-    """Make a proposal again from the weighted draws of all rounds, while that helps.
-
-    Parameters
-    ----------
-    target, proposal, cover, order, random
-        See `conclude`.
-    rounds : Rounds
-        Those of before; the new ones are added.
     size : int
-        Draws of a round.
-    fewest, most : int
-        New rounds.
+        Draws of a round; see `draws_of_round`.
     """
-    best, idle = 0.0, 0
-    for n_round in range(1, most + 1):
-        look = look_at(target, proposal, size, random)
-        rounds.add(look, proposal)
-        together = rounds.all()
-        if together.effective:
-            proposal = refitted(together, cover, order, _RESAMPLED * size, random)
-        idle = 0 if look.effective > 1.1 * best else idle + 1
-        best = max(best, look.effective)
-        is_good = look.effective >= _GOOD * size or idle == _PATIENCE
-        if n_round >= fewest and is_good:
-            break
-    return proposal
+
+    target: Densities
+    cover: Cover
+    order: Sequence[int]
+    random: np.random.RandomState
+    size: int
+
+    def conclude(self, proposal: Proposal) -> tuple[Proposal, Rounds]:
+        """Refine a proposal and look with it, until enough draws of all looks are effective.
+
+        Returns
+        -------
+        proposal : Proposal
+            The last one.
+        looks : Rounds
+            Draws that no proposal was fitted to: `ENOUGH` of them are effective, or there have been
+            `MOST_LOOKS`.
+        """
+        rounds, looks = Rounds(), Rounds()
+        for fewest, most in (_FIRST, *[_LATER] * (MOST_LOOKS - 1)):
+            proposal = self.refined(proposal, rounds, fewest, most)
+            look = look_at(self.target, proposal, LOOK * self.size, self.random)
+            looks.add(look, proposal)
+            if looks.all().effective >= ENOUGH:
+                break
+        return proposal, looks
+
+    def refined(self, proposal: Proposal, rounds: Rounds, fewest: int, most: int) -> Proposal:
+        """Return a proposal made again from the draws of all rounds, while that helps.
+
+        Parameters
+        ----------
+        proposal : Proposal
+            The one before.
+        rounds : Rounds
+            Those of before; the new ones are added.
+        fewest, most : int
+            New rounds.
+        """
+        best, idle = 0.0, 0
+        for n_round in range(1, most + 1):
+            look = look_at(self.target, proposal, self.size, self.random)
+            rounds.add(look, proposal)
+            together, n_fitted = rounds.all(), _RESAMPLED * self.size
+            if together.effective:
+                proposal = refitted(together, self.cover, self.order, n_fitted, self.random)
+            idle = 0 if look.effective > 1.1 * best else idle + 1
+            best = max(best, look.effective)
+            is_good = look.effective >= _GOOD * self.size or idle == _PATIENCE
+            if n_round >= fewest and is_good:
+                break
+        return proposal
 
 
 def refitted(
@@ -286,7 +161,7 @@ def refitted(
     look : Look
         Of which at least one draw has a weight.
     cover, order, random
-        See `refine`.
+        See `Refiner`.
     n : int
         Draws that each peak is fitted to, at most, with repetitions.
     """
@@ -315,9 +190,3 @@ def _tempered(y: Array, logs: Array, n: int, random: np.random.RandomState) -> A
         return None
     power = largest_power(logs, min(_LEAST_EFFECTIVE * y.shape[1], 0.5 * len(y)))
     return y[picked(power * logs, n, random)]
-
-
-def _part(look: Look, number: int) -> Look:
-    n = len(look.y) // N_PART
-    where = slice(number * n, (number + 1) * n)
-    return Look(look.y[where], look.logs[where], look.target[where])

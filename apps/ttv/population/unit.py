@@ -18,7 +18,7 @@ from apps.runtime.checkpoint import CHECKPOINT_FILE, PERIOD, CheckpointFile
 from apps.runtime.errors import QuitRequested
 from apps.runtime.runtime import Runtime
 from apps.ttv.population import checkpoint
-from apps.ttv.population.refining import joined
+from apps.ttv.population.rounds import joined
 from apps.ttv.population.settings import PopulationUnit
 from apps.ttv.population.stages import Result, UnitComputer, UnitState
 from apps.ttv.table import TABLE_FILE, TransitTable, parse_table

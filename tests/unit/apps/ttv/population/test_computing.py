@@ -15,7 +15,7 @@ from apps.ttv.population.computing import (
     from_arrays,
     to_arrays,
 )
-from apps.ttv.population.refining import N_PART
+from apps.ttv.population.rounds import N_PART
 from apps.ttv.population.settings import Islands
 from tests.unit.validator import population_case
 

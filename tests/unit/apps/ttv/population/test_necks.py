@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from apps.ttv.population.importance import log_mean, relative_error
-from apps.ttv.population.proposal import fit_proposal
-from apps.ttv.population.refining import (
-    LOOK,
-    MOST_LOOKS,
-    N_PART,
-    Cover,
-    Rounds,
-    conclude,
-    draws_of_round,
-)
+from apps.ttv.population.proposal import Proposal, fit_proposal
+from apps.ttv.population.refining import LOOK, MOST_LOOKS, Cover, Refiner, draws_of_round
+from apps.ttv.population.rounds import N_PART, Rounds, look_at
 
 N_POINT = 500
 N_DIM = 5
@@ -37,15 +31,39 @@ class Neck:
         return np.zeros(len(y)), logs
 
 
-def looked(seed: int) -> Rounds:
-    """Return the draws of a neck that a population of few points knows badly."""
+def begun(seed: int) -> tuple[Refiner, Proposal]:
+    """Return a proposal that a population of few points was fitted by, and who makes it better."""
     random = np.random.RandomState(seed)
     first = random.standard_normal(N_POINT)
     others = np.exp(-0.8 * first[:, np.newaxis]) * random.standard_normal((N_POINT, N_DIM - 1))
     population = np.column_stack([first, others])
     cover = Cover((), lambda y: np.zeros(len(y), dtype=np.intp), 1.4 * population)
-    proposal = fit_proposal([population], [1.0], range(N_DIM))
-    return conclude(Neck(), proposal, cover, range(N_DIM), random, N_POINT)[1]
+    refiner = Refiner(Neck(), cover, range(N_DIM), random, draws_of_round(N_POINT))
+    return refiner, fit_proposal([population], [1.0], range(N_DIM))
+
+
+def looked(seed: int) -> Rounds:
+    refiner, proposal = begun(seed)
+    return refiner.conclude(proposal)[1]
+
+
+def test_draws_that_proposals_were_fitted_to_weigh_too_little() -> None:
+    """Over six seeds by five standard errors; other draws of the last proposals are right."""
+    own, other = [], []
+    for seed in range(1, 7):
+        refiner, proposal = begun(seed)
+        refiner, rounds = replace(refiner, size=1184), Rounds()
+        last = refiner.refined(proposal, rounds, 5, 5)
+        own.append(rounds.all().logs)
+        other.append(look_at(refiner.target, last, 8000, refiner.random).logs)
+    assert abs(significance(other)) < 5.0
+    assert significance(own) < -5.0
+
+
+def significance(looks: list[np.ndarray]) -> float:
+    """Return by how many standard errors the mean log evidence differs from 0."""
+    errors = np.array([relative_error(logs) for logs in looks])
+    return float(sum(log_mean(logs) for logs in looks) / np.sqrt(np.sum(errors**2)))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -87,7 +105,8 @@ def test_a_posterior_that_is_nowhere_ends() -> None:
 
     random = np.random.RandomState(5)
     first = fit_proposal([random.standard_normal((1000, N_DIM))], [1.0], range(N_DIM))
-    proposal, looks = conclude(Nowhere(), first, NOWHERE, range(N_DIM), random, N_POINT)
+    refiner = Refiner(Nowhere(), NOWHERE, range(N_DIM), random, draws_of_round(N_POINT))
+    proposal, looks = refiner.conclude(first)
     assert proposal is first
     assert len(looks.looks) == MOST_LOOKS
     assert looks.all().effective == 0.0

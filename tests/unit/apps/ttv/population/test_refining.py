@@ -9,20 +9,12 @@ import pytest
 
 from apps.ttv.population.importance import log_mean, relative_error
 from apps.ttv.population.proposal import Proposal, fit_proposal
-from apps.ttv.population.refining import (
-    SHARED,
-    Cover,
-    Look,
-    Rounds,
-    conclude,
-    joined,
-    look_at,
-    refitted,
-)
+from apps.ttv.population.refining import SHARED, Cover, Refiner, draws_of_round, refitted
+from apps.ttv.population.rounds import Look, look_at
 from apps.ttv.population.target import Target
 from tests.unit.apps.ttv.population import toy
 
-N_POINT = 200
+SIZE = draws_of_round(200)
 ORDER = range(4)
 
 
@@ -41,23 +33,13 @@ def target() -> Target:
 
 @pytest.fixture(scope="module")
 def poor() -> Proposal:
-    """A proposal that is too wide, and beside the posterior."""
-    draws = toy.MEAN + 0.5 + 3.0 * toy.SPREAD * np.random.default_rng(1).standard_normal((2000, 4))
-    return fit_proposal([draws], [1.0], ORDER)
-
-
-def test_weighed_draws_tell_the_evidence(target: Target, poor: Proposal) -> None:
-    """To five standard errors, a false-alarm rate of 6e-7 where their sum is normal."""
-    look = look_at(target, poor, 20_000, np.random.RandomState(2))
-    error = relative_error(look.logs)
-    assert error < 0.1
-    assert abs(log_mean(look.logs) - toy.LOG_Z) < 5.0 * error
+    return toy.poor_proposal()
 
 
 def test_refining_makes_a_poor_proposal_a_good_one(target: Target, poor: Proposal) -> None:
     random = np.random.RandomState(3)
     before = look_at(target, poor, 4000, random).effective
-    better, _ = conclude(target, poor, NOTHING, ORDER, random, N_POINT)
+    better, _ = Refiner(target, NOTHING, ORDER, random, SIZE).conclude(poor)
     after = look_at(target, better, 4000, random)
     assert before < 0.2 * 4000
     assert after.effective > 0.5 * 4000
@@ -69,13 +51,13 @@ def test_a_proposal_that_is_good_already_stays_good(target: Target) -> None:
     draws = toy.MEAN + toy.SPREAD * np.random.default_rng(4).standard_normal((4000, 4))
     good = fit_proposal([draws], [1.0], ORDER)
     random = np.random.RandomState(5)
-    fitted, _ = conclude(target, good, NOTHING, ORDER, random, N_POINT)
+    fitted, _ = Refiner(target, NOTHING, ORDER, random, SIZE).conclude(good)
     assert look_at(target, fitted, 4000, random).effective > 0.8 * 4000
 
 
 def test_the_same_random_numbers_give_the_same_proposal(target: Target, poor: Proposal) -> None:
     twice = [
-        conclude(target, poor, NOTHING, ORDER, np.random.RandomState(6), N_POINT)[0]
+        Refiner(target, NOTHING, ORDER, np.random.RandomState(6), SIZE).conclude(poor)[0]
         for _ in range(2)
     ]
     assert twice[0].to_json() == twice[1].to_json()
@@ -87,7 +69,7 @@ def test_a_flat_likelihood_has_an_evidence_of_one() -> None:
     draws = target.broad_draws(3000, np.random.RandomState(7))
     first = fit_proposal([draws], [1.0], range(10))
     random = np.random.RandomState(8)
-    better, _ = conclude(target, first, NOTHING, range(10), random, 400)
+    better, _ = Refiner(target, NOTHING, range(10), random, draws_of_round(400)).conclude(first)
     look = look_at(target, better, 8000, random)
     error = relative_error(look.logs)
     assert error < 0.03
@@ -100,7 +82,7 @@ def test_a_posterior_that_is_nowhere_leaves_the_proposal(poor: Proposal) -> None
             return np.full(len(points), -math.inf)
 
     target = toy.target_of(Nowhere())
-    same, _ = conclude(target, poor, NOTHING, ORDER, np.random.RandomState(9), N_POINT)
+    same, _ = Refiner(target, NOTHING, ORDER, np.random.RandomState(9), SIZE).conclude(poor)
     assert same is poor
     assert look_at(target, poor, 50, np.random.RandomState(9)).effective == 0.0
 
@@ -138,7 +120,7 @@ def test_a_peak_that_the_population_has_missed_keeps_its_part() -> None:
     cover = Cover((left[:1000], poor), right_of_zero, np.empty((0, 4)))
     first = fit_proposal([left, *cover.around], [0.5, 0.25, 0.25], ORDER)
     random = np.random.RandomState(11)
-    better, _ = conclude(target, first, cover, ORDER, random, N_POINT)
+    better, _ = Refiner(target, cover, ORDER, random, SIZE).conclude(first)
     look = look_at(target, better, 20_000, random)
     assert look.effective > 0.3 * 20_000
     log_z = toy.LOG_Z - toy.PEAK_LOG - 0.5 * (1.5**2 - np.sum(toy.CENTER**2)) / (1.0 + toy.WIDTH**2)
@@ -174,41 +156,3 @@ def test_wider_draws_have_a_tenth() -> None:
     sample = fit.sample(20_000, np.random.RandomState(17))
     # Five standard errors of the share.
     assert np.mean(sample[:, 0] > 10.0) == pytest.approx(0.1, abs=5.0 * math.sqrt(0.09 / 20_000))
-
-
-def test_looks_are_joined_in_their_order() -> None:
-    first = Look(np.zeros((2, 1)), np.array([0.0, 1.0]), np.array([2.0, 3.0]))
-    second = Look(np.ones((1, 1)), np.array([4.0]), np.array([5.0]))
-    both = joined([first, second])
-    assert both.y.tolist() == [[0.0], [0.0], [1.0]]
-    assert both.logs.tolist() == [0.0, 1.0, 4.0]
-    assert both.target.tolist() == [2.0, 3.0, 5.0]
-
-
-def test_rounds_weigh_each_draw_by_all_proposals(target: Target, poor: Proposal) -> None:
-    """Draws of a poor and of a good proposal, of unlike numbers: the weights of one mixture."""
-    draws = toy.MEAN + toy.SPREAD * np.random.default_rng(18).standard_normal((4000, 4))
-    good = fit_proposal([draws], [1.0], ORDER)
-    random = np.random.RandomState(19)
-    rounds = Rounds()
-    for proposal, n in ((poor, 3000), (good, 1000), (poor, 500)):
-        rounds.add(look_at(target, proposal, n, random), proposal)
-    together = rounds.all()
-    mixed = np.log(
-        (3500.0 * np.exp(poor.log_densities(together.y)) + 1000.0 * np.exp(
-            good.log_densities(together.y))) / 4500.0
-    )  # fmt: skip
-    assert together.logs == pytest.approx(together.target - mixed, abs=1e-9)
-    error = relative_error(together.logs)
-    assert abs(log_mean(together.logs) - toy.LOG_Z) < 5.0 * error
-
-
-def test_draws_without_a_posterior_count_in_rounds(target: Target, poor: Proposal) -> None:
-    look = look_at(target, poor, 1000, np.random.RandomState(20))
-    gone = np.arange(1000) % 2 == 0
-    half = Look(look.y, np.where(gone, -math.inf, look.logs), look.target)
-    rounds = Rounds()
-    rounds.add(half, poor)
-    rounds.add(half, poor)
-    assert np.isneginf(rounds.all().logs).sum() == 1000
-    assert log_mean(rounds.all().logs) == pytest.approx(log_mean(half.logs))

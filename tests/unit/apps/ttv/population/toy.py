@@ -10,6 +10,7 @@ import numpy as np
 from apps.ttv.coordinates import Coordinates
 from apps.ttv.engine import Observations
 from apps.ttv.likelihood import JointPrior
+from apps.ttv.population.proposal import Proposal, fit_proposal
 from apps.ttv.population.target import Target
 from apps.ttv.settings import Problem
 from tests.unit.apps.ttv.population import two_planets
@@ -70,3 +71,9 @@ def target_of(posterior: Any) -> Target:
     observations = Observations.of(two_planets.problem(), two_planets.table())
     engine: Any = None  # no corrections, no integrations
     return Target(posterior, Coordinates(posterior.problem, engine, observations, 0))
+
+
+def poor_proposal() -> Proposal:
+    """Return a proposal of four parameters that is too wide, and beside the posterior."""
+    draws = MEAN + 0.5 + 3.0 * SPREAD * np.random.default_rng(1).standard_normal((2000, 4))
+    return fit_proposal([draws], [1.0], range(4))
