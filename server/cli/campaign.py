@@ -234,17 +234,10 @@ def run_local(
     again: bool = AGAIN,
 ) -> None:
     """Compute a campaign on this machine, without BOINC; repeat the command to go on."""
-    import gc
+    from server.cli.local_run import show_run
+    from work_generator.campaign_file import load_campaign
 
-    gc.disable()  # what is imported stays: looking through it again and again takes long
-    try:
-        from server.cli.local_run import show_run
-        from work_generator.campaign_file import load_campaign
-
-        campaign = load_campaign(file)
-    finally:
-        gc.freeze()
-        gc.enable()
+    campaign = load_campaign(file)
     show_run(
         campaign,
         out or Path(campaign.name),
