@@ -6,7 +6,6 @@ its pool of workers how it goes on; the times are taken there, and nothing else 
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import sys
@@ -48,7 +47,6 @@ class Marks:
 
 def main(table: Path, words: Sequence[str]) -> None:
     """Run the command; see the module."""
-    gc.disable()  # as the command does until its libraries are there
     from assimilator import image_product, image_set, reprojection
     from server.cli import local_run
     from server.cli import main as openastro
