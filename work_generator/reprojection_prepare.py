@@ -36,7 +36,7 @@ from work_generator.reprojection_pack import (
 from work_generator.reprojection_saturation import saturation_of
 from work_generator.sky.frame import Image, Scaling
 from work_generator.sky.gain import electrons_per_count
-from work_generator.sky.noise import median
+from work_generator.sky.median import median
 from work_generator.sky.observation import observation
 from work_generator.sky.pixel_map import make_map
 from work_generator.sky.quality import seeing
