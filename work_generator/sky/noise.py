@@ -20,7 +20,7 @@ from work_generator.sky.built import load_kernel
 from work_generator.sky.plain_noise import BETA, COARSE, LEAST_PIXELS, TILE, grown, row_variances
 
 __all__ = [
-    "LEAST_PIXELS", "TILE", "find_step", "levels", "median", "near", "sky_noise", "tile_variances",
+    "LEAST_PIXELS", "TILE", "find_step", "levels", "near", "sky_noise", "tile_variances",
     "typical",
 ]  # fmt: skip
 
@@ -145,21 +145,6 @@ def tile_variances(image: Image, step: float = 0.0, level: str | None = None) ->
             _kernel.measure(level, (ny, nx), image, row, columns, step, BETA, of_row)
         variances[row, columns] = of_row
     return variances
-
-
-def median(image: Image) -> float | None:
-    """Return the median of the pixels that are known, as `numpy.median` has it; None if none is.
-
-    Parameters
-    ----------
-    image : ndarray
-        float32 of any shape; not finite where nothing is known.
-    """
-    if _kernel is None:
-        known = image[np.isfinite(image)]
-        return float(np.median(known)) if known.size else None
-    n, low, high = _kernel.middle(np.ascontiguousarray(image, np.float32))
-    return float((np.float32(low) + np.float32(high)) / np.float32(2)) if n else None
 
 
 def near(marked: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from work_generator.sky.noise import median, sky_noise
+from work_generator.sky.median import median
+from work_generator.sky.noise import sky_noise
 
 __all__ = ["FWHM_OF_SIGMA", "seeing", "sky_noise"]
 

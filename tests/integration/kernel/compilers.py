@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,26 @@ def need(compiler: str) -> None:
     """
     if compiler != "gcc" and not shutil.which(compiler):
         missing(compiler, f"{compiler} is not installed (apt-get install {compiler})")
+
+
+def shared_library(
+    kernel: Path, directory: Path, compiler: str, optimisation: str, level: str
+) -> Path:
+    """Compile a kernel's ``level.c`` for ctypes, and return the library.
+
+    Skips the test, or fails it, as `need` does. Names end with ``_driver``.
+    """
+    need(compiler)
+    library = directory / "kernel.so"
+    subprocess.run(
+        [
+            *(compiler, *EXACT, optimisation, *WIDTHS[level], "-shared", "-fPIC"),
+            *("-DLEVEL=driver", f"-DLANES={LANES[level]}", "-o", str(library)),
+            *(str(kernel / "level.c"), "-lm"),
+        ],
+        check=True,
+    )
+    return library
 
 
 def for_aarch64(build: Callable[[list[str]], Path]) -> list[str]:

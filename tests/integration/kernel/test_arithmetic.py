@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from apps.ttv.engine import levels
-from tests.integration.kernel.compilers import EXACT, WIDTHS
-from tests.integration.kernel.test_compilers import KERNEL, LANES
+from tests.integration.kernel.compilers import EXACT, LANES, WIDTHS
+from tests.integration.kernel.test_compilers import KERNEL
 
 ULP = 2.0**-52
 N = 4096

@@ -6,7 +6,6 @@ numpy alone is the reference; the kernel is compiled anew and called through cty
 from __future__ import annotations
 
 import ctypes
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import pytest
 from assimilator.coadd import plain, plain_noise
 from assimilator.coadd.clip import levels, sorting_network
 from assimilator.coadd.noise import factors
-from tests.integration.kernel.compilers import EXACT, LANES, WIDTHS, need
+from tests.integration.kernel.compilers import WIDTHS, shared_library
 
 KERNEL = Path(__file__).resolve().parents[3] / "assimilator" / "coadd" / "kernel"
 N_FRAME, N_ROW, N_X = 21, 3, 75
@@ -128,20 +127,12 @@ def test_compilers_give_the_same_bytes(
 ) -> None:
     if level not in levels():
         pytest.skip(f"this processor has no {level}")
-    need(name)
-    library = tmp_path / "stack.so"
-    subprocess.run(
-        [
-            *(name, *EXACT, optimisation, *WIDTHS[level], "-shared", "-fPIC", "-DLEVEL=driver"),
-            *(f"-DLANES={LANES[level]}", "-o", str(library), str(KERNEL / "level.c"), "-lm"),
-        ],
-        check=True,
-    )
+    library = shared_library(KERNEL, tmp_path, name, optimisation, level)
     for iterations in (0, 1, 3, 20):
         expected = plain.stack(*frames().values(), 2.5, iterations)
-        assert run(library, iterations, by_noise=False) == [one.tobytes() for one in expected]
+        assert run(library, iterations, by_noise=False) == [plane.tobytes() for plane in expected]
         expected = plain_noise.stack(*frames().values(), *around().values(), 2.5, iterations)
-        assert run(library, iterations, by_noise=True) == [one.tobytes() for one in expected]
+        assert run(library, iterations, by_noise=True) == [plane.tobytes() for plane in expected]
     matched = [array for name, array in frames().items() if name not in NOT_OF_CENTRES]
     middles = plain_noise.centre(*matched, factors(N_FRAME))
-    assert centre(library) == [one.tobytes() for one in middles]
+    assert centre(library) == [plane.tobytes() for plane in middles]

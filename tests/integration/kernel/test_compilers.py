@@ -14,11 +14,17 @@ import pytest
 from apps.ttv.built import load_kernel
 from apps.ttv.engine import levels
 from apps.ttv.model import EARTH_MASS, G
-from tests.integration.kernel.compilers import EXACT, WIDTHS, for_aarch64, need, needs_aarch64
+from tests.integration.kernel.compilers import (
+    EXACT,
+    LANES,
+    WIDTHS,
+    for_aarch64,
+    need,
+    needs_aarch64,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 KERNEL = ROOT / "apps" / "ttv" / "kernel"
-LANES = {"avx512": 8, "avx2": 4, "baseline": 2}
 N_SET, CAPACITY, SPAN, DT = 11, 64, 300.0, 0.4
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")

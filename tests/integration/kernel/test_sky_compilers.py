@@ -6,13 +6,12 @@ numpy alone is the reference; the kernel is compiled anew and called through cty
 from __future__ import annotations
 
 import ctypes
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.integration.kernel.compilers import EXACT, LANES, WIDTHS, need
+from tests.integration.kernel.compilers import WIDTHS, shared_library
 from work_generator.sky.noise import levels
 from work_generator.sky.plain_noise import BETA, row_variances
 
@@ -74,15 +73,7 @@ def test_compilers_give_the_same_bytes(
 ) -> None:
     if level not in levels():
         pytest.skip(f"this processor has no {level}")
-    need(name)
-    library = tmp_path / "sky.so"
-    subprocess.run(
-        [
-            *(name, *EXACT, optimisation, *WIDTHS[level], "-shared", "-fPIC", "-DLEVEL=driver"),
-            *(f"-DLANES={LANES[level]}", "-o", str(library), str(KERNEL / "level.c"), "-lm"),
-        ],
-        check=True,
-    )
+    library = shared_library(KERNEL, tmp_path, name, optimisation, level)
     for step in (0.0, 1.0, 4.0):
         image = sky(step)
         for row in range(-(-NY // 64)):

@@ -11,16 +11,8 @@ from tests.unit.work_generator.image_campaign import write_field
 from tests.unit.work_generator.sky.headers import sky, tan, write
 from work_generator.campaign_file import load_campaign
 from work_generator.image_list import PLANES
-from work_generator.reprojection_file import (
-    BACKGROUNDS,
-    CALIBRATION,
-    COADD_FLUX,
-    FLUX,
-    IMAGE_KEYS,
-    METHODS,
-    OUTPUTS,
-    SECTIONS,
-)
+from work_generator.reprojection_choices import BACKGROUNDS, COADD_FLUX, FLUX, METHODS, OUTPUTS
+from work_generator.reprojection_file import CALIBRATION, IMAGE_KEYS, SECTIONS
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "scientist" / "images.md").read_text(encoding="utf-8")

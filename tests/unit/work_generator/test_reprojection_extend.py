@@ -93,7 +93,7 @@ def test_new_images_become_further_units_on_the_old_grid(issued: Issued) -> None
 
 
 def test_only_new_pixels_are_looked_at(issued: Issued, monkeypatch: pytest.MonkeyPatch) -> None:
-    from work_generator import reprojection_astrometry, reprojection_prepare
+    from work_generator import reprojection_astrometry, reprojection_look
 
     issued.take(issued.frames[4])
     looked: list[str] = []
@@ -108,7 +108,7 @@ def test_only_new_pixels_are_looked_at(issued: Issued, monkeypatch: pytest.Monke
         monkeypatch.setattr(module, name, counted)
 
     count(reprojection_astrometry, "read_pixels")
-    count(reprojection_prepare, "read_frame")
+    count(reprojection_look, "read_frame")
     issued.extend()
     assert looked == ["frame4.fits", "frame4.fits"]
 

@@ -4,11 +4,9 @@
  * work_generator/sky/noise.py. The interpreter is released while the kernel works. */
 #include "levels.h"
 
-#include <float.h>
 #include <stdlib.h>
 
 #include "tiles.h"
-#include "order.h"
 
 typedef void work(const struct tiles *, void *);
 typedef size_t size_of(void);
@@ -70,87 +68,9 @@ static PyObject *measure(PyObject *self, PyObject *args)
     return result;
 }
 
-#define N_MANY 4096 /* values that are probed of a whole image */
-#define N_ASIDE 160 /* ranks among them to each side: five standard deviations */
-
-/* A bracket around the middle of the finite values, as some of them tell it. */
-static void find_bracket(const float *values, ptrdiff_t n, float *low, float *high)
-{
-    float probe[N_MANY];
-    ptrdiff_t count = 0;
-    for (ptrdiff_t i = 0; i < N_MANY; i++) {
-        const float value = values[(ptrdiff_t)((double)i * (double)n / N_MANY)];
-        probe[count] = value;
-        count += value - value == 0.0f;
-    }
-    qsort(probe, (size_t)count, sizeof *probe, compare_floats);
-    const ptrdiff_t from = count / 2 - N_ASIDE, to = count / 2 + N_ASIDE;
-    *low = from >= 0 ? probe[from] : -FLT_MAX;
-    *high = to < count ? probe[to] : FLT_MAX;
-}
-
-/* The two finite values in the middle; 0 if there is no memory. */
-static int find_middle(const float *values, ptrdiff_t n, ptrdiff_t *n_known, float *two)
-{
-    float low = -FLT_MAX, high = FLT_MAX;
-    if (n > 4 * N_MANY)
-        find_bracket(values, n, &low, &high);
-    ptrdiff_t known = 0, below = 0, inside = 0, count = 0;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        known += values[i] - values[i] == 0.0f;
-        below += (values[i] < low) & (values[i] >= -FLT_MAX);
-        inside += (values[i] >= low) & (values[i] <= high);
-    }
-    *n_known = known;
-    if (!known)
-        return 1;
-    const ptrdiff_t k = (known - 1) / 2, m = known / 2;
-    if (k < below || m >= below + inside) {
-        low = -FLT_MAX;
-        high = FLT_MAX;
-        below = 0;
-        inside = known;
-    }
-    float *held = malloc((size_t)(inside + 1) * 4);
-    if (!held)
-        return 0;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        held[count] = values[i];
-        count += (values[i] >= low) & (values[i] <= high);
-    }
-    two[0] = quickselect(held, count, k - below);
-    two[1] = two[0];
-    if (m > k) {
-        float next = held[m - below];
-        for (ptrdiff_t i = m - below; i < count; i++)
-            next = held[i] < next ? held[i] : next;
-        two[1] = next;
-    }
-    free(held);
-    return 1;
-}
-
-static PyObject *middle(PyObject *self, PyObject *args)
-{
-    (void)self;
-    Py_buffer buffer;
-    if (!PyArg_ParseTuple(args, "y*", &buffer))
-        return NULL;
-    ptrdiff_t n_known = 0;
-    float two[2] = {0.0f, 0.0f};
-    int done;
-    Py_BEGIN_ALLOW_THREADS
-    done = find_middle(buffer.buf, buffer.len / 4, &n_known, two);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&buffer);
-    return done ? Py_BuildValue("ndd", n_known, (double)two[0], (double)two[1]) : PyErr_NoMemory();
-}
-
 static PyMethodDef METHODS[] = {
     {"measure", measure, METH_VARARGS,
      "measure(level, (ny, nx), image, row, columns, step, beta, variance)"},
-    {"middle", middle, METH_VARARGS,
-     "middle(values) -> how many are finite, and the two of them in the middle."},
     {"levels", levels, METH_NOARGS, levels_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -10,7 +10,6 @@ from work_generator.sky.noise import (
     PLAIN,
     find_step,
     levels,
-    median,
     sky_noise,
     tile_variances,
 )
@@ -108,16 +107,3 @@ def test_all_levels_give_the_same_bits() -> None:
         expected = tile_variances(image, step, PLAIN)
         for level in levels():
             assert tile_variances(image, step, level).tobytes() == expected.tobytes(), level
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 1000, 30_001, 100_000])
-def test_medians_are_those_of_numpy(count: int) -> None:
-    rng = np.random.default_rng(count)
-    for image in (rng.normal(size=count), np.rint(rng.normal(size=count)), np.sort(
-        rng.exponential(size=count))):  # fmt: skip
-        image = image.astype(np.float32)
-        assert median(image) == float(np.median(image))
-        image[rng.random(count) < 0.3] = np.nan
-        image[rng.random(count) < 0.1] = np.inf
-        known = image[np.isfinite(image)]
-        assert median(image) == (float(np.median(known)) if known.size else None)
