@@ -194,8 +194,8 @@ def test_dithered_stars_of_few_pixels_stay(tmp_path: Path, n: int) -> None:
     expected, _ = plain.stars(1e4, 1e7)
     assert np.median(ratio / expected) == pytest.approx(1.0, abs=2e-3)
     covered = (product.count + product.rejected) >= 3
-    # Of 700 pixels. Shared areas smooth: a pixel scatters by 0.7 of the noise in areas, so that five
-    # of its own deviations are fewer counts than they are of an image that a kernel has made.
+    # Of 700 pixels. Shared areas smooth: a pixel scatters by 0.7 of the noise in areas, so that
+    # five of its own deviations are fewer counts than in an image that a kernel has made.
     assert product.survivors(product.on_grid() & covered, product.noise()) <= 3
     assert product.survivors(product.on_grid() & covered) <= 4
 
