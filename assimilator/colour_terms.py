@@ -26,6 +26,8 @@ FEWEST = 10
 """Stars that tell a scatter."""
 FAINTEST = 0.05
 """Relative error of a star in a frame from which it tells nothing here."""
+GAP = 0.05
+"""Logarithm of the ratio of scales from which frames are of two kinds."""
 _ERROR = 2.33
 """Standard error, times the root of their number, of the variance of values by their median
 absolute deviation: that has 0.37 of the standard deviation's information."""
@@ -43,9 +45,7 @@ def colour_remarks(sources: Sequence[Source], matched: Matched) -> list[str]:
     matched : Matched
         How they were matched, in the same order.
     """
-    kinds: dict[tuple[object, ...], list[int]] = {}
-    for place, source in enumerate(sources):
-        kinds.setdefault(_kind(source), []).append(place)
+    kinds = _kinds(sources)
     if len(kinds) < 2 or matched.radius is None or not matched.fluxes.size:
         return []
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -54,7 +54,7 @@ def colour_remarks(sources: Sequence[Source], matched: Matched) -> list[str]:
         variance = area / matched.weight[:, np.newaxis] / matched.fluxes**2
         variance += matched.photon[:, np.newaxis] / matched.fluxes
     logs[~(variance < FAINTEST**2)] = np.nan
-    groups = sorted(kinds.values(), key=lambda places: -matched.weight[places].sum())
+    groups = sorted(kinds, key=lambda places: -matched.weight[places].sum())
     common = _scatter_of_frames(logs, variance, groups)
     first = groups[0]
     remarks = []
@@ -115,11 +115,24 @@ def _scatter_of_frames(logs: Doubles, variance: Doubles, groups: Sequence[list[i
     return max(0.0, _robust(together) ** 2 - float(np.median(np.concatenate(noises))))
 
 
-def _kind(source: Source) -> tuple[object, ...]:
-    """Return what frames of one kind share; scales are equal within 5 %."""
-    seen = source.observation
-    scale = round(math.log(seen.area) / 0.1) if seen.area > 0 else 0
-    return seen.telescope, seen.instrument, seen.filter, scale
+def _kinds(sources: Sequence[Source]) -> list[list[int]]:
+    """Return the places of the frames of each kind.
+
+    Scales are told apart where there is a gap of 5 % between them: those of one camera differ by
+    parts of a percent, and no border must fall among them.
+    """
+    cameras: dict[tuple[str, str, str], list[int]] = {}
+    for place, source in enumerate(sources):
+        seen = source.observation
+        cameras.setdefault((seen.telescope, seen.instrument, seen.filter), []).append(place)
+    kinds = []
+    for places in cameras.values():
+        area = np.array([sources[place].observation.area for place in places])
+        order = np.argsort(area, kind="stable")
+        with np.errstate(invalid="ignore", divide="ignore"):
+            gaps = np.flatnonzero(np.diff(np.log(area[order])) > 2 * GAP) + 1
+        kinds += [sorted(kind.tolist()) for kind in np.split(np.array(places)[order], gaps)]
+    return sorted(kinds)
 
 
 def _named(sources: Sequence[Source], places: Sequence[int]) -> str:

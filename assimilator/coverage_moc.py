@@ -7,6 +7,7 @@ import importlib.util
 import math
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ def write_moc(
     path.write_bytes(library.to_fits_raw(moc, False))
 
 
+@cache
 def _library() -> Any:
     """Return the compiled part of mocpy, without the package around it.
 
@@ -95,9 +97,9 @@ def _library() -> Any:
         return sys.modules[_LIBRARY]
     package = importlib.util.find_spec("mocpy")
     places = [] if package is None else package.submodule_search_locations or []
-    found = importlib.machinery.PathFinder.find_spec(_LIBRARY, [*places])
-    if found is None or found.loader is None:
+    spec = importlib.machinery.PathFinder.find_spec(_LIBRARY, [*places])
+    if spec is None or spec.loader is None:
         raise ImportError("mocpy is not installed", name="mocpy")
-    library = importlib.util.module_from_spec(found)
-    found.loader.exec_module(library)
+    library = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(library)
     return library

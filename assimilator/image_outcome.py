@@ -1,4 +1,4 @@
-"""How far a campaign of images is, be its product one image or one of each filter."""
+"""How far a campaign of images is, whether its product is one image or one of each filter."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class ImageOutcome(ABC):
 
     __slots__ = ()
     THING: ClassVar[str] = "the image"
-    """What frames are in, for people."""
+    """The thing that frames are in, for people."""
 
     @property
     @abstractmethod
     def missing(self) -> tuple[str, ...]:
-        """What keeps it from being complete, one sentence each."""
+        """Reasons why it is not complete, one sentence each."""
 
     @property
     @abstractmethod

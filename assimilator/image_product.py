@@ -78,7 +78,7 @@ class ImageProduct(ImageOutcome):
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What keeps it from being complete, one sentence each."""
+        """Reasons why it is not complete, one sentence each."""
         wanted = self.campaign.stop.max_units
         if self.n_unit >= wanted:
             return ()

@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from assimilator.catalogue import ECSV_FILE, FITS_FILE
 from assimilator.colours import Channel, choose_channels, colour_preview
+from assimilator.coverage_moc import MOC_FILE
 from assimilator.directory import write_product
 from assimilator.image_files import COMPRESSED, IMAGE_FILE
 from assimilator.image_outcome import ImageOutcome
@@ -20,7 +22,9 @@ from assimilator.provenance import provenance
 
 UNNAMED = "unknown"
 """What a filter is called that no header states."""
-_OF_ONE_FILTER = (IMAGE_FILE, *(f"{plane}.fits" for plane in COMPRESSED))
+_OF_ONE_FILTER = (
+    IMAGE_FILE, *(f"{plane}.fits" for plane in COMPRESSED), FITS_FILE, ECSV_FILE, MOC_FILE,
+)  # fmt: skip
 """Files of a campaign that had one filter until it was extended; earlier versions list none."""
 _PREVIEW, _COVERAGE = "preview.png", "coverage.png"
 
@@ -41,7 +45,7 @@ class ImageSet(ImageOutcome):
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What keeps it from being complete, one sentence each."""
+        """Reasons why it is not complete, one sentence each."""
         return self.images[0].missing
 
     @property
@@ -185,14 +189,14 @@ _OF_ONE = (
     "depth", "reference", "observation", "seeing", "zero_point", "aperture_radius",
     "noise_correlation",
 )  # fmt: skip
-"""What only an image of one filter has."""
+"""Keys of a summary that only an image of one filter has."""
 _OF_MOST = ("frames_deepest", "covered_fraction")
-"""What is that of the filter that has most of it."""
+"""Keys whose number is the largest of all filters'."""
 _OF_EACH = (
     *_OF_ONE, *_OF_MOST, "n_frame", "exposure_s", "digest", "n_source", "n_rejected",
     "rejected_fraction", "n_flagged",
 )  # fmt: skip
-"""What stands in the entry of each filter."""
+"""Keys that the entry of each filter has."""
 
 
 def file_names(filters: Sequence[str]) -> list[str]:

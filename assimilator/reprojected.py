@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -31,29 +32,52 @@ MOST_OPEN = 256
 Floats = NDArray[np.float32]
 
 
+@dataclass(slots=True, eq=False)
+class _Opened:
+    output: ReprojectionOutput
+    stack: ExitStack
+    n_reader: int = 0
+
+
 class OpenOutputs:
     """Outputs that are open for reading; the ones used longest ago are closed for new ones."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._open: OrderedDict[Path, tuple[ExitStack, ReprojectionOutput]] = OrderedDict()
+        self._open: OrderedDict[Path, _Opened] = OrderedDict()
 
-    def get(self, path: Path) -> ReprojectionOutput:
-        """Return an output, opened if it is not; several threads may ask."""
+    @contextmanager
+    def reading(self, path: Path) -> Iterator[ReprojectionOutput]:
+        """Lend an output, opened if it is not; several threads may ask.
+
+        It stays open until the context ends, however many others are opened meanwhile.
+        """
         with self._lock:
-            found = self._open.pop(path, None)
-            if found is None:
-                if len(self._open) >= MOST_OPEN:
-                    self._open.popitem(last=False)[1][0].close()
+            opened = self._open.pop(path, None)
+            if opened is None:
+                self._make_room()
                 stack = ExitStack()
-                found = stack, stack.enter_context(open_reprojection_output(path))
-            self._open[path] = found
-            return found[1]
+                opened = _Opened(stack.enter_context(open_reprojection_output(path)), stack)
+            self._open[path] = opened
+            opened.n_reader += 1
+        try:
+            yield opened.output
+        finally:
+            with self._lock:
+                opened.n_reader -= 1
+
+    def _make_room(self) -> None:
+        """Close the output used longest ago, if there are too many, that nobody reads."""
+        if len(self._open) < MOST_OPEN:
+            return
+        idle = next((path for path, opened in self._open.items() if not opened.n_reader), None)
+        if idle is not None:
+            self._open.pop(idle).stack.close()
 
     def close(self) -> None:
         """Close all."""
         while self._open:
-            self._open.popitem()[1][0].close()
+            self._open.popitem()[1].stack.close()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +97,8 @@ class ReprojectedFrame:
 
     def rows(self, start: int, stop: int) -> tuple[Floats, Floats]:
         """Return pixels and variances of some rows of the window."""
-        return self.outputs.get(self.path).frames[self.number].rows(start, stop)
+        with self.outputs.reading(self.path) as output:
+            return output.frames[self.number].rows(start, stop)
 
 
 def sources_of(
@@ -86,7 +111,17 @@ def sources_of(
     OutputError
         If it cannot be read, is not of its unit, or has no pixels.
     """
-    output = outputs.get(canonical.path)
+    with outputs.reading(canonical.path) as output:
+        return _sources(campaign, canonical, output, grid, outputs)
+
+
+def _sources(
+    campaign: Campaign,
+    canonical: Canonical,
+    output: ReprojectionOutput,
+    grid: Grid,
+    outputs: OpenOutputs,
+) -> list[Source]:
     name = canonical.path.name
     if output.unit_digest != canonical.unit.digest:
         raise OutputError(f"The output {name} is not of {canonical.unit.name}.")
@@ -95,7 +130,7 @@ def sources_of(
         raise OutputError(f"The output {name} has other frames than its unit.")
     entries = {entry.get("sha256"): entry for entry in campaign.settings.get("frames", ())}
     is_flux = canonical.unit.settings["flux"] == "conserve"
-    found = []
+    sources = []
     for number, (frame, asked) in enumerate(zip(output.frames, stated, strict=True)):
         _check(frame, asked, grid, name)
         known = entries.get(canonical.unit.inputs.get(asked["input"]), {})
@@ -103,7 +138,7 @@ def sources_of(
         # The sum over n pixels of a brightness is the flux over their area, so are its electrons.
         factor = 1.0 if is_flux else seen.area
         saturation = asked.get("saturation")
-        found.append(
+        sources.append(
             Source(
                 frame=ReprojectedFrame(
                     name=str(asked["name"]),
@@ -126,7 +161,7 @@ def sources_of(
                 astrometry=known.get("astrometry"),
             )
         )
-    return found
+    return sources
 
 
 def _check(frame: FrameOutput, asked: dict[str, Any], grid: Grid, name: str) -> None:

@@ -118,6 +118,6 @@ def _filters(outputs: Sequence[Canonical]) -> list[str]:
 
 
 def _entry(canonical: Canonical, opened: OpenOutputs) -> dict[str, object]:
-    output = opened.get(canonical.path)
-    counted = {"n_pixel": output.n_pixel, "frames": [frame.name for frame in output.frames]}
-    return computed_entry(canonical, output, output.content_digest, counted)
+    with opened.reading(canonical.path) as output:
+        counted = {"n_pixel": output.n_pixel, "frames": [frame.name for frame in output.frames]}
+        return computed_entry(canonical, output, output.content_digest, counted)

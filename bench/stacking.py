@@ -218,31 +218,31 @@ def compare(
 ) -> dict[str, float]:
     make(directory, n_frame, size)
     shared = ["--directory", str(directory), "--frames", str(n_frame), "--size", str(size)]
-    found = {
+    sides = {
         side: child([*shared, "--peer-rows", str(rows), "--side", side])
         for side in (*OPTIONS, "astropy")
     }
     per_pixel = {
-        "ours": found["ours"]["seconds"] / size,
-        "astropy": found["astropy"]["seconds"] / rows,
+        "ours": sides["ours"]["seconds"] / size,
+        "astropy": sides["astropy"]["seconds"] / rows,
     }
     result = {
         "vs_astropy": per_pixel["astropy"] / per_pixel["ours"],
-        "peak_mb": max(found["ours"]["peak_mb"], found["matched"]["peak_mb"]),
+        "peak_mb": max(sides["ours"]["peak_mb"], sides["matched"]["peak_mb"]),
         "differing": differing(directory, size, rows),
-        "default_s": found["default"]["seconds"],
-        "default_mb": found["default"]["peak_mb"],
+        "default_s": sides["default"]["seconds"],
+        "default_mb": sides["default"]["peak_mb"],
     }
     print(
-        f"{n_frame:5d} frames of {size} x {size}: ours {found['ours']['seconds']:.2f} CPU s "
-        f"(with matching {found['matched']['seconds']:.2f}), {result['peak_mb']:.0f} MB; "
-        f"astropy {found['astropy']['seconds']:.2f} CPU s for {rows} rows, "
-        f"{found['astropy']['peak_mb']:.0f} MB; ratio {result['vs_astropy']:.1f}, "
+        f"{n_frame:5d} frames of {size} x {size}: ours {sides['ours']['seconds']:.2f} CPU s "
+        f"(with matching {sides['matched']['seconds']:.2f}), {result['peak_mb']:.0f} MB; "
+        f"astropy {sides['astropy']['seconds']:.2f} CPU s for {rows} rows, "
+        f"{sides['astropy']['peak_mb']:.0f} MB; ratio {result['vs_astropy']:.1f}, "
         f"differing {result['differing']:.1e}; by default {result['default_s']:.2f} CPU s, "
         f"{result['default_mb']:.0f} MB",
         flush=True,
     )
-    ours_s = found["ours"]["process"]
+    ours_s = sides["ours"]["process"]
     return {**result, **beside_programs(directory, n_frame, size, found_programs, ours_s)}
 
 
@@ -259,18 +259,21 @@ def main() -> None:
     if chosen.side:
         run_side(chosen.side, chosen.directory, chosen.frames[0], chosen.size, rows)
         return
-    found = {} if chosen.without_programs else programs()
+    there = {} if chosen.without_programs else programs()
     with tempfile.TemporaryDirectory() as temporary:
         directory = chosen.directory or Path(temporary)
         directory.mkdir(parents=True, exist_ok=True)
-        results = [compare(directory, n, chosen.size, rows, found) for n in chosen.frames]
+        results = [compare(directory, n, chosen.size, rows, there) for n in chosen.frames]
     worst = {
-        "vs_astropy": round(min(one["vs_astropy"] for one in results), 2),
-        "peak_mb": round(max(one["peak_mb"] for one in results), 1),
-        "differing": max(one["differing"] for one in results),
-        "default_s": round(max(one["default_s"] for one in results), 2),
-        "default_mb": round(max(one["default_mb"] for one in results), 1),
-        **{f"vs_{name}": round(min(one[f"vs_{name}"] for one in results), 2) for name in found},
+        "vs_astropy": round(min(result["vs_astropy"] for result in results), 2),
+        "peak_mb": round(max(result["peak_mb"] for result in results), 1),
+        "differing": max(result["differing"] for result in results),
+        "default_s": round(max(result["default_s"] for result in results), 2),
+        "default_mb": round(max(result["default_mb"] for result in results), 1),
+        **{
+            f"vs_{name}": round(min(result[f"vs_{name}"] for result in results), 2)
+            for name in there
+        },
     }
     print(json.dumps(worst))
 

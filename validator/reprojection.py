@@ -267,14 +267,14 @@ def _footprint(case: _Case) -> str:
             x, y, nx, ny = tiling.box(number)
             pixel_map, start = frame.map_rows(y, y + ny - 1)
             columns, rows = _sampled(x, nx), _sampled(y, ny) - start
-            few = pixel_map.at(columns[:: len(columns) - 1 or 1], rows[:: len(rows) - 1 or 1])
-            if _is_within(few, frame.width, frame.height, 1.0):
-                continue  # a corner of the tile is enough
+            corners = pixel_map.at(columns[[0, -1]], rows[[0, -1]])
+            is_empty = not case.frame.counts[number]
+            if is_empty or _is_within(corners, frame.width, frame.height, 1.0):
+                continue
             places = pixel_map.at(columns, rows)
             # A frame that reaches into a tile shows at a sample, or within one of it.
             reach = SAMPLE * _largest_step(places) + 1.0
-            is_near = _is_within(places, frame.width, frame.height, reach)
-            if case.frame.counts[number] and not is_near:
+            if not _is_within(places, frame.width, frame.height, reach):
                 return f"Tile {number} has pixels where the frame is not."
     return ""
 

@@ -121,9 +121,9 @@ def highest_around(rows: Floats) -> Floats:
 
 def choose_stars(peaks: Sequence[tuple[float, int, int]]) -> NDArray[np.int64]:
     """Return rows and columns of the brightest isolated peaks, int64 (n, 2)."""
-    ranked = sorted(peaks, key=lambda one: (-one[0], one[1], one[2]))[: 10 * MAX_STARS]
-    heights = np.array([one[0] for one in ranked])
-    places = np.array([one[1:] for one in ranked], dtype=np.int64).reshape(-1, 2)
+    ranked = sorted(peaks, key=lambda peak: (-peak[0], peak[1], peak[2]))[: 10 * MAX_STARS]
+    heights = np.array([height for height, _, _ in ranked])
+    places = np.array([place for _, *place in ranked], dtype=np.int64).reshape(-1, 2)
     chosen = []
     for number in range(len(ranked)):
         off = np.abs(places - places[number]).max(axis=1)
@@ -252,7 +252,8 @@ def flux_scale(
         for gain, growth in zip(gains, (reference, frame), strict=True):
             if gain is not None:
                 variance += 1 / (gain * growth[:, radius])
-    good = np.isfinite(ratio) & (variance < 0.01)
+    # Two negative fluxes have a ratio, too, but photons would take from its variance.
+    good = np.isfinite(ratio) & (variance < 0.01) & (reference[:, radius] > 0)
     ratio, weight = ratio[good], 1 / variance[good]
     for _ in range(10):
         if len(ratio) < MIN_STARS:
@@ -301,7 +302,7 @@ def _outside(growth: Doubles, radius: int, noise: float) -> tuple[float, float] 
         ring = math.pi * (RADII[-1] ** 2 - RADII[radius] ** 2)
         ring *= 1 + ring / (math.pi * (RING[1] ** 2 - RING[0] ** 2))
         variance = ring * (noise / growth[:, radius]) ** 2
-    good = np.isfinite(ratio) & (variance < 0.01)
+    good = np.isfinite(ratio) & (variance < 0.01) & (growth[:, radius] > 0)
     ratio, variance = ratio[good], variance[good]
     if len(ratio) < MIN_STARS or RADII[radius] == RADII[-1]:
         return None

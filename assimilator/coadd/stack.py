@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -121,6 +122,16 @@ def coadd(
     return Coadded(tuple(ordered), matched)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """Rows of the grid from `start` on, as far as they are known before they are stacked."""
+
+    start: int
+    around: Surroundings | None
+    edge: NDArray[np.bool_]
+    covered: NDArray[np.uint16]
+
+
 @dataclass(slots=True, eq=False)
 class _Rows:
     """Rows of the grid, stacked as soon as their surroundings are known: `REACH` rows later."""
@@ -152,36 +163,34 @@ class _Rows:
         while self.done < ready:
             until = min(ready, self.done + CHUNK)
             part = self.done - self.first, until - self.first
-            around = surroundings(centre, *part) if self._by_noise else None
-            edge = edges(self.covered, *part)
-            covered = self.covered[slice(*part)]
-            done = self.done
-
-            def stacked(
-                band: _Band,
-                done: int = done,
-                around: Surroundings | None = around,
-                edge: NDArray[np.bool_] = edge,
-                covered: NDArray[np.uint16] = covered,
-            ) -> tuple[int, Stacked]:
-                here = slice(band.start - done, band.stop - done)
-                values, variance = _gather(
-                    self.sources, self.grid, band, spool, with_variance=with_variance
-                )
-                blanked = self.matched.blanks.apply(values, band.places, band.start)
-                near = None
-                if around is not None:
-                    near = allowing(around.rows(here.start, here.stop), blanked)
-                made = self._stack(band, values, variance, near)
-                return band.start, flagged(made, blanked, edge[here], covered[here])
-
-            bands = self._bands(done, until)
-            yield from parallel_map(stacked, bands, self.jobs)
+            known = _Known(
+                start=self.done,
+                around=surroundings(centre, *part) if self._by_noise else None,
+                edge=edges(self.covered, *part),
+                covered=self.covered[slice(*part)],
+            )
+            stacked = partial(self._stacked, spool, known, with_variance=with_variance)
+            yield from parallel_map(stacked, self._bands(self.done, until), self.jobs)
             self.done = until
         keep = max(self.first, self.done - REACH)
         self.centre = centre.rows(keep - self.first, stop - self.first)
         self.covered = self.covered[keep - self.first :]
         self.first = keep
+
+    def _stacked(
+        self, spool: Spool | None, known: _Known, band: _Band, *, with_variance: bool
+    ) -> tuple[int, Stacked]:
+        """Return the first row of a band, and the band with its flags."""
+        here = slice(band.start - known.start, band.stop - known.start)
+        values, variance = _gather(
+            self.sources, self.grid, band, spool, with_variance=with_variance
+        )
+        blanked = self.matched.blanks.apply(values, band.places, band.start)
+        near = None
+        if known.around is not None:
+            near = allowing(known.around.rows(here.start, here.stop), blanked)
+        made = self._stack(band, values, variance, near)
+        return band.start, flagged(made, blanked, known.edge[here], known.covered[here])
 
     def _bands(self, start: int, stop: int) -> Iterator[_Band]:
         """Cut rows into bands, at least one for each processor; each has its part of the memory."""

@@ -35,9 +35,7 @@ def main(work: Path) -> None:
         frames.append(ccdproc.wcs_project(frame, target, target_shape=shape))
     combiner = ccdproc.Combiner(frames)
     combiner.weights = np.array([entry["weight"] for entry in request])
-    combiner.sigma_clipping(
-        low_thresh=5, high_thresh=5, func=np.ma.median, dev_func=mad_std
-    )  # fmt: skip
+    combiner.sigma_clipping(low_thresh=5, high_thresh=5, func=np.ma.median, dev_func=mad_std)
     made = combiner.average_combine()
     image = np.asarray(made.data, np.float32)
     if made.mask is not None:

@@ -106,8 +106,7 @@ def optimum_variance(scene: Scene, taken: Sequence[Taken], grid: WCS) -> Doubles
     A pixel of the grid is ``a`` of a frame's, whose flux has a variance of ``a sigma**2``.
     """
     n = grid_side(scene)
-    y, x = np.mgrid[0:n, 0:n]
-    sky = grid.wcs_pix2world(np.column_stack([x.ravel(), y.ravel()]), 0)
+    sky = _directions(grid, n)
     total = np.zeros(n * n)
     for exposure in taken:
         place = WCS(exposure.header).wcs_world2pix(sky, 0).round().astype(int)
@@ -121,13 +120,18 @@ def optimum_variance(scene: Scene, taken: Sequence[Taken], grid: WCS) -> Doubles
 
 def reached(taken: Sequence[Taken], grid: WCS, n: int) -> NDArray[np.int64]:
     """Return how many frames reach each pixel of the grid, int64 (n, n)."""
-    y, x = np.mgrid[0:n, 0:n]
-    sky = grid.wcs_pix2world(np.column_stack([x.ravel(), y.ravel()]), 0)
+    sky = _directions(grid, n)
     count = np.zeros(n * n, np.int64)
     for exposure in taken:
         place = WCS(exposure.header).wcs_world2pix(sky, 0)
         count += ((place >= 0) & (place <= exposure.side - 1)).all(axis=1)
     return count.reshape(n, n)
+
+
+def _directions(grid: WCS, n: int) -> Doubles:
+    """Return right ascension and declination of all pixels of a grid, degrees, (n * n, 2)."""
+    y, x = np.mgrid[0:n, 0:n]
+    return np.asarray(grid.wcs_pix2world(np.column_stack([x.ravel(), y.ravel()]), 0))
 
 
 def weight_error(scene: Scene, image: Doubles, quiet: NDArray[np.bool_], weight: Doubles) -> float:

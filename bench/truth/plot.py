@@ -1,4 +1,4 @@
-"""A picture of what the tables say: each star's flux in each program's image over the true one."""
+"""A picture beside the tables: each star's flux in each program's image over the true one."""
 
 from __future__ import annotations
 

@@ -127,6 +127,16 @@ def header(side: int, scale: float, turn: float = 0.0, shift: tuple[float, float
                         for name, v in cards.items()})  # fmt: skip
 
 
+def write_grid(path: Path, side: int, scale: float) -> WCS:
+    """Write the header of a grid about the field's middle as text; return its coordinates."""
+    head = header(side, scale)
+    for name in ("NAXIS2", "NAXIS1"):
+        head.insert(0, (name, side))
+    head.insert(0, ("NAXIS", 2))
+    path.write_text(head.tostring(sep="\n", endcard=True, padding=False) + "\n")
+    return WCS(head)
+
+
 def paint(side: int, at: Doubles, flux: Doubles, fwhm: float) -> Doubles:
     """Return Gaussian stars integrated over pixels, float64 (side, side); `fwhm` in pixels."""
     image = np.zeros((side, side))

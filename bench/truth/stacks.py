@@ -14,7 +14,7 @@ from astropy.io import fits
 
 from bench.programs import measured
 from bench.truth.scenes import Scene
-from bench.truth.sky import Doubles, Taken, header
+from bench.truth.sky import Doubles, Taken, write_grid
 
 CCDPROC = Path(__file__).with_name("ccdproc_peer.py")
 
@@ -51,7 +51,7 @@ def grid_side(scene: Scene) -> int:
 
 def run_product(directory: Path, scene: Scene, taken: Sequence[Taken]) -> Stack:
     """Stack by a whole ``openastro campaign run-local``."""
-    _write_grid(directory / "grid.hdr", scene)
+    write_grid(directory / "grid.hdr", grid_side(scene), scene.scale)
     (directory / "campaign.toml").write_text(
         '[campaign]\nname = "truth"\ntitle = "Truth"\napp = "reprojection"\nseed = 1\n'
         f'[images]\nfiles = ["frames/*.fits"]\nextension = "SCI"\n{scene.images}\n'
@@ -93,17 +93,11 @@ def run_swarp(
             weight = (1.0 / exposure.how.sigma(exposure.side) ** 2).astype(np.float32)
             name = exposure.path.name.replace(".fits", ".weight.fits")
             fits.PrimaryHDU(weight, exposure.header).writeto(work / name)
-    _write_grid(work / "coadd.head", scene)
     n = grid_side(scene)
+    write_grid(work / "coadd.head", n, scene.scale)
     command = [
-        *(
-            swarp,
-            *(exposure.path.name for exposure in taken),
-            "-c",
-            "/dev/null",
-            "-COMBINE_TYPE",
-            kind,
-        ),
+        *(swarp, *(exposure.path.name for exposure in taken)),
+        *("-c", "/dev/null", "-COMBINE_TYPE", kind),
         *("-WEIGHT_TYPE", "MAP_WEIGHT" if has_maps else "NONE", "-IMAGE_SIZE", f"{n},{n}"),
         *("-CENTER_TYPE", "MANUAL", "-PIXELSCALE_TYPE", "MANUAL", "-BACK_SIZE", "128"),
         *("-PIXEL_SCALE", f"{scene.scale:g}", "-NTHREADS", "1", "-WRITE_XML", "N"),
@@ -120,7 +114,7 @@ def run_ccdproc(python: str, directory: Path, scene: Scene, taken: Sequence[Take
     """Stack by ccdproc in a Python that has it, with true fluxes and weights."""
     work = directory / "ccdproc"
     work.mkdir(exist_ok=True)
-    _write_grid(work / "grid.hdr", scene)
+    write_grid(work / "grid.hdr", grid_side(scene), scene.scale)
     request = []
     for exposure in taken:
         area = (scene.scale / exposure.how.scale) ** 2
@@ -136,15 +130,6 @@ def run_ccdproc(python: str, directory: Path, scene: Scene, taken: Sequence[Take
     seconds, _, _ = measured([python, str(CCDPROC), str(work.resolve())], work)
     image = fits.getdata(work / "coadd.fits").astype(float)
     return Stack("ccdproc", image, None, 1.0, seconds)
-
-
-def _write_grid(path: Path, scene: Scene) -> None:
-    n = grid_side(scene)
-    head = header(n, scene.scale)
-    for name in ("NAXIS2", "NAXIS1"):
-        head.insert(0, (name, n))
-    head.insert(0, ("NAXIS", 2))
-    path.write_text(head.tostring(sep="\n", endcard=True, padding=False) + "\n")
 
 
 def _plane(path: Path) -> Doubles:

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from bench.truth.sky import Exposure, Stars, header, take
+from bench.truth.sky import Exposure, Stars, header, take, write_grid
 
 SEED = 20261130
 STARS = 2.5e-4
@@ -17,7 +17,7 @@ STARS = 2.5e-4
 HITS = 60.0 / 1000**2
 """Hits by cosmic rays in a pixel, likewise."""
 ZERO = 32768
-"""What FITS adds to integers that are stored with a sign."""
+"""Offset that FITS adds to integers that are stored with a sign."""
 
 
 def make(directory: Path, n_frame: int, size: int) -> None:
@@ -40,7 +40,7 @@ def make(directory: Path, n_frame: int, size: int) -> None:
         path = frames / f"f{number:03d}.fits"
         if not path.exists():
             _write(path, stars, number, size)
-    _write_grid(directory / "grid.hdr", size)
+    write_grid(directory / "grid.hdr", size, 1.0)
 
 
 def transparency(number: int) -> float:
@@ -75,11 +75,3 @@ def _write(path: Path, stars: Stars, number: int, size: int) -> None:
     image.header.update(head)
     image.writeto(part, overwrite=True)
     part.replace(path)
-
-
-def _write_grid(path: Path, size: int) -> None:
-    head = header(size, 1.0)
-    for name in ("NAXIS2", "NAXIS1"):
-        head.insert(0, (name, size))
-    head.insert(0, ("NAXIS", 2))
-    path.write_text(head.tostring(sep="\n", endcard=True, padding=False) + "\n")

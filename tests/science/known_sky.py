@@ -221,11 +221,15 @@ class Product:
         sums = np.nansum(boxes, axis=(1, 3))[count > 10] / np.sqrt(count[count > 10])
         return 1.4826 * float(np.median(np.abs(sums - np.median(sums))))
 
-    def survivors(self, where: NDArray[np.bool_]) -> int:
-        """Return how many blank pixels there are 5 standard deviations above the sky."""
+    def survivors(self, where: NDArray[np.bool_], sigma: float | None = None) -> int:
+        """Return how many blank pixels are 5 standard deviations above the sky.
+
+        `sigma` is that of pixels if it is not given.
+        """
         sky = self.image[self.blank]
         level = np.median(sky)
-        sigma = 1.4826 * np.median(np.abs(sky - level))
+        if sigma is None:
+            sigma = 1.4826 * float(np.median(np.abs(sky - level)))
         return int(((self.image - level > 5 * sigma) & where & self.blank).sum())
 
     def stars(self, least: float, most: float, radius: float = 9.0) -> tuple[Doubles, list[int]]:

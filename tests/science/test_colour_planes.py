@@ -13,7 +13,7 @@ from astropy.wcs import WCS
 from apps.reprojection.built import load_kernel
 from assimilator import reprojection as assimilator
 from bench.truth.measures import aperture
-from bench.truth.sky import Exposure, Stars, header, paint, take
+from bench.truth.sky import Exposure, Stars, header, paint, take, write_grid
 from tests.science.test_image_campaigns import computed, merged
 from tests.unit.work_generator.image_campaign import write_campaign
 
@@ -47,10 +47,7 @@ def test_planes_have_their_light_within_twice_the_width(tmp_path: Path, scale: f
     for number, turn in enumerate((-9.0, -3.0, 4.0, 10.0)):
         shift = (1.7 * number, -2.3 * number)
         expose(tmp_path / f"f{number}.fits", stars, turn, shift, number)
-    n = round(SIDE / scale)
-    grid = header(n, scale)
-    grid.update({"NAXIS1": n, "NAXIS2": n})
-    (tmp_path / "grid.hdr").write_text(grid.tostring(sep="\n"))
+    grid = write_grid(tmp_path / "grid.hdr", round(SIDE / scale), scale)
     text = (
         '[images]\nfiles = ["f*.fits"]\n[reference]\nheader = "grid.hdr"\n'
         '[reproject]\noutput = "float"\n[coadd]\nflux = "none"\ncatalogue = false\n'
@@ -59,7 +56,7 @@ def test_planes_have_their_light_within_twice_the_width(tmp_path: Path, scale: f
     product = assimilator.merge(campaign, outputs, created_at=datetime(2026, 1, 1, tzinfo=UTC))
     product.write(tmp_path / "product")
     assert "rings" in " ".join(product.summary()["remarks"])
-    at = np.array(WCS(grid).wcs_world2pix(stars.ra, stars.dec, 0))
+    at = np.array(grid.wcs_world2pix(stars.ra, stars.dec, 0))
     for colour, sensitivity in SENSITIVITY.items():
         image = fits.getdata(tmp_path / "product" / f"image-{colour}.fits", "SCI").astype(float)
         true = stars.flux * sensitivity / 4

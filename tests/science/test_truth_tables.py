@@ -41,10 +41,11 @@ def test_scenes_are_as_good_as_is_wanted(tmp_path: Path, name: str) -> None:
     assert made.noise_ratio < NOISE.get(name, 1.02) + 0.01
     assert made.weight_error is not None
     assert abs(made.weight_error) < 0.03 + 0.02
-    assert made.survivors <= 25
-    # Of three frames one with a ray beside another's trail leaves one.
-    assert made.on_trails <= (40 if name == "three_frames" else 25)
-    assert made.position < 10
+    # One, eight (of three frames 26) and 4.2 mas are the most of all scenes.
+    assert made.survivors <= 5
+    # Where a ray is beside another frame's trail, two of three frames are bright.
+    assert made.on_trails <= (35 if name == "three_frames" else 15)
+    assert made.position < 5
 
 
 @pytest.mark.parametrize("name", ["five_frames", "mixed_seeing"])
@@ -57,4 +58,4 @@ def test_scenes_in_small(tmp_path: Path, name: str) -> None:
     assert made.noise_ratio < 1.02 + 0.03
     assert made.weight_error is not None
     assert abs(made.weight_error) < 0.03 + 0.06
-    assert made.survivors + made.on_trails <= 10
+    assert made.survivors + made.on_trails <= 3

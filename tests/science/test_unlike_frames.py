@@ -17,8 +17,7 @@ from astropy.io import fits
 
 from apps.reprojection.built import load_kernel
 from bench.truth.measures import clipped, normal_sums
-from bench.truth.sky import Exposure, Stars, take
-from bench.truth.sky import header as grid_header
+from bench.truth.sky import Exposure, Stars, header, take, write_grid
 from tests.science.test_image_campaigns import merged
 from tests.unit.work_generator.image_campaign import write_campaign
 
@@ -46,10 +45,7 @@ def stacked(
     rng = np.random.default_rng(11)
     for number, how in enumerate(exposures):
         take(directory / f"f{number}.fits", stars, how, SIDE, rng)
-    n = round(SIDE / scale)
-    grid = grid_header(n, scale)
-    grid.update({"NAXIS1": n, "NAXIS2": n})
-    (directory / "grid.hdr").write_text(grid.tostring(sep="\n"))
+    write_grid(directory / "grid.hdr", round(SIDE / scale), scale)
     text = (
         f'[images]\nfiles = ["f*.fits"]\nextension = "SCI"\n{images}\n'
         f'[reference]\nheader = "grid.hdr"\n[reproject]\n{reproject}\n[coadd]\n{coadd}\n'
@@ -186,7 +182,7 @@ def test_quiet_integers_weigh_by_their_noise(tmp_path: Path, sigma: float) -> No
     for number, factor in enumerate((1.0, 2.0)):
         ramp = np.linspace(0, 3, SIDE)[:, np.newaxis]  # all phases of rounding
         image = np.round(100 + ramp + rng.normal(0, factor * sigma, (SIDE, SIDE)))
-        head = grid_header(SIDE, 1.0, turn=2.0 * number)
+        head = header(SIDE, 1.0, turn=2.0 * number)
         fits.PrimaryHDU(image.astype(np.uint16), head).writeto(tmp_path / f"i{number}.fits")
         noises.append(((factor * sigma) ** 2 + 1 / 12) ** 0.5)
     text = '[images]\nfiles = ["i*.fits"]\n[reference]\nimage = "i0.fits"\n[coadd]\nflux = "none"\n'

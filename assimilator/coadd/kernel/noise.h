@@ -94,7 +94,7 @@ static void load_spread(const struct stack *s, ptrdiff_t row, ptrdiff_t at, int 
     memcpy(roots, sum, sizeof sum);
 }
 
-/* What the values of some lanes are tested with. */
+/* The numbers that the values of some lanes are tested with. */
 struct test {
     const struct stack *s;
     const floats *column;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,25 @@ def test_noise_and_flats_are_no_colour_term(each: float) -> None:
 
 def test_frames_of_one_camera_are_not_compared() -> None:
     assert colour_remarks(sources("AAAA"), matched("AABB", term=0.1)) == []
+
+
+@pytest.mark.parametrize(
+    ("areas", "n_remark"),
+    [
+        ((1.0512, 1.0512, 1.0514, 1.0514), 0),
+        ((1.0, 1.06, 1.12, 1.18), 0),
+        ((1.0, 1.0, 4.0, 4.0), 1),
+    ],
+)
+def test_scales_of_one_camera_are_alike_wherever_they_are(
+    areas: tuple[float, ...], n_remark: int
+) -> None:
+    """Of areas rounded to tenths of their logarithm 1.0512 and 1.0514 would be two kinds."""
+    frames = [
+        replace(source, observation=replace(source.observation, area=area))
+        for source, area in zip(sources("AAAA"), areas, strict=True)
+    ]
+    assert len(colour_remarks(frames, matched("AABB", term=0.1))) == n_remark
 
 
 def test_a_term_below_a_percent_is_not_worth_a_word() -> None:

@@ -30,6 +30,7 @@ HOWS = [
 FILTERS = ["r", "H-alpha 6563/40", "r", "H-alpha 6563/40"]
 REMARK = "There are 2 filters."
 PLANES = ("image", "weight", "variance", "count", "rejected", "flags")
+DESCRIPTIONS = ("catalogue.ecsv", "catalogue.fits", "coverage.moc.fits")
 
 
 def the_campaign(**coadd: str):
@@ -53,8 +54,9 @@ def product(outputs: list[Canonical]) -> ImageSet:
 @pytest.fixture(scope="module")
 def directory(product: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("product")
-    # An image of all frames, from before the campaign had a second filter.
-    (path / "image.fits").write_bytes(b"old")
+    # The files of an image of all frames, from before the campaign had a second filter.
+    for name in (*(f"{plane}.fits" for plane in PLANES), *DESCRIPTIONS):
+        (path / name).write_bytes(b"old")
     product.write(path)
     return path
 
@@ -110,20 +112,20 @@ def test_numbers_of_the_set_are_of_all_filters(product: ImageSet) -> None:
     summary = product.summary()
     each = [image.summary() for image in product.images]
     counted = [image.statistics for image in product.images]
-    n_rejected = sum(one.n_rejected for one in counted)
+    n_rejected = sum(numbers.n_rejected for numbers in counted)
     assert n_rejected > 0
     assert summary["n_rejected"] == n_rejected
-    n_value = sum(one.n_kept + one.n_rejected for one in counted)
+    n_value = sum(numbers.n_kept + numbers.n_rejected for numbers in counted)
     assert summary["rejected_fraction"] == n_rejected / n_value
     for name, number in summary["n_flagged"].items():
-        assert number == sum(one["n_flagged"][name] for one in each)
+        assert number == sum(said["n_flagged"][name] for said in each)
     for key in ("covered_fraction", "frames_deepest"):
-        assert summary[key] == max(one[key] for one in each)
+        assert summary[key] == max(said[key] for said in each)
     for key in ("noise_correlation", "aperture_radius", "depth", "reference"):
         assert summary[key] is None
-    for told, one in zip(summary["filters"], each, strict=True):
+    for entry, said in zip(summary["filters"], each, strict=True):
         for key in ("n_flagged", "rejected_fraction", "noise_correlation", "aperture_radius"):
-            assert told[key] == one[key] is not None
+            assert entry[key] == said[key] is not None
 
 
 def test_any_order_gives_the_same_files(

@@ -32,19 +32,19 @@ def sky(seed: int, *, level: float = 200.0, noise: float = NOISE) -> np.ndarray:
     return stars(*SIZE, PLACES) + level + rng.normal(0.0, noise, SIZE[::-1])
 
 
-def nearest(found: sources.Sources) -> np.ndarray:
+def nearest(listed: sources.Sources) -> np.ndarray:
     true = np.array(PLACES)
-    apart = np.hypot(true[:, 0, None] - found.x, true[:, 1, None] - found.y)
+    apart = np.hypot(true[:, 0, None] - listed.x, true[:, 1, None] - listed.y)
     return apart.argmin(axis=1)
 
 
 def test_stars_come_out_with_their_places_fluxes_and_widths(tmp_path: Path) -> None:
-    found = find_sources(planes_of(sky(1), tmp_path))
-    assert len(found) == len(PLACES)
-    assert (np.diff(found.flux) <= 0).all()
-    order, true = nearest(found), np.array(PLACES)
+    listed = find_sources(planes_of(sky(1), tmp_path))
+    assert len(listed) == len(PLACES)
+    assert (np.diff(listed.flux) <= 0).all()
+    order, true = nearest(listed), np.array(PLACES)
     x, y, flux, error = (
-        values[order] for values in (found.x, found.y, found.flux, found.flux_error)
+        values[order] for values in (listed.x, listed.y, listed.flux, listed.flux_error)
     )
     # 20 stars, 5 standard deviations: one false alarm in 80,000 runs.
     pull = (flux - true[:, 2]) / np.hypot(error, 0.004 * true[:, 2])
@@ -52,10 +52,10 @@ def test_stars_come_out_with_their_places_fluxes_and_widths(tmp_path: Path) -> N
     spread = 1.3 * 3.0 * NOISE / (true[:, 2] / (2 * np.pi * (3.0 / 2.3548) ** 2))
     assert (np.hypot(x - true[:, 0], y - true[:, 1]) < 5 * np.hypot(spread, 0.01)).all()
     bright = true[:, 2] > 5000
-    assert found.fwhm[order][bright] == pytest.approx(3.1, rel=0.08)
-    assert found.flux_kron[order][bright] == pytest.approx(true[bright, 2], rel=0.03)
-    assert (found.flags == 0).all()
-    assert found.seeing == pytest.approx(3.1, rel=0.05)
+    assert listed.fwhm[order][bright] == pytest.approx(3.1, rel=0.08)
+    assert listed.flux_kron[order][bright] == pytest.approx(true[bright, 2], rel=0.03)
+    assert (listed.flags == 0).all()
+    assert listed.seeing == pytest.approx(3.1, rel=0.05)
 
 
 def test_errors_hold_the_photons_if_the_gain_is_known(tmp_path: Path) -> None:
@@ -84,17 +84,17 @@ def test_flags_say_what_is_odd(tmp_path: Path) -> None:
     pixels[round(dy), round(dx)] |= Flag.SAT.value
     pixels[round(ey), round(ex)] |= Flag.SUSPECT.value
     planes = planes_of(image, tmp_path, rejected=rejected, flags=pixels)
-    found = find_sources(planes, saturation=top - 1)
+    listed = find_sources(planes, saturation=top - 1)
 
     def flags(x: float, y: float) -> int:
-        return int(found.flags[np.hypot(found.x - x, found.y - y).argmin()])
+        return int(listed.flags[np.hypot(listed.x - x, listed.y - y).argmin()])
 
     assert flags(ax, ay) == SATURATED
     assert flags(bx, by) & INCOMPLETE
     assert flags(cx, cy) == CLIPPED
     assert flags(dx, dy) == SATURATED
     assert flags(ex, ey) == DOUBTFUL
-    assert sum(found.flags != 0) == 5
+    assert sum(listed.flags != 0) == 5
 
 
 def test_a_star_that_all_frames_have_saturated_says_so(tmp_path: Path) -> None:
@@ -112,20 +112,20 @@ def test_a_star_that_all_frames_have_saturated_says_so(tmp_path: Path) -> None:
         exposures.append(replace(source, frame=replace(frame, pixels=pixels)))
     planes = Planes(field.grid, tmp_path)
     coadd(exposures, field.grid, Options(), planes, scratch=tmp_path)
-    found = find_sources(planes)
-    near = np.hypot(found.x - x, found.y - y) < 6
+    listed = find_sources(planes)
+    near = np.hypot(listed.x - x, listed.y - y) < 6
     assert near.any()
-    assert (found.flags[near] & SATURATED).all()
+    assert (listed.flags[near] & SATURATED).all()
     # The other stars are not: only what is within its light is.
-    assert not (found.flags[np.hypot(found.x - x, found.y - y) > 30] & SATURATED).any()
+    assert not (listed.flags[np.hypot(listed.x - x, listed.y - y) > 30] & SATURATED).any()
 
 
 def test_neighbours_are_parted_and_say_so(tmp_path: Path) -> None:
     image = stars(120, 120, [(55.0, 60.0, 2e4), (62.0, 60.0, 1.5e4)])
     image += np.random.default_rng(5).normal(0.0, NOISE, image.shape)
-    found = find_sources(planes_of(image, tmp_path))
-    assert len(found) == 2
-    assert all(flags & BLENDED for flags in found.flags)
+    listed = find_sources(planes_of(image, tmp_path))
+    assert len(listed) == 2
+    assert all(flags & BLENDED for flags in listed.flags)
 
 
 def test_squares_give_what_the_whole_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,5 +141,5 @@ def test_squares_give_what_the_whole_gives(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_nothing_at_all_has_no_sources(tmp_path: Path) -> None:
-    found = find_sources(planes_of(np.full((80, 90), np.nan), tmp_path))
-    assert (len(found), found.seeing) == (0, None)
+    listed = find_sources(planes_of(np.full((80, 90), np.nan), tmp_path))
+    assert (len(listed), listed.seeing) == (0, None)

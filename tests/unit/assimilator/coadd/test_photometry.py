@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assimilator.coadd.photometry import RADII, flux_scale
+from assimilator.coadd.photometry import RADII, RING, flux_scale
 
 RADIUS = 3
 
@@ -72,3 +72,21 @@ def test_light_outside_of_the_aperture_is_counted(fwhm: float) -> None:
         off.append((scale.value - 1) / scale.error)
         assert scale.value == pytest.approx(1.0, abs=2e-3)
     assert abs(np.mean(off)) < 1.0
+
+
+@pytest.mark.parametrize("part", [0.9, 1.1])
+def test_negative_fluxes_tell_no_scale(part: float) -> None:
+    """As in a hole of a nebula: the noise of their photons would be taken from that of the sky.
+
+    `part` is the variance of the sky over that of the photons.
+    """
+    rng = np.random.default_rng(4)
+    flux = np.exp(rng.uniform(np.log(1e5), np.log(1e6), 40))
+    noise, gain = 10.0, 1.5
+    area = np.pi * RADII[RADIUS] ** 2
+    area *= 1 + area / (np.pi * (RING[1] ** 2 - RING[0] ** 2))
+    hole = -area * noise**2 * gain * (1.25 / 1.5) / part
+    reference, frame = np.append(flux, [2 * hole] * 3), np.append(flux / 2, [hole] * 3)
+    scale = flux_scale(growths(reference), growths(frame), RADIUS, (noise, noise), (gain, gain))
+    assert scale.n_star == 40
+    assert scale.value == pytest.approx(2.0, abs=1e-9)
