@@ -20,7 +20,7 @@ from boinc_project.parallel import parallel_map
 from boinc_project.reprojection_limits import most_frames
 from work_generator.photometry_table import TABLE_FILE
 from work_generator.remarks import Remarks
-from work_generator.reprojection_astrometry import HEADER, PLACES, Astrometry, refine
+from work_generator.reprojection_astrometry import PLACES, Astrometry, refine, refines
 from work_generator.reprojection_calibration import Masters
 from work_generator.reprojection_method import choose_method, why_averaged
 from work_generator.reprojection_pack import (
@@ -92,8 +92,7 @@ def look_and_pack(
         saturation=settings["ccd"].get("saturation"),
     )
     surveyed = _surveyed(settings["images"]) if settings["grid"] is None else []
-    refines = settings.get("astrometry", HEADER) != HEADER
-    told = _Told(progress, len(surveyed) + (1 + refines) * len(images))
+    told = _Told(progress, len(surveyed) + (1 + refines(settings)) * len(images))
     if settings["grid"] is None:
         settings["grid"], settings["chosen"] = _choose(surveyed, settings, reader, told, jobs)
     settings.pop("cover", None)
