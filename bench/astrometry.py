@@ -1,4 +1,4 @@
-"""Headers that are off by known amounts: what is found, beside SCAMP.
+"""Headers that are off by known amounts, and how far off they are afterwards, beside SCAMP.
 
 Each scene is a night of frames of known stars, whose headers are off by a shift or a turn. Both
 programs are given the true places of the stars (``astrometry = "catalogue"`` here, there
@@ -6,9 +6,14 @@ programs are given the true places of the stars (``astrometry = "catalogue"`` he
 are compared with the true ones in 81 places of each.
 
     python bench/astrometry.py [--markdown]
+    python bench/astrometry.py --right 4000 [--markdown]
+    python bench/astrometry.py --sides 2048 6500 [--markdown]
 
-The last line is JSON: the worst error of a frame in milliarcseconds, ours and SCAMP's, frames that
-were moved although their headers are right, and CPU seconds a frame.
+The last line of the first is JSON: the worst error of a frame in milliarcseconds, ours and
+SCAMP's, frames that were moved although their headers are right, and CPU seconds a frame.
+``--right N`` simulates star lists of frames whose headers are right, N for each number of stars
+and scatter, and says how many frames are moved (4 CPU minutes for 4000). ``--sides`` says how many
+CPU seconds it takes to find the stars of one frame of so many pixels a side and to match them.
 """
 
 from __future__ import annotations
@@ -33,6 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.programs import measured, program
 from bench.tables import show
 from bench.truth.sky import Exposure, Stars, header, take
+from bench.truth.star_lists import N_STARS, SCATTERS, moved_although_right
 from work_generator.reprojection_astrometry import CATALOGUE, refine
 from work_generator.reprojection_calibration import Masters
 from work_generator.reprojection_pack import image_of
@@ -51,7 +57,7 @@ SEXTRACTOR = (
 
 @dataclass(frozen=True)
 class Night:
-    """A scene: what its headers have wrong, seconds of arc and of a degree, and its stars."""
+    """A scene: errors of its headers, arcseconds and degrees, and its stars."""
 
     name: str
     shift: float = 0.0
@@ -72,11 +78,22 @@ NIGHTS = (
 
 @dataclass(frozen=True)
 class Result:
-    """Errors of all frames, milliarcseconds; how many were moved; CPU seconds a frame."""
+    """Errors of a night's worst frame, milliarcseconds; frames moved; CPU seconds a frame."""
 
-    errors: list[float]
-    n_moved: int | None
+    before: float
+    after: float
+    n_moved: int
     seconds: float
+    peer: float | None
+    peer_seconds: float | None
+
+    def cells(self) -> list[str]:
+        """Return the cells of a row; a dash where there is no SCAMP."""
+        return [
+            f"{self.before:.1f}", f"{self.after:.1f}", str(self.n_moved),
+            "-" if self.peer is None else f"{self.peer:.1f}", f"{self.seconds:.3f}",
+            "-" if self.peer_seconds is None else f"{self.peer_seconds:.3f}",
+        ]  # fmt: skip
 
 
 def write(night: Night, directory: Path) -> tuple[Stars, list[fits.Header]]:
@@ -121,16 +138,18 @@ def write_catalogue(path: Path, stars: Stars) -> None:
     fits.HDUList([fits.PrimaryHDU(), head, objects]).writeto(path)
 
 
-def ours(directory: Path, stars: Stars) -> tuple[list[Solution], int, float]:
-    """Return refined coordinates, how many are other than the header's, and CPU seconds."""
-    grid, nx, ny = header(SIDE, 1.0), SIDE, SIDE
+def ours(
+    directory: Path, stars: Stars, n_frame: int = N_FRAME, side: int = SIDE
+) -> tuple[list[Solution], int, float]:
+    """Return refined coordinates, how many are other than the header's, and CPU seconds a frame."""
+    grid, nx, ny = header(side, 1.0), side, side
     settings = {
         "astrometry": CATALOGUE, "method": "lanczos3", "blank": None, "ccd": {},
         "grid": {"nx": nx, "ny": ny, "cards": cards_of(grid)},
     }  # fmt: skip
     images = [
         {"path": str(directory / f"{number}.fits"), "hdu": 0, "name": f"{number}.fits"}
-        for number in range(N_FRAME)
+        for number in range(n_frame)
     ]
     order = np.argsort(-stars.flux)
     table = {"ra": stars.ra[order].tolist(), "dec": stars.dec[order].tolist()}
@@ -139,7 +158,7 @@ def ours(directory: Path, stars: Stars) -> tuple[list[Solution], int, float]:
     seconds = time.process_time() - start
     solutions = [astrometry.solution(stated, image_of(stated)) for stated in images]
     n_moved = sum(solution.displacement is not None for solution in solutions)
-    return solutions, n_moved, seconds / N_FRAME
+    return solutions, n_moved, seconds / n_frame
 
 
 def scamp(directory: Path, extractor: str, solver: str) -> tuple[list[Solution], float]:
@@ -186,53 +205,92 @@ def errors_of(solutions: Sequence[Solution], true: Sequence[fits.Header]) -> lis
     return [math.sqrt(float((frame**2).sum(axis=1).mean())) for frame in off]
 
 
-def main() -> None:
-    """Print the table, and its worst numbers."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--markdown", action="store_true")
-    markdown = parser.parse_args().markdown
+def compared(night: Night, extractor: str | None, solver: str | None) -> Result:
+    """Return how far off a night's frames are before and after, and what that takes."""
+    with tempfile.TemporaryDirectory(prefix="openastro-astrometry-") as name:
+        directory = Path(name)
+        stars, true = write(night, directory)
+        write_catalogue(directory / "stars.cat", stars)
+        headers = [
+            make_solution(fits.getheader(directory / f"{number}.fits"), SIDE, SIDE, "header")
+            for number in range(N_FRAME)
+        ]
+        solutions, n_moved, seconds = ours(directory, stars)
+        peer, peer_seconds = None, None
+        if extractor and solver:
+            theirs, peer_seconds = scamp(directory, extractor, solver)
+            peer = max(errors_of(theirs, true))
+    before, after = max(errors_of(headers, true)), max(errors_of(solutions, true))
+    return Result(before, after, n_moved, seconds, peer, peer_seconds)
+
+
+def nights(*, markdown: bool) -> None:
+    """Print what becomes of headers that are off, and the worst of it."""
     extractor, solver = program("source-extractor", "source-extractor"), program("scamp", "scamp")
-    rows, worst, worst_scamp, wrong, seconds = [], 0.0, 0.0, 0, []
-    for night in NIGHTS:
-        with tempfile.TemporaryDirectory(prefix="openastro-astrometry-") as name:
-            directory = Path(name)
-            stars, true = write(night, directory)
-            write_catalogue(directory / "stars.cat", stars)
-            headers = [
-                make_solution(fits.getheader(directory / f"{number}.fits"), SIDE, SIDE, "header")
-                for number in range(N_FRAME)
-            ]
-            solutions, n_moved, each = ours(directory, stars)
-            before, after = errors_of(headers, true), errors_of(solutions, true)
-            peer: list[float] = []
-            peer_seconds = math.nan
-            if extractor and solver:
-                theirs, peer_seconds = scamp(directory, extractor, solver)
-                peer = errors_of(theirs, true)
-        right = not (night.shift or night.turn)
-        wrong += n_moved if right else 0
-        worst = max(worst, *after)
-        worst_scamp = max([worst_scamp, *peer])
-        seconds.append(each)
-        rows.append([
-            night.name, f"{max(before):.1f}", f"{max(after):.1f}", str(n_moved),
-            f"{max(peer):.1f}" if peer else "-", f"{each:.3f}",
-            f"{peer_seconds:.3f}" if peer else "-",
-        ])  # fmt: skip
+    results = {night: compared(night, extractor, solver) for night in NIGHTS}
+    rows = [[night.name, *result.cells()] for night, result in results.items()]
     columns = [
-        "headers off by",
-        "error before, mas",
-        "after",
-        "frames moved",
-        "SCAMP",
-        "CPU s",
-        "SCAMP",
-    ]
+        "headers off by", "error before, mas", "after", "frames moved", "SCAMP", "CPU s", "SCAMP",
+    ]  # fmt: skip
     show(f"Worst of {N_FRAME} frames of {SIDE} pixels", columns, rows, markdown=markdown)
     print(json.dumps({
-        "worst_mas": worst, "worst_mas_scamp": worst_scamp or None, "moved_although_right": wrong,
-        "seconds": float(np.median(seconds)),
+        "worst_mas": max(result.after for result in results.values()),
+        "worst_mas_scamp": max(
+            (result.peer for result in results.values() if result.peer is not None), default=None
+        ),
+        "moved_although_right": sum(
+            result.n_moved for night, result in results.items() if not (night.shift or night.turn)
+        ),
+        "seconds": float(np.median([result.seconds for result in results.values()])),
     }))  # fmt: skip
+
+
+def right_headers(n_frame: int, *, markdown: bool) -> None:
+    """Print how many of `n_frame` frames with right headers are moved, by stars and scatter."""
+    n_moved = np.array(
+        [[moved_although_right(n, scatter, n_frame, 1) for scatter in SCATTERS] for n in N_STARS]
+    )
+    rows = [
+        [str(n), *(str(count) for count in counts)]
+        for n, counts in zip(N_STARS, n_moved, strict=True)
+    ]
+    columns = ["stars", *(f"scatter {scatter:g} pixels" for scatter in SCATTERS)]
+    show(f"Moved of {n_frame} frames whose headers are right", columns, rows, markdown=markdown)
+    total = n_frame * n_moved.size
+    print(json.dumps({"moved": int(n_moved.sum()), "of": total, "rate": n_moved.sum() / total}))
+
+
+def speeds(sides: Sequence[int], *, markdown: bool) -> None:
+    """Print CPU seconds for frames of several sizes."""
+    rows = []
+    for side in sides:
+        rng = np.random.default_rng(8)
+        stars = Stars.of(side, 400, rng, apart=0.0)
+        with tempfile.TemporaryDirectory(prefix="openastro-astrometry-") as name:
+            path = Path(name) / "0.fits"
+            taken = take(path, stars, Exposure(), side, rng)
+            data = fits.getdata(path, "SCI")
+            fits.PrimaryHDU(data, taken.header).writeto(path, overwrite=True)
+            _, _, seconds = ours(Path(name), stars, n_frame=1, side=side)
+        rows.append([f"{side} x {side}", f"{seconds:.2f}"])
+    show("One frame", ["pixels", "CPU s"], rows, markdown=markdown)
+
+
+def main() -> None:
+    """Print the tables that are asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--right", type=int, metavar="N", help="frames of each kind")
+    parser.add_argument("--sides", type=int, nargs="+", metavar="SIDE", help="pixels")
+    asked = parser.parse_args()
+    if asked.right:
+        right_headers(asked.right, markdown=asked.markdown)
+    if asked.sides:
+        speeds(asked.sides, markdown=asked.markdown)
+    if not (asked.right or asked.sides):
+        nights(markdown=asked.markdown)
 
 
 if __name__ == "__main__":

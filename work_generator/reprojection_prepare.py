@@ -17,7 +17,7 @@ from boinc_project.parallel import parallel_map
 from boinc_project.reprojection_limits import most_frames
 from work_generator.photometry_table import TABLE_FILE
 from work_generator.remarks import Remarks
-from work_generator.reprojection_astrometry import HEADER, PLACES, Astrometry, refine
+from work_generator.reprojection_astrometry import PLACES, Astrometry, refine, refines
 from work_generator.reprojection_calibration import Masters
 from work_generator.reprojection_entry import Packed, pack
 from work_generator.reprojection_grid import choose_grid, surveyed
@@ -75,8 +75,7 @@ def look_and_pack(
         saturation=settings["ccd"].get("saturation"),
     )
     chosen_from = surveyed(settings["images"]) if settings["grid"] is None else []
-    refines = settings.get("astrometry", HEADER) != HEADER
-    told = _Told(progress, len(chosen_from) + (1 + refines) * len(images))
+    told = _Told(progress, len(chosen_from) + (1 + refines(settings)) * len(images))
     if settings["grid"] is None:
         settings["grid"], settings["chosen"] = choose_grid(
             chosen_from, settings, reader, told.next, jobs

@@ -24,6 +24,15 @@ def angles(vectors: Floats, centre: Floats) -> Floats:
     return np.asarray(np.arccos(np.clip(vectors @ centre, -1.0, 1.0)))
 
 
+def offsets(ra: Floats, dec: Floats, there_ra: Floats, there_dec: Floats) -> Floats:
+    """Return how far directions there, degrees, are from others, arcseconds east and north (n, 2).
+
+    Zero where one of them is not on the sky.
+    """
+    east = (np.mod(there_ra - ra + 180.0, 360.0) - 180.0) * np.cos(np.radians(dec))
+    return np.nan_to_num(3600.0 * np.column_stack([east, there_dec - dec]))
+
+
 def circles(solutions: Sequence[Solution]) -> tuple[Floats, Floats]:
     """Return circles that hold whole images.
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from work_generator.sky.fixed_point import solve
+
 ORDERS = ("none", "shift", "linear", "quadratic")
 """Words for the orders -1 to 2 of `Displacement.order`, in this order."""
-_TERMS = (1, 3, 6)
-"""Numbers of an axis by order."""
 LEAST_STARS = (3, 6, 20)
 """Stars that each order needs. Three tell a shift and whether they agree; of five or fewer a turn
 would rest on two or three of them; twenty leave a quadratic one more residuals than numbers."""
@@ -32,15 +32,13 @@ Only what is within a few pixels of the frame must be right."""
 _SIDE = 9
 """Places along each side that stand for a frame."""
 _ROUNDS = 20
-_SETTLED = 1e-10
-"""Pixels."""
 
 Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Displacement:
-    """What is added to the pixel coordinates that a header gives a direction.
+    """A shift of pixels, added to the coordinates that a header gives a direction.
 
     Attributes
     ----------
@@ -66,24 +64,12 @@ class Displacement:
 
     def moved(self, u: Doubles, v: Doubles) -> tuple[Doubles, Doubles]:
         """Return true pixel coordinates of those that a header gives."""
-        if self.order < 0:
-            return u, v
         off_x, off_y = self.of(u, v)
         return u + off_x, v + off_y
 
     def unmoved(self, x: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
-        """Return those that a header gives of true ones: u <- x - d(u), as d changes by little."""
-        if self.order < 0:
-            return x, y
-        u, v = x, y
-        for _ in range(_ROUNDS):
-            off_x, off_y = self.of(u, v)
-            new_u, new_v = x - off_x, y - off_y
-            change = np.maximum(np.abs(new_u - u), np.abs(new_v - v))
-            u, v = new_u, new_v
-            known = change[np.isfinite(change)]
-            if not known.size or known.max() < _SETTLED:
-                break
+        """Return those that a header gives of true ones."""
+        u, v, _ = solve(self.of, x, y, _ROUNDS)
         return u, v
 
     def largest(self, u: Doubles, v: Doubles) -> float:
@@ -113,7 +99,12 @@ def basis(u: Doubles, v: Doubles, nx: int, ny: int, order: int) -> Doubles:
         terms += [a * a - (nx / 2.0 / half) ** 2 / 3.0, a * b, b * b - (ny / 2.0 / half) ** 2 / 3.0]
     # A place that is nowhere stays nowhere.
     terms[0] = np.where(np.isfinite(a) & np.isfinite(b), 1.0, np.nan)
-    return np.stack(terms[: _TERMS[order]] if order >= 0 else [], axis=-1)
+    return np.stack(terms, axis=-1)[..., : n_term(order)]
+
+
+def n_term(order: int) -> int:
+    """Return how many numbers a displacement of an order, -1 to 2, has along an axis."""
+    return (order + 1) * (order + 2) // 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,8 +188,8 @@ def choose_order(fits: Sequence[Fit], n_star: int, size: tuple[int, int], limit:
     chosen = -1
     for order in range(len(fits) - 1):
         lower, higher = fits[order], fits[order + 1]
-        n_new = 2 * (_TERMS[order] - (_TERMS[order - 1] if order else 0))
-        freedom = 2 * (n_star - _TERMS[order])
+        n_new = 2 * (n_term(order) - n_term(order - 1))
+        freedom = 2 * (n_star - n_term(order))
         if higher.square <= 0 or freedom <= 0:
             continue
         ratio = (lower.square - higher.square) / n_new / (higher.square / freedom)
@@ -216,7 +207,8 @@ def chance_of(ratio: float, n_new: int, freedom: float) -> float:
     """Return the probability of an F-distributed ratio at least as large; `n_new` is even.
 
     With z = freedom / (freedom + n_new ratio) it is the incomplete beta function I_z(freedom / 2,
-    n_new / 2), which is a sum of n_new / 2 terms (Abramowitz & Stegun 26.6.4).
+    n_new / 2), which is a sum of n_new / 2 terms (Abramowitz & Stegun 26.6.4). The sum stands here
+    because scipy, which has it, would take most of the time that commands of images need to start.
     """
     if ratio <= 0:
         return 1.0
@@ -236,9 +228,9 @@ def places(nx: int, ny: int) -> tuple[Doubles, Doubles]:
 
 def _without(higher: Displacement, lower: Displacement) -> Displacement:
     """Return what one displacement has beyond another of less order."""
-    n_term = len(higher.x)
+    n_more = len(higher.x)
     along, across = (
-        tuple(np.array(more) - np.pad(np.array(less, float), (0, n_term - len(less))))
+        tuple(np.array(more) - np.pad(np.array(less, float), (0, n_more - len(less))))
         for more, less in ((higher.x, lower.x), (higher.y, lower.y))
     )
     return Displacement(higher.nx, higher.ny, higher.order, along, across)

@@ -1,4 +1,4 @@
-"""What passes for a star and is on the detector: warm pixels beside each other.
+"""Warm pixels beside each other, which pass for stars and are on the detector.
 
 They are in the same pixels of all frames, wherever these are pointed, and would bring frames
 together by their dithering. Stars are in the same pixels, too, if a night is not dithered and its

@@ -22,15 +22,14 @@ from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
-from work_generator.sky.displacement import Displacement
+from work_generator.sky.displacement import Displacement, places
 from work_generator.sky.failure import reason_of
+from work_generator.sky.fixed_point import solve
 from work_generator.sky.frame import Image, opened
 
 Floats = NDArray[np.float64]
 
 _ROUNDS = 60
-_SETTLED = 1e-10
-"""Pixels; a millionth of what a pixel map is allowed to be wrong by."""
 _MOST_CHANGE = 1e-6
 # Beyond this part of an image's size outside of it, polynomials are held at their value there: far
 # out they fold over, and their inverse is anybody's guess, while all that counts is "outside".
@@ -130,17 +129,8 @@ class Solution:
         return x.reshape(shape), y.reshape(shape)
 
     def _undistort(self, u: Floats, v: Floats) -> tuple[Floats, Floats]:
-        """Solve p + f(p) = (u, v) for p by p <- (u, v) - f(p), as f changes by little a pixel."""
-        x, y = u.copy(), v.copy()
-        change = np.full_like(u, np.inf)
-        for _ in range(_ROUNDS):
-            shift_x, shift_y = self._distortion(x, y)
-            new_x, new_y = u - shift_x, v - shift_y
-            change = np.maximum(np.abs(new_x - x), np.abs(new_y - y))
-            x, y = new_x, new_y
-            known = change[np.isfinite(change)]
-            if not known.size or known.max() < _SETTLED:
-                break
+        """Return the coordinates that distortions move to these; NaN where there are none."""
+        x, y, change = solve(self._distortion, u, v, _ROUNDS)
         lost = ~(change < _MOST_CHANGE)
         x[lost], y[lost] = np.nan, np.nan
         return x, y
@@ -269,7 +259,7 @@ def _check_matrix(header: Any, label: str) -> None:
 
 def _check_round_trip(solution: Solution) -> None:
     """Go to the sky and back from 81 places of the image."""
-    x, y = np.meshgrid(np.linspace(0, solution.nx - 1, 9), np.linspace(0, solution.ny - 1, 9))
+    x, y = places(solution.nx, solution.ny)
     ra, dec = solution.sky(x, y)
     back_x, back_y = solution.pixel(ra, dec)
     if not np.isfinite(ra).any():

@@ -63,6 +63,15 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.star)
 
+    def rest(self, displacement: Displacement) -> Doubles:
+        """Return how far the frame's are from there with a displacement, (n, 2)."""
+        return self.off - np.column_stack(displacement.of(self.u, self.v))
+
+    def fit_alike(self, size: tuple[int, int]) -> Displacement:
+        """Return the displacement of the highest order that so many allow, all weighted alike."""
+        weight, order = np.ones(len(self)), highest_order(len(self))
+        return fit(self.u, self.v, self.off, weight, size, order).displacement
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
@@ -91,17 +100,19 @@ class Measured:
         return self.fits[self.order + 1].displacement
 
     @property
+    def shown(self) -> Fit:
+        """The fit of the order that is applied; of a shift if none is."""
+        return self.fits[max(self.order, 0) + 1]
+
+    @property
     def error(self) -> float:
         """The standard error of the mean displacement along an axis, pixels."""
-        return math.sqrt(float(self.fits[max(self.order, 0) + 1].covariance[0, 0]))
+        return math.sqrt(float(self.shown.covariance[0, 0]))
 
     def rms(self, order: int) -> float:
         """Return the root mean square distance of the pairs, with a displacement of an order."""
-        displacement = self.fits[order + 1].displacement
-        off = self.pairs.off
-        if order >= 0:
-            off = off - np.column_stack(displacement.of(self.pairs.u, self.pairs.v))
-        return math.sqrt(float((off**2).sum(axis=1).mean()))
+        rest = self.pairs.rest(self.fits[order + 1].displacement)
+        return math.sqrt(float((rest**2).sum(axis=1).mean()))
 
 
 def measure(
@@ -230,11 +241,8 @@ def _matched(
             return pairs
         before = pairs
         # A pair's weight hardly changes which are pairs.
-        fitted = fit(
-            pairs.u, pairs.v, pairs.off, np.ones(len(pairs)), size, highest_order(len(pairs))
-        )
-        guess = fitted.displacement
-        rest = pairs.off - np.column_stack(guess.of(pairs.u, pairs.v))
+        guess = pairs.fit_alike(size)
+        rest = pairs.rest(guess)
         freedom = len(pairs) / max(len(pairs) - len(guess.x), 1)
         spread = 1.4826 * float(np.median(np.abs(rest))) * math.sqrt(freedom)
         far = _FAR * (1.0 + _UNSURE / len(pairs)) * math.sqrt(2.0)
@@ -267,9 +275,8 @@ def _scatter(pairs: Pairs, error: Doubles, size: tuple[int, int]) -> float:
     median error: few stars may look as if they had none, and a linear displacement through the
     three brightest of six would then seem to explain all that counts.
     """
-    fitted = fit(pairs.u, pairs.v, pairs.off, np.ones(len(pairs)), size, highest_order(len(pairs)))
-    displacement = fitted.displacement
-    rest = pairs.off - np.column_stack(displacement.of(pairs.u, pairs.v))
+    displacement = pairs.fit_alike(size)
+    rest = pairs.rest(displacement)
     freedom = 2 * (len(pairs) - len(displacement.x))
     low, high = 0.0, math.sqrt(float((rest**2).sum()))
     least = float(np.median(error))

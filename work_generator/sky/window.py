@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from work_generator.sky.displacement import places
 from work_generator.sky.pixel_map import Transform
 from work_generator.sky.solution import Solution
 
@@ -72,7 +73,7 @@ def transform(grid: Solution, frame: Solution, window: Window) -> Transform:
 
 def coverage(grid: Solution, frame: Solution) -> float:
     """Return which part of a frame's area lies on the grid, 0 to 1."""
-    x, y = np.meshgrid(np.linspace(0, frame.nx - 1, 9), np.linspace(0, frame.ny - 1, 9))
+    x, y = places(frame.nx, frame.ny)
     return float(_within(*grid.pixel(*frame.sky(x, y)), grid.nx, grid.ny).mean())
 
 

@@ -74,7 +74,7 @@ class Night:
         self.store = InputStore(self.directory / "inputs")
         self.made = reprojection.prepare(self.campaign(*args, **kwargs), None, self.store)
         self.remarks = self.made.settings["remarks"]
-        return [one.get("astrometry") for one in self.made.settings["frames"]]
+        return [frame.get("astrometry") for frame in self.made.settings["frames"]]
 
 
 @pytest.fixture
@@ -96,38 +96,38 @@ def four(wrong: dict[int, Shot]) -> list[Shot]:
 @pytest.mark.parametrize("by", [(0.3, 0.0), (-1.2, 1.6), (40.0, 35.0)])
 def test_the_image_whose_header_is_wrong_is_moved(night: Night, by: tuple[float, float]) -> None:
     night.take(*four({2: Shot(wrong=by)}))
-    found = night.prepared()
-    assert [one["applied"] for one in found] == ["none", "none", "shift", "none"]
+    frames = night.prepared()
+    assert [frame["applied"] for frame in frames] == ["none", "none", "shift", "none"]
     # CRPIX is too large by so much: the frame is so far to the west, and to the north.
-    assert found[2]["shift_ra"] == pytest.approx(-by[0], abs=0.03)
-    assert found[2]["shift_dec"] == pytest.approx(by[1], abs=0.03)
-    assert found[2]["rms_before"] == pytest.approx(np.hypot(*by), abs=0.05)
-    assert found[2]["rms_after"] < 0.15
-    assert found[2]["correction"] == pytest.approx(np.hypot(*by), abs=0.03)
-    assert found[2]["n_star"] > 30
+    assert frames[2]["shift_ra"] == pytest.approx(-by[0], abs=0.03)
+    assert frames[2]["shift_dec"] == pytest.approx(by[1], abs=0.03)
+    assert frames[2]["rms_before"] == pytest.approx(np.hypot(*by), abs=0.05)
+    assert frames[2]["rms_after"] < 0.15
+    assert frames[2]["correction"] == pytest.approx(np.hypot(*by), abs=0.03)
+    assert frames[2]["n_star"] > 30
     (line,) = night.remarks
     assert line.startswith("The coordinates of 1 of 4 images are corrected by ")
 
 
 def test_several_at_once_are_measured_as_one_after_the_other(night: Night) -> None:
     night.take(*four({2: Shot(wrong=(0.7, 0.2))}))
-    found = night.prepared()
+    frames = night.prepared()
     at_once = reprojection.prepare(night.campaign(), None, night.store, jobs=3)
-    assert [one["astrometry"] for one in at_once.settings["frames"]] == found
+    assert [frame["astrometry"] for frame in at_once.settings["frames"]] == frames
     assert at_once.files == night.made.files
 
 
 def test_a_header_that_is_turned_is_turned_back(night: Night) -> None:
     night.take(*four({0: Shot(depth=3.0), 1: Shot(turned=0.06)}))
-    found = night.prepared()
-    assert [one["applied"] for one in found] == ["none", "linear", "none", "none"]
-    assert found[1]["rms_after"] < 0.7 * found[1]["rms_before"]
+    frames = night.prepared()
+    assert [frame["applied"] for frame in frames] == ["none", "linear", "none", "none"]
+    assert frames[1]["rms_after"] < 0.7 * frames[1]["rms_before"]
 
 
 def test_headers_that_are_right_give_the_files_of_headers_alone(night: Night) -> None:
     night.take(*four({}))
-    found = night.prepared()
-    assert [one["applied"] for one in found] == ["none"] * 4
+    frames = night.prepared()
+    assert [frame["applied"] for frame in frames] == ["none"] * 4
     assert night.remarks == []
     files = night.made.files
     assert night.prepared('astrometry = "header"') == [None] * 4
@@ -139,18 +139,18 @@ def test_the_deepest_image_is_moved_where_the_others_agree(
     night: Night, wrong: dict[str, Any]
 ) -> None:
     night.take(*four({1: Shot(depth=4.0, **wrong)}))
-    found = night.prepared()
-    assert {one["reference"] for one in found} == {"1.fits"}
-    assert [one["applied"] != "none" for one in found] == [False, True, False, False]
+    frames = night.prepared()
+    assert {frame["reference"] for frame in frames} == {"1.fits"}
+    assert [frame["applied"] != "none" for frame in frames] == [False, True, False, False]
     if "wrong" in wrong:
-        assert found[1]["shift_ra"] == pytest.approx(-3.0, abs=0.03)
+        assert frames[1]["shift_ra"] == pytest.approx(-3.0, abs=0.03)
 
 
 def test_headers_that_all_differ_are_brought_to_their_mean(night: Night) -> None:
     errors = np.random.default_rng(4).normal(0, 0.5, (4, 2))
     night.take(*four({number: Shot(wrong=tuple(error)) for number, error in enumerate(errors)}))
-    found = night.prepared()
-    moved = np.array([(one["shift_ra"], one["shift_dec"]) for one in found])
+    frames = night.prepared()
+    moved = np.array([(frame["shift_ra"], frame["shift_dec"]) for frame in frames])
     left = moved * (-1, 1) - errors
     # All are where the mean of those that count is, and that is nearer than one of them.
     assert left.std(axis=0).max() < 0.05
@@ -159,15 +159,15 @@ def test_headers_that_all_differ_are_brought_to_their_mean(night: Night) -> None
 
 def test_of_two_headers_the_reference_is_right(night: Night) -> None:
     night.take(Shot(depth=3.0), Shot((9.3, 2.0), wrong=(1.0, 0.0)))
-    found = night.prepared()
-    assert [one["applied"] for one in found] == ["none", "shift"]
+    frames = night.prepared()
+    assert [frame["applied"] for frame in frames] == ["none", "shift"]
 
 
 def test_an_image_that_is_the_grid_is_where_it_says(night: Night) -> None:
     night.take(*four({0: Shot(wrong=(1.0, 0.0))}))
-    found = night.prepared(reference='image = "night/0.fits"')
-    assert [one["applied"] for one in found] == ["none", "shift", "shift", "shift"]
-    assert found[1]["shift_ra"] == pytest.approx(1.0, abs=0.03)
+    frames = night.prepared(reference='image = "night/0.fits"')
+    assert [frame["applied"] for frame in frames] == ["none", "shift", "shift", "shift"]
+    assert frames[1]["shift_ra"] == pytest.approx(1.0, abs=0.03)
 
 
 def test_of_images_with_one_header_the_one_with_other_pixels_is_moved(night: Night) -> None:
@@ -175,15 +175,15 @@ def test_of_images_with_one_header_the_one_with_other_pixels_is_moved(night: Nig
     night.take(
         *(Shot(at, wrong=(-at[0], -at[1])) for at in [(0.0, 0.0), (1.5, 0.0)] + 2 * [(0.0, 0.0)])
     )
-    found = night.prepared(reference='image = "night/1.fits"')
-    assert [one["applied"] for one in found] == ["none", "shift", "none", "none"]
-    assert found[1]["shift_ra"] == pytest.approx(1.5, abs=0.03)
+    frames = night.prepared(reference='image = "night/1.fits"')
+    assert [frame["applied"] for frame in frames] == ["none", "shift", "none", "none"]
+    assert frames[1]["shift_ra"] == pytest.approx(1.5, abs=0.03)
 
 
 def test_an_image_that_is_nowhere_near_is_not_believed(night: Night) -> None:
     night.take(*four({3: Shot(wrong=(110.0, 30.0))}))
-    found = night.prepared()
-    assert [one["applied"] for one in found] == ["none"] * 4
+    frames = night.prepared()
+    assert [frame["applied"] for frame in frames] == ["none"] * 4
     (line,) = night.remarks
     assert line.startswith("3.fits: Its stars are not within 60 arcseconds")
     assert "cannot be believed" in line
@@ -192,8 +192,8 @@ def test_an_image_that_is_nowhere_near_is_not_believed(night: Night) -> None:
 def test_images_without_stars_keep_their_headers(tmp_path: Path) -> None:
     night = Night(tmp_path, n_star=0)
     night.take(*four({}))
-    found = night.prepared()
-    assert [one["n_star"] for one in found] == [0] * 4
+    frames = night.prepared()
+    assert [frame["n_star"] for frame in frames] == [0] * 4
     (line,) = night.remarks
     assert line.startswith("1.fits, 2.fits, 3.fits: It has too few stars")
 
@@ -204,19 +204,19 @@ def test_five_stars_tell_a_shift(tmp_path: Path) -> None:
     night.dec = 2 + np.array([-0.02, 0.01, 0.03, -0.03, 0.0])
     night.flux = np.full(5, 3e4)
     night.take(*four({2: Shot(wrong=(1.5, 0.0), turned=0.05)}))
-    found = night.prepared()
-    assert [one["applied"] for one in found] == ["none", "none", "shift", "none"]
-    assert {one["fitted"] for one in found} == {"none", "shift"}
+    frames = night.prepared()
+    assert [frame["applied"] for frame in frames] == ["none", "none", "shift", "none"]
+    assert {frame["fitted"] for frame in frames} == {"none", "shift"}
 
 
 def test_images_beyond_the_reference_are_measured_against_their_neighbours(night: Night) -> None:
     """Each shares stars with the next one alone."""
     places = [(-200.0, 0.0), (0.0, 0.0), (200.0, 0.0), (380.0, 0.0)]
     night.take(Shot(places[0], wrong=(1.0, 0.0)), *(Shot(at) for at in places[1:]))
-    found = night.prepared()
-    assert found[0]["reference"] == "2.fits"
-    assert [one["applied"] for one in found] == ["shift", "none", "none", "none"]
-    assert found[0]["shift_ra"] == pytest.approx(-1.0, abs=0.05)
+    frames = night.prepared()
+    assert frames[0]["reference"] == "2.fits"
+    assert [frame["applied"] for frame in frames] == ["shift", "none", "none", "none"]
+    assert frames[0]["shift_ra"] == pytest.approx(-1.0, abs=0.05)
 
 
 def test_a_table_of_stars_tells_where_all_are(night: Night) -> None:
@@ -224,19 +224,19 @@ def test_a_table_of_stars_tells_where_all_are(night: Night) -> None:
     (night.directory / "stars.csv").write_text("ra,dec,mag\n" + "\n".join(lines))
     night.take(*four({number: Shot(wrong=(0.8, -0.5)) for number in range(4)}))
     photometry = '[photometry]\ntable = "stars.csv"'
-    assert [one["applied"] for one in night.prepared(more=photometry)] == ["none"] * 4
-    found = night.prepared('astrometry = "catalogue"', more=photometry)
-    assert [one["applied"] for one in found] == ["shift"] * 4
-    for one in found:
-        assert (one["shift_ra"], one["shift_dec"]) == pytest.approx((-0.8, -0.5), abs=0.03)
+    assert [frame["applied"] for frame in night.prepared(more=photometry)] == ["none"] * 4
+    frames = night.prepared('astrometry = "catalogue"', more=photometry)
+    assert [frame["applied"] for frame in frames] == ["shift"] * 4
+    for frame in frames:
+        assert (frame["shift_ra"], frame["shift_dec"]) == pytest.approx((-0.8, -0.5), abs=0.03)
 
 
 def test_a_table_of_another_place_is_told(night: Night) -> None:
     lines = [f"{ra + 0.012},{dec - 0.021},10" for ra, dec in zip(night.ra, night.dec, strict=True)]
     (night.directory / "stars.csv").write_text("ra,dec,mag\n" + "\n".join(lines))
     night.take(*four({}))
-    found = night.prepared('astrometry = "catalogue"', more='[photometry]\ntable = "stars.csv"')
-    assert [one["applied"] for one in found] == ["none"] * 4
+    frames = night.prepared('astrometry = "catalogue"', more='[photometry]\ntable = "stars.csv"')
+    assert [frame["applied"] for frame in frames] == ["none"] * 4
     assert any("not matched with those of the table" in line for line in night.remarks)
 
 
@@ -246,15 +246,15 @@ def test_images_that_join_are_measured_against_the_same_stars(night: Night) -> N
     issued = from_definition(to_definition(night.made))
     places = issued.settings[PLACES]
     night.take(Shot((-8.0, 4.0), wrong=(2.0, 0.0), depth=9.0), Shot((4.0, 4.0)))
-    found = reprojection.extend(
+    extension = reprojection.extend(
         issued, night.campaign(reference="choose = true"), night.file, None, night.store
     )
-    new = [one["astrometry"] for one in found.campaign.settings["frames"][3:]]
-    assert [one["applied"] for one in new] == ["shift", "none"]
-    assert {one["reference"] for one in new} == {places["reference"]}
-    assert found.campaign.settings[PLACES] == places
+    new = [frame["astrometry"] for one in extension.campaign.settings["frames"][3:]]
+    assert [frame["applied"] for frame in new] == ["shift", "none"]
+    assert {frame["reference"] for frame in new} == {places["reference"]}
+    assert extension.campaign.settings[PLACES] == places
     assert any(
-        line.startswith("The coordinates of 1 of 2") for line in found.campaign.settings["remarks"]
+        line.startswith("The coordinates of 1 of 2") for line in extension.campaign.settings["remarks"]
     )
 
 
@@ -271,10 +271,10 @@ def test_campaigns_of_before_keep_headers_when_images_join(night: Night) -> None
         **{**{name: getattr(old, name) for name in old.__slots__}, "settings": settings}
     )
     night.take(Shot((-8.0, 4.0), wrong=(2.0, 0.0)))
-    found = reprojection.extend(
+    extension = reprojection.extend(
         old, night.campaign(reference="choose = true"), night.file, None, night.store
     )
-    assert "astrometry" not in found.campaign.settings["frames"][3]
+    assert "astrometry" not in extension.campaign.settings["frames"][3]
 
 
 def test_warm_pixels_do_not_bring_frames_together(tmp_path: Path) -> None:
@@ -287,9 +287,9 @@ def test_warm_pixels_do_not_bring_frames_together(tmp_path: Path) -> None:
         with fits.open(path, mode="update") as hdus:
             hdus[0].data[y, x] += np.float32(500)
             hdus[0].data[y, x + 1] += np.float32(480)
-    for one in night.prepared():
-        assert abs(one["shift_ra"] or 0.0) < 0.6
-        assert abs(one["shift_dec"] or 0.0) < 0.1
+    for frame in night.prepared():
+        assert abs(frame["shift_ra"] or 0.0) < 0.6
+        assert abs(frame["shift_dec"] or 0.0) < 0.1
 
 
 def test_stars_are_looked_for_behind_dark_and_flat(night: Night) -> None:
@@ -301,8 +301,8 @@ def test_stars_are_looked_for_behind_dark_and_flat(night: Night) -> None:
     for path in (night.directory / "night").iterdir():
         with fits.open(path, mode="update") as hdus:
             hdus[0].data += dark
-    found = night.prepared(more='[calibration]\ndark = "dark.fits"')
-    assert [one["applied"] for one in found] == ["none", "none", "shift", "none"]
+    frames = night.prepared(more='[calibration]\ndark = "dark.fits"')
+    assert [frame["applied"] for frame in frames] == ["none", "none", "shift", "none"]
 
 
 def test_the_reference_implementation_has_headers(night: Night) -> None:

@@ -5,31 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.truth.star_lists import List, star_lists
 from work_generator.sky.displacement import CHANCE, Displacement
 from work_generator.sky.star_match import Measured, measure, vote
 
 SIDE = 1000
-Lists = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
-
-
-def lists(
-    n: int, rng: np.random.Generator, *, scatter: float = 0.05, only: int = 0, side: int = SIDE
-) -> Lists:
-    """Return stars and known places of `n` common stars, and of `only` ones in each list alone."""
-    u, v = rng.uniform(0, side, (2, n))
-    x, y = u + rng.normal(0, scatter, n), v + rng.normal(0, scatter, n)
-    error = 10 ** rng.uniform(-2.3, -1, n)
-    x, y = x + rng.normal(0, error), y + rng.normal(0, error)
-    other = rng.uniform(0, side, (4, only))
-    order = rng.permutation(n + only)
-    stars = tuple(
-        np.concatenate(pair)[order]
-        for pair in ((x, other[0]), (y, other[1]), (error, np.full(only, 0.03)))
-    )
-    known = (
-        np.append(u, other[2]), np.append(v, other[3]), np.full(n + only, 0.005)
-    )  # fmt: skip
-    return stars, known
+Lists = tuple[List, List]
 
 
 def measured(these: Lists, radius: float = 100.0, limit: float = 0.06) -> Measured | None:
@@ -46,7 +27,7 @@ def moved(these: Lists, by: Displacement) -> Lists:
 @pytest.mark.parametrize(("n", "only"), [(12, 5), (300, 250)])
 def test_shifts_are_found(shift: tuple[float, float], n: int, only: int) -> None:
     by = Displacement(SIDE, SIDE, 0, (shift[0],), (shift[1],))
-    result = measured(moved(lists(n, np.random.default_rng(1), only=only), by))
+    result = measured(moved(star_lists(n, np.random.default_rng(1), only=only), by))
     assert result is not None
     assert result.order == 0
     assert len(result.pairs) >= 0.9 * n
@@ -61,7 +42,7 @@ def test_shifts_are_found(shift: tuple[float, float], n: int, only: int) -> None
 def test_turns_are_found_as_far_as_they_matter(turn: float, order: int) -> None:
     by = np.radians(turn) * SIDE / 2
     frame = moved(
-        lists(300, np.random.default_rng(2), only=100),
+        star_lists(300, np.random.default_rng(2), only=100),
         Displacement(SIDE, SIDE, 1, (0, 0, by), (0, -by, 0)),
     )
     result = measured(frame)
@@ -74,7 +55,7 @@ def test_turns_are_found_as_far_as_they_matter(turn: float, order: int) -> None:
 
 def test_distortions_that_a_header_does_not_know_are_found() -> None:
     by = Displacement(SIDE, SIDE, 2, (0.5, 0, 0, 2.0, 0, 0), (0, 0, 0, 0, 1.0, 0))
-    result = measured(moved(lists(300, np.random.default_rng(3), only=100), by))
+    result = measured(moved(star_lists(300, np.random.default_rng(3), only=100), by))
     assert result is not None
     assert result.order == 2
     assert result.displacement.x[3] == pytest.approx(2.0, abs=0.06)
@@ -103,7 +84,7 @@ def test_stars_of_other_fields_are_not_matched(n: int, m: int) -> None:
 
 def test_frames_without_stars_are_not_measured() -> None:
     nobody = tuple(np.empty(0) for _ in range(3))
-    stars, known = lists(20, np.random.default_rng(1))
+    stars, known = star_lists(20, np.random.default_rng(1))
     assert measured((nobody, known)) is None  # type: ignore[arg-type]
     assert measured((stars, nobody)) is None  # type: ignore[arg-type]
 
@@ -118,7 +99,7 @@ def test_headers_that_are_right_are_left_alone(n: int, scatter: float, n_frame: 
     rng = np.random.default_rng(6)
     n_moved = 0
     for _ in range(n_frame):
-        result = measured(lists(n, rng, scatter=scatter, side=600), radius=12.0)
+        result = measured(star_lists(n, rng, scatter=scatter, side=600), radius=12.0)
         n_moved += result is not None and result.order >= 0
     assert pytest.approx(1e-4) == CHANCE
     assert n_moved <= 3
