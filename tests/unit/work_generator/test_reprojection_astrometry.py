@@ -227,8 +227,8 @@ def test_a_table_of_stars_tells_where_all_are(night: Night) -> None:
     assert [frame["applied"] for frame in night.prepared(more=photometry)] == ["none"] * 4
     frames = night.prepared('astrometry = "catalogue"', more=photometry)
     assert [frame["applied"] for frame in frames] == ["shift"] * 4
-    for frame in frames:
-        assert (frame["shift_ra"], frame["shift_dec"]) == pytest.approx((-0.8, -0.5), abs=0.03)
+    for entry in frames:
+        assert (entry["shift_ra"], entry["shift_dec"]) == pytest.approx((-0.8, -0.5), abs=0.03)
 
 
 def test_a_table_of_another_place_is_told(night: Night) -> None:
@@ -249,13 +249,12 @@ def test_images_that_join_are_measured_against_the_same_stars(night: Night) -> N
     extension = reprojection.extend(
         issued, night.campaign(reference="choose = true"), night.file, None, night.store
     )
-    new = [frame["astrometry"] for one in extension.campaign.settings["frames"][3:]]
+    new = [frame["astrometry"] for frame in extension.campaign.settings["frames"][3:]]
     assert [frame["applied"] for frame in new] == ["shift", "none"]
     assert {frame["reference"] for frame in new} == {places["reference"]}
     assert extension.campaign.settings[PLACES] == places
-    assert any(
-        line.startswith("The coordinates of 1 of 2") for line in extension.campaign.settings["remarks"]
-    )
+    remarks = extension.campaign.settings["remarks"]
+    assert any(line.startswith("The coordinates of 1 of 2") for line in remarks)
 
 
 def test_campaigns_of_before_keep_headers_when_images_join(night: Night) -> None:
@@ -287,9 +286,9 @@ def test_warm_pixels_do_not_bring_frames_together(tmp_path: Path) -> None:
         with fits.open(path, mode="update") as hdus:
             hdus[0].data[y, x] += np.float32(500)
             hdus[0].data[y, x + 1] += np.float32(480)
-    for frame in night.prepared():
-        assert abs(frame["shift_ra"] or 0.0) < 0.6
-        assert abs(frame["shift_dec"] or 0.0) < 0.1
+    for entry in night.prepared():
+        assert abs(entry["shift_ra"] or 0.0) < 0.6
+        assert abs(entry["shift_dec"] or 0.0) < 0.1
 
 
 def test_stars_are_looked_for_behind_dark_and_flat(night: Night) -> None:
