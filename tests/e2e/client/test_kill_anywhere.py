@@ -88,7 +88,7 @@ def test_kills_leave_no_trace_in_the_output(
     frozen_apps: Path,
     tmp_path: Path,
 ) -> None:
-    project.issue(write_campaign(units=1, quorum=1, n_step=2400))
+    project.issue(write_campaign(units=1, quorum=1, n_step=1200))
     client = new_client()
     client.start(attach_key=project.create_account("Ann", "ann@example.org", "correct horse"))
     # Not before there is something to lose: a task that was only begun begins again, unharmed.
