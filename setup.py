@@ -68,10 +68,10 @@ setup(
     cmdclass={"build_ext": BuildKernel},
     packages=[],
     ext_modules=[
-        Kernel("apps.ttv", ["module.c", "matching.c"]),
-        Kernel("apps.reprojection", ["module.c"], ["level.c", "loading.c"]),
-        Kernel("assimilator.coadd", ["module.c"]),
-        Kernel("work_generator.sky", ["module.c"]),
+        Kernel("apps.ttv.compute", ["module.c", "matching.c"]),
+        Kernel("apps.images.compute", ["module.c"], ["level.c", "loading.c"]),
+        Kernel("apps.images.merge.coadd", ["module.c"]),
+        Kernel("apps.images.plan.sky", ["module.c"]),
         Extension(
             "boinc_project.fits._rice",
             sources=["boinc_project/fits/rice.c"],

@@ -1,6 +1,7 @@
 """The shared entry of all apps: from a slot with a sealed unit to an exit status.
 
-``python -m apps.main ttv_mcmc --slot DIR`` runs an app; a frozen app calls `main` with its module.
+``python -m apps.main apps.ttv.compute.app:Chains --slot DIR`` runs an app; a frozen app calls
+`main` with the same name.
 Everything that can go wrong ends here, as one plain sentence on stderr (which travels to the
 server with the report) and an exit status of `boinc_project.states.ExitStatus`.
 """
@@ -13,10 +14,10 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, NoReturn
 
 from apps.runtime.errors import (
     AbortRequested,
@@ -28,6 +29,7 @@ from apps.runtime.errors import (
 from apps.runtime.finish import write_temporary_exit
 from apps.runtime.runtime import Runtime, open_runtime
 from apps.runtime.self_check import own_digest
+from boinc_project.computation import Computation
 from boinc_project.errors import (
     ConfigError,
     InputError,
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from boinc_project.unit import Unit
 
 UNIT_FILE = "unit.json"
-OUTPUT_FILE = "output.h5"
 BUSY_DELAY = 600.0
 """Seconds until the client tries again when another copy holds the slot, as BOINC's API asks."""
 TRANSIENT_DELAY = 600.0
@@ -49,36 +50,14 @@ TRANSIENT_DELAY = 600.0
 _THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-class App(Protocol):
-    """What a science app's module offers."""
-
-    APP_NAME: str
-    APP_VERSION: int
-
-    def run(self, unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) -> None:
-        """Compute the unit, from its last checkpoint if there is one, and write the output.
-
-        Parameters
-        ----------
-        unit : Unit
-            Checked against its digests.
-        inputs : Mapping[str, Path]
-            Where each of the unit's input files is, by logical name.
-        output : Path
-            Where the output belongs.
-        runtime : Runtime
-            The client.
-        """
-
-
-def main(app: App | str, argv: Sequence[str] | None = None) -> NoReturn:
+def main(app: Computation | str, argv: Sequence[str] | None = None) -> NoReturn:
     """Run an app and end the process.
 
     Parameters
     ----------
-    app : App | str
-        The app's module, or its name. By name it is imported only after the number of threads is
-        set: numerical libraries read that once, when they are loaded.
+    app : Computation | str
+        The app, or ``module:Class`` of it. By name it is imported only after the number of threads
+        is set: numerical libraries read that once, when they are loaded.
     argv : Sequence[str] | None
         Arguments after the program's name; None: those of the process.
 
@@ -91,15 +70,30 @@ def main(app: App | str, argv: Sequence[str] | None = None) -> NoReturn:
     sys.stderr.reconfigure(  # type: ignore[union-attr]
         encoding="utf-8", errors="backslashreplace", line_buffering=True
     )
-    app = cast("App", importlib.import_module(app)) if isinstance(app, str) else app
+    app = load(app) if isinstance(app, str) else app
     options = _options(app, argv)
     if options.version:
         _show_version(app)
     _run_in_slot(app, options.slot)
 
 
-def _options(app: App, argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=app.APP_NAME, allow_abbrev=False)
+def load(path: str) -> Computation:
+    """Return the app at ``module:Class``.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    module, _, name = path.partition(":")
+    made = getattr(importlib.import_module(module), name, None)
+    if not (isinstance(made, type) and issubclass(made, Computation)):
+        raise ConfigError(f"{path} is no app.")
+    return made()
+
+
+def _options(app: Computation, argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=app.name, allow_abbrev=False)
     parser.add_argument("--slot", type=Path, default=Path(), help="directory to work in")
     parser.add_argument(
         "--version", action="store_true", help="check the app's own files, say what it is, and end"
@@ -107,7 +101,7 @@ def _options(app: App, argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _run_in_slot(app: App, slot: Path) -> NoReturn:
+def _run_in_slot(app: Computation, slot: Path) -> NoReturn:
     try:
         runtime = open_runtime(slot, catch_signals=True)
     except SlotBusy as error:
@@ -128,20 +122,20 @@ def _run_in_slot(app: App, slot: Path) -> NoReturn:
         runtime.finish(ExitStatus.OK)
 
 
-def _compute(app: App, runtime: Runtime) -> None:
+def _compute(app: Computation, runtime: Runtime) -> None:
     runtime.poll()  # a task may be started only to be suspended at once
     runtime.app_digest = own_digest()
     _say_app(app, runtime)
     unit, inputs = _open_unit(app, runtime)
     _say(f"unit {unit.name}, digest {unit.digest}")
     _say(f"seed {unit.campaign_seed}, branch {list(unit.seed.spawn_key)}")
-    output = runtime.resolve(output_file(app))
-    app.run(unit, inputs, output, runtime)
+    output = runtime.resolve(app.output_file)
+    app.compute(unit, inputs, output, runtime)
     _sync(output)
     _say(f"Done after {runtime.cpu_time():.1f} s of CPU.")
 
 
-def _open_unit(app: App, runtime: Runtime) -> tuple[Unit, dict[str, Path]]:
+def _open_unit(app: Computation, runtime: Runtime) -> tuple[Unit, dict[str, Path]]:
     # Not at the top: this imports numpy.
     from boinc_project.unit import open_unit, parse_unit
 
@@ -155,11 +149,11 @@ def _open_unit(app: App, runtime: Runtime) -> tuple[Unit, dict[str, Path]]:
     if missing:
         raise UnitError(f"The input file {missing[0]} is missing.", name=missing[0])
     unit = open_unit(inputs)
-    if unit.app != app.APP_NAME:
-        raise UnitError(f"The unit is for the app {unit.app}, not for {app.APP_NAME}.")
-    if unit.min_app_version > app.APP_VERSION:
+    if unit.app != app.name:
+        raise UnitError(f"The unit is for the app {unit.app}, not for {app.name}.")
+    if unit.min_app_version > app.version:
         raise UnsupportedUnit(
-            f"The unit needs {unit.app} {unit.min_app_version}; this is {app.APP_VERSION}."
+            f"The unit needs {unit.app} {unit.min_app_version}; this is {app.version}."
         )
     return unit, inputs
 
@@ -180,11 +174,6 @@ def _end_with(error: Exception, runtime: Runtime) -> NoReturn:
     runtime.finish(status, sentence)
 
 
-def output_file(app: App) -> str:
-    """Return the logical name of an app's output: its own ``OUTPUT_FILE``, or the usual one."""
-    return str(getattr(app, "OUTPUT_FILE", OUTPUT_FILE))
-
-
 def exit_status(error: Exception) -> ExitStatus:
     """Return the exit status of an error that no later attempt would cure."""
     if isinstance(error, UnitError | InputError):
@@ -196,7 +185,7 @@ def exit_status(error: Exception) -> ExitStatus:
     return ExitStatus.INTERNAL
 
 
-def _show_version(app: App) -> NoReturn:
+def _show_version(app: Computation) -> NoReturn:
     from apps.runtime.platforms import platform_name
 
     try:
@@ -204,13 +193,13 @@ def _show_version(app: App) -> NoReturn:
     except AppFilesError as error:
         _say(error.message)
         sys.exit(int(ExitStatus.BAD_APP_FILES))
-    sys.stdout.write(f"{app.APP_NAME} {app.APP_VERSION} {platform_name()} {digest}\n")
+    sys.stdout.write(f"{app.name} {app.version} {platform_name()} {digest}\n")
     sys.exit(int(ExitStatus.OK))
 
 
-def _say_app(app: App, runtime: Runtime) -> None:
+def _say_app(app: Computation, runtime: Runtime) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    _say(f"{now} {app.APP_NAME} {app.APP_VERSION} on {runtime.platform}")
+    _say(f"{now} {app.name} {app.version} on {runtime.platform}")
     _say(f"app files {runtime.app_digest}")
 
 
@@ -235,5 +224,5 @@ def _say(sentence: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
-        sys.exit("usage: python -m apps.main APP [--slot DIR]")
-    main(f"apps.{sys.argv[1]}", sys.argv[2:])
+        sys.exit("usage: python -m apps.main MODULE:CLASS [--slot DIR]")
+    main(sys.argv[1], sys.argv[2:])

@@ -14,11 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from assimilator.outputs import Canonical, Rejected
 from boinc_project import __version__
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
+from boinc_project.outputs import Canonical, Rejected
 from boinc_project.unit import Unit, seal
 
 PROVENANCE_FILE = "provenance.json"

@@ -35,16 +35,16 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from apps.images.plan.astrometry import CATALOGUE, refine
+from apps.images.plan.calibration import Masters
+from apps.images.plan.pack import image_of
+from apps.images.plan.sky.displacement import places
+from apps.images.plan.sky.reference import cards_of
+from apps.images.plan.sky.solution import Solution, make_solution
 from bench.programs import measured, program
 from bench.tables import show
 from bench.truth.sky import Exposure, Stars, header, take
 from bench.truth.star_lists import N_STARS, SCATTERS, moved_although_right
-from work_generator.reprojection_astrometry import CATALOGUE, refine
-from work_generator.reprojection_calibration import Masters
-from work_generator.reprojection_pack import image_of
-from work_generator.sky.displacement import places
-from work_generator.sky.reference import cards_of
-from work_generator.sky.solution import Solution, make_solution
 
 SIDE = 1024
 N_FRAME = 6

@@ -16,12 +16,12 @@ import sys
 COMMANDS = {
     "help": "import server.cli",
     "astropy_s": "import astropy.io.fits, astropy.wcs, astropy.coordinates",
-    "import_s": "import server.cli, server.cli.plan_report, work_generator.reprojection",
+    "import_s": "import server.cli, server.cli.plan_report, apps.images.plan.units",
     "run_local_s": (
-        "import server.cli, server.cli.local_run, work_generator.reprojection, "
-        "validator.reprojection, assimilator.reprojection, assimilator.pictures"
+        "import server.cli, server.cli.local_run, apps.images.plan.units, "
+        "apps.images.validate.check, apps.images.merge.canonical, apps.images.merge.pictures"
     ),
-    "worker_s": "import server.executors.worker, apps.reprojection",
+    "worker_s": "import server.executors.worker, apps.images.compute.unit",
 }
 """Statements, by the names of their times; ``astropy_s`` is what no command on images can do
 without."""

@@ -11,12 +11,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from apps.nested.cube import CubeLikelihood
-from apps.nested.run import NestedSampler
-from apps.nested.settings import NestedSettings
+from apps.nested.compute.cube import CubeLikelihood
+from apps.nested.compute.run import NestedSampler
+from apps.nested.compute.settings import NestedSettings
+from apps.ttv.plan.campaign_file import posterior_of
 from boinc_project.seeds import Stream, stream_key, unit_seed
 from work_generator.campaign_file import load_campaign
-from work_generator.ttv_file import posterior_of
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "kepler-307-nested.toml"
 BATCHES = (1, 8, 16, 32, 64)

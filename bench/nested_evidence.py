@@ -13,20 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.nested.cube import CubeLikelihood
-from apps.nested.run import is_complete, output_of
-from apps.nested.settings import parse_sampler
-from apps.ttv_nested import nested_sampler
-from assimilator.nested import insertion_probability
-from assimilator.nested_errors import resample
+from apps.nested.compute.cube import CubeLikelihood
+from apps.nested.compute.run import is_complete, output_of
+from apps.nested.compute.settings import parse_sampler
+from apps.nested.compute.unit import nested_sampler
+from apps.nested.merge.canonical import insertion_probability
+from apps.nested.merge.errors import resample
+from apps.nested.output import NestedOutput
+from apps.nested.plan import units as nested
+from apps.nested.plan.campaign_file import DEFAULT_SHARE, default_sampler
+from apps.nested.weights import Points, insertion_ranks, merge_points, weigh
+from apps.ttv.plan.campaign_file import posterior_of
 from boinc_project.campaign import Campaign, Progress
-from boinc_project.nested_output import NestedOutput
-from boinc_project.nested_weights import Points, insertion_ranks, merge_points, weigh
 from boinc_project.unit import Unit
-from work_generator import nested
 from work_generator.campaign_file import load_campaign
-from work_generator.nested_file import DEFAULT_SHARE, default_sampler
-from work_generator.ttv_file import posterior_of
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "kepler-307-nested.toml"
 

@@ -90,7 +90,7 @@ def main() -> int:
 OURS = """
 import sys, time
 from apps import main, reprojection
-import apps.reprojection.computing, boinc_project.unit
+import apps.images.compute.computing, boinc_project.unit
 compute = reprojection.run
 def timed(*arguments):
     began = time.process_time()

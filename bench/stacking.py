@@ -36,11 +36,11 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from assimilator.coadd.clip import Stacked
-from assimilator.coadd.frames import Source
-from assimilator.coadd.measure import Grid
-from assimilator.coadd.options import Options
-from assimilator.coadd.stack import coadd
+from apps.images.merge.coadd.clip import Stacked
+from apps.images.merge.coadd.frames import Source
+from apps.images.merge.coadd.measure import Grid
+from apps.images.merge.coadd.options import Options
+from apps.images.merge.coadd.stack import coadd
 from bench import stacking_peers as peers
 from bench.programs import measured, program
 

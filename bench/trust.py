@@ -38,6 +38,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for tests.adversarial
 
+from apps.images.output import open_reprojection_output
+from apps.images.validate import check as reprojection
+from apps.nested.output import read_nested_output
+from apps.nested.validate import check as nested
+from apps.ttv.output import read_ttv_output
+from apps.ttv.validate import check as ttv
 from bench import trust_cost, trust_pairs
 from bench.tables import show
 from bench.trust_cost import Cost, inputs_of
@@ -50,19 +56,16 @@ from bench.trust_policies import (
     interval,
     simulate,
 )
+from boinc_project import application
 from boinc_project.errors import OutputError
-from boinc_project.nested_output import read_nested_output
-from boinc_project.reprojection_output import open_reprojection_output
-from boinc_project.ttv_output import read_ttv_output
+from boinc_project.judge import Judge
 from boinc_project.unit import Unit
+from boinc_project.verdict import Verdict
 from tests.adversarial import campaign
 from tests.adversarial.images import IMAGE_KINDS
 from tests.adversarial.kinds import KINDS, NESTED_KINDS, Honest, honest
-from tests.unit.validator import nested_case, unlike
-from tests.unit.validator.reprojection_case import Case
-from validator import nested, registry, reprojection, ttv
-from validator.registry import AppValidator
-from validator.verdict import Verdict
+from tests.unit.apps.images.validate.reprojection_case import Case
+from tests.unit.apps.nested.validate import nested_case, unlike
 
 ENOUGH = 0.99
 SUBTLE = 0.5
@@ -76,7 +79,7 @@ Say = Callable[[str], None]
 
 
 def look(
-    app: AppValidator,
+    app: Judge,
     read: Callable[[Path], object],
     unit: Unit,
     inputs: dict[str, Path],
@@ -135,7 +138,7 @@ def images(n_audit: int, directory: Path) -> Iterator[Falsehood]:
             )
             for case in cases
         ]
-        alone = registry.get("reprojection").one_word_is_enough(cases[0].unit)
+        alone = application.get("reprojection").judging().one_word_is_enough(cases[0].unit)
         yield Falsehood(f"image: {_name(forge)}", seen, alone=alone)
 
 
@@ -177,7 +180,7 @@ def refused(n_unit: int, n_audit: int, directory: Path) -> dict[str, Honestly]:
     found = {name: Honestly() for name in ("ttv_mcmc", "ttv_nested", "reprojection")}
 
     def judge(name: str, unit: Unit, path: Path, inputs: dict[str, Path], n: int) -> None:
-        app = registry.get(name)
+        app = application.get(name).judging()
         assert app.audit is not None
         found[name].add(app.check(unit, path, inputs))
         for seed in range(n):

@@ -16,21 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from apps.ttv.likelihood import Posterior
-from apps.ttv.operations import likelihood_calls
-from apps.ttv.settings import TtvSettings
-from apps.ttv.table import parse_table
-from apps.ttv_mcmc import chain_sampler
+from apps.ttv.compute.chain import chain_sampler
+from apps.ttv.compute.likelihood import Posterior
+from apps.ttv.compute.operations import likelihood_calls
+from apps.ttv.compute.settings import TtvSettings
+from apps.ttv.compute.table import parse_table
+from apps.ttv.plan.campaign_file import MAX_STEPS
+from apps.ttv.plan.units import fpops_per_call
+from apps.ttv.validate import audit as ttv_audit
+from apps.ttv.validate import check as ttv
+from apps.ttv.validate.segments import Retrace
 from boinc_project.unit import Unit, seal
 from tests.adversarial import campaign
 from tests.adversarial.kinds import Honest, honest
-from validator import ttv, ttv_audit
 from validator.segments import AUDIT_SHARE, PLANNED_SHARE
-from validator.ttv_segments import Retrace
 from work_generator import sizing
 from work_generator.reference import REFERENCE_FPOPS
-from work_generator.ttv import fpops_per_call
-from work_generator.ttv_file import MAX_STEPS
 
 N_MEASURED = 2500
 """Steps that are timed, before the audit and after it: some 2 s each."""

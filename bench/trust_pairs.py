@@ -31,14 +31,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for tests.adversarial
 
-from apps.ttv.table import parse_table
-from apps.ttv_mcmc import compute
+from apps.ttv.autocorrelation import autocorrelate
+from apps.ttv.compute.chain import compute
+from apps.ttv.compute.table import parse_table
+from apps.ttv.validate.statistics import FALSE_REJECTION_RATE, compare_runs
 from bench.tables import show
 from bench.trust_policies import interval
-from boinc_project.autocorrelation import autocorrelate
 from tests.adversarial import campaign
-from tests.unit.validator import unlike
-from validator.statistics import FALSE_REJECTION_RATE, compare_runs
+from tests.unit.apps.nested.validate import unlike
 
 RATES = (1e-1, 1e-2, 1e-3, FALSE_REJECTION_RATE)
 N_STEP = 48_000

@@ -30,18 +30,18 @@ from rich.console import Console
 from rich.progress import track
 from scipy import stats
 
-from apps.ttv.engine import make_engine
-from apps.ttv.population.settings import is_population
-from apps.ttv.priors import Prior
-from apps.ttv.settings import Problem
-from apps.ttv.table import TABLE_FILE, parse_table
-from apps.ttv_mcmc import compute
-from assimilator.merge import merge_chains
-from assimilator.sub_chain import SubChain
+from apps.ttv.compute.chain import compute
+from apps.ttv.compute.engine import make_engine
+from apps.ttv.compute.population.settings import is_population
+from apps.ttv.compute.priors import Prior
+from apps.ttv.compute.settings import Problem
+from apps.ttv.compute.table import TABLE_FILE, parse_table
+from apps.ttv.merge.chains import merge_chains
+from apps.ttv.merge.sub_chain import SubChain
+from apps.ttv.plan import units as planner
+from apps.ttv.plan.campaign_file import DEFAULT_MOVES
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
-from work_generator import ttv as planner
-from work_generator.ttv_file import DEFAULT_MOVES
 
 HERE = Path(__file__).resolve().parent
 PICTURE = HERE.parent / "docs" / "scientist" / "calibration.png"

@@ -9,7 +9,7 @@ user
 extension
     ``ttvfast._ttvfast._ttvfast`` alone, with its arguments ready.
 ours
-    `apps.ttv.likelihood.Posterior.log_likelihoods` of an ensemble of 64 points.
+    `apps.ttv.compute.likelihood.Posterior.log_likelihoods` of an ensemble of 64 points.
 
 Ratios are medians over the rounds of ratios within a round, in CPU time: the machine may be shared.
 The last line is JSON: the ratios of the system where we do worst.
@@ -31,11 +31,11 @@ import ttvfast
 from numpy.typing import NDArray
 from ttvfast._ttvfast import _ttvfast
 
-from apps.ttv import engine
-from apps.ttv.likelihood import Posterior
-from apps.ttv.model import EARTH_MASS, TimingModel, mean_anomaly, ttvfast_parameters
-from apps.ttv.settings import Problem
-from apps.ttv.table import PlanetTransits, TransitTable
+from apps.ttv.compute import engine
+from apps.ttv.compute.likelihood import Posterior
+from apps.ttv.compute.model import EARTH_MASS, TimingModel, mean_anomaly, ttvfast_parameters
+from apps.ttv.compute.settings import Problem
+from apps.ttv.compute.table import PlanetTransits, TransitTable
 
 SPAN = 4 * 365.25
 ELEMENTS = ("mass", "period", "ecosw", "esinw", "t0")

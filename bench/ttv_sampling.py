@@ -33,7 +33,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from apps.ttv.likelihood import Posterior
+from apps.ttv.compute.likelihood import Posterior
 from bench.sampling.campaigns import Computed, NotComputed, campaign_path, compute
 from bench.sampling.judge import Score, score
 from bench.sampling.peers import N_CHAIN, emcee_run

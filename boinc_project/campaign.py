@@ -8,8 +8,6 @@ from typing import Any
 
 from boinc_project.input_store import StoredInput
 
-EXTENDABLE_APPS = frozenset({"reprojection"})
-"""Apps whose campaigns may get more units after they are issued, and after they have ended."""
 PREPARATION, SECOND_OPINION = 1_000_000, 1_000_001
 """Places in generation 0 of the units of a timing campaign that are no chains and no runs, and so
 their branches of the seed tree. No campaign has as many units, and neither place depends on how
@@ -103,8 +101,8 @@ class Campaign:
     seed : int
         Root of the campaign's seed tree.
     settings : Mapping[str, Any]
-        What every unit's settings share, app-specific; see `apps.ttv.settings` and
-        `apps.nested.settings`.
+        What every unit's settings share, app-specific; see `apps.ttv.compute.settings` and
+        `apps.nested.compute.settings`.
     inputs : Mapping[str, bytes]
         Small input files that units share, by logical name (``transits.csv``). Which of them a
         unit needs is said by the unit.

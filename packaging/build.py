@@ -8,7 +8,6 @@ An app whose sources, requirements and recipe have not changed is not built agai
 from __future__ import annotations
 
 import argparse
-import ast
 import hashlib
 import json
 import os
@@ -21,24 +20,27 @@ from pathlib import Path
 from typing import Any
 
 from archive import write_archive
-from bundle import Bundle, freeze, tree_bytes
+from bundle import KERNELS, PACKAGES, Bundle, freeze, tree_bytes
 from environment import freezing_environment
 from launcher import launcher_text
 from tools import BuildError, Python, alone_in, find_python, require_programs, run
 
+from apps.main import load
 from apps.runtime.platforms import platform_name
+from boinc_project import application
+from boinc_project.computation import Computation
+from boinc_project.errors import ConfigError
 from boinc_project.unit import file_digest
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / "requirements"
-DEFAULT_LOCK = "freeze"
 RECIPE = ROOT / "packaging"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Build what the command line names; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("apps", nargs="+", metavar="APP", help="name of a module in apps/")
+    parser.add_argument("apps", nargs="+", metavar="APP", help="installed app, or module:Class")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "apps")
     parser.add_argument("--force", action="store_true", help="build even if nothing has changed")
     parser.add_argument(
@@ -65,35 +67,43 @@ def build(app: str, out: Path, work: Path, *, force: bool = False) -> Path:
     BuildError
         If something is missing or fails; the message says what helps.
     """
-    constants = app_constants(app_source(app))
-    version = constants["APP_VERSION"]
-    lock = lock_of(app, constants)
+    path = computation_of(app)
+    made = loaded(path)
+    version, package = made.version, package_of(path)
+    lock = lock_of(path, made)
     platform = platform_name()
-    name = f"{app}_{version}_{platform}"
+    name = f"{made.name}_{version}_{platform}"
     directory = out / name
     python = find_python()
-    if not force and is_current(directory, python, lock):
+    if not force and is_current(directory, python, lock, package):
         print(f"{name} is up to date in {directory}")
         return directory
     require_programs()
     print(f"Freezing {name} with {python.program} ...", flush=True)
     started = time.monotonic()
     program = freezing_environment(python, lock, work / f"environment-{lock.stem}")
-    bundle = freeze(app, root=ROOT, program=program, lock=lock, work=work / app)
+    bundle = freeze(
+        made,
+        path,
+        root=ROOT,
+        package=package,
+        program=program,
+        lock=lock,
+        work=work / made.name,
+    )
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     launcher = directory / name
     archive = directory / f"{name}.tar.gz"
     write_archive(bundle.tree, archive)
-    launcher.write_text(launcher_text(app, version, name, bundle.digest), encoding="utf-8")
+    launcher.write_text(launcher_text(made.name, version, name, bundle.digest), encoding="utf-8")
     launcher.chmod(0o755)
     seconds = measure(launcher, archive, bundle)
-    title = str(constants.get("APP_TITLE", ""))
     _write_json(
         directory / "manifest.json",
         {
-            "app": app,
-            "title": title,
+            "app": made.name,
+            "title": made.title,
             "version_num": version,
             "platform": platform,
             "files": [
@@ -105,7 +115,7 @@ def build(app: str, out: Path, work: Path, *, force: bool = False) -> Path:
     record = {
         "app_digest": bundle.digest,
         "python": ".".join(map(str, python.version)),
-        "stamp": stamp(bundle.modules, python, lock),
+        "stamp": stamp(bundle.modules, python, lock, package),
         "modules": list(bundle.modules),
         "tree_bytes": tree_bytes(bundle.tree),
         "archive_bytes": archive.stat().st_size,
@@ -116,35 +126,51 @@ def build(app: str, out: Path, work: Path, *, force: bool = False) -> Path:
     return directory
 
 
-def app_source(app: str, apps: Path = ROOT / "apps") -> Path:
-    """Return the file that says what an app is: its module, or its package's own."""
-    package = apps / app / "__init__.py"
-    return package if package.exists() else apps / f"{app}.py"
-
-
-def app_constants(path: Path) -> dict[str, Any]:
-    """Return the upper-case constants of an app's module, without importing it.
+def computation_of(app: str) -> str:
+    """Return ``module:Class`` of what is frozen, from the name of an installed application.
 
     Raises
     ------
     BuildError
-        If there is no such app, or it does not say its version.
+        If no such application is installed.
     """
-    name = path.parent.name if path.name == "__init__.py" else path.stem
-    if not path.exists():
-        raise BuildError(f"There is no app {name}: {path} does not exist.")
-    found = {}
-    for node in ast.parse(path.read_text("utf-8")).body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        value = getattr(node, "value", None)
-        if isinstance(target, ast.Name) and isinstance(value, ast.Constant):
-            found[target.id] = value.value
-    if found.get("APP_NAME") != name or type(found.get("APP_VERSION")) is not int:
-        raise BuildError(f"{path} has to set APP_NAME = {name!r} and APP_VERSION to a number.")
-    return found
+    if ":" in app:
+        return app
+    try:
+        return application.get(app).computed_by()
+    except ConfigError as error:
+        raise BuildError(error.message) from None
 
 
-def lock_of(app: str, constants: Mapping[str, Any]) -> Path:
+def loaded(path: str) -> Computation:
+    """Return the app at ``module:Class``.
+
+    Raises
+    ------
+    BuildError
+        If there is none, or it does not say its name and version.
+    """
+    try:
+        app = load(path)
+    except (ConfigError, ImportError) as error:
+        raise BuildError(f"There is no app {path}: {error}") from None
+    if (
+        not isinstance(getattr(app, "name", None), str)
+        or type(getattr(app, "version", None)) is not int
+    ):
+        raise BuildError(f"{path} has to set its name, and its version as a number.")
+    return app
+
+
+def package_of(path: str) -> Path | None:
+    """Return the top-level package or module of an app that is not the project's; None of ours."""
+    name = path.partition(":")[0].partition(".")[0]
+    file = Path(str(sys.modules[name].__file__)).resolve()
+    package = file.parent if file.name == "__init__.py" else file
+    return None if package.is_relative_to(ROOT) and package.name in PACKAGES else package
+
+
+def lock_of(path: str, app: Computation) -> Path:
     """Return the locked requirements that an app is frozen from: its own, if it names some.
 
     Raises
@@ -152,30 +178,39 @@ def lock_of(app: str, constants: Mapping[str, Any]) -> Path:
     BuildError
         If there is no such file.
     """
-    path = LOCKS / f"{constants.get('FROZEN_FROM', DEFAULT_LOCK)}.txt"
-    if not path.is_file():
-        raise BuildError(f"apps/{app} names the requirements {path}, which do not exist.")
-    return path
+    beside = Path(str(sys.modules[type(app).__module__].__file__)).resolve().parent
+    places = [LOCKS / f"{app.requirements}.txt", beside / app.requirements]
+    lock = next((place for place in places if place.is_file()), None)
+    if lock is None:
+        raise BuildError(
+            f"{path} names the requirements {app.requirements}, and neither {places[0]} nor "
+            f"{places[1]} exists."
+        )
+    return lock
 
 
-def stamp(modules: Iterable[str], python: Python, lock: Path) -> str:
+def stamp(modules: Iterable[str], python: Python, lock: Path, package: Path | None) -> str:
     """Return the digest of all that decides what an app version is.
 
     Of the project's sources only the frozen ones count; a change that brings in another module has
     to change one of these.
     """
     recipe = [path for path in RECIPE.iterdir() if path.suffix in {".py", ".spec"}]
-    kernels = [*(ROOT / "apps").rglob("kernel/*.[ch]"), *(ROOT / "boinc_project").rglob("*.c")]
+    kernels = [*(ROOT / "apps").glob(KERNELS), *(ROOT / "boinc_project").rglob("*.c")]
+    kernels += (ROOT / "apps" / "kernel").glob("*.h")
     recipe += [ROOT / "setup.py", *kernels]
-    paths = [lock, *sorted(recipe), *(ROOT / module for module in sorted(modules))]
+    roots = (ROOT,) if package is None else (ROOT, package.parent)
+    named = {path.name: path for path in (lock, *sorted(recipe))}
+    for module in sorted(modules):
+        named[module] = next((root / module for root in roots if (root / module).exists()), ROOT)
     total = hashlib.sha256(repr(python).encode())
-    for path in paths:
-        digest = file_digest(path) if path.exists() else "missing"
-        total.update(f"{path.relative_to(ROOT)} {digest}\n".encode())
+    for name, path in named.items():
+        digest = file_digest(path) if path.is_file() else "missing"
+        total.update(f"{name} {digest}\n".encode())
     return total.hexdigest()
 
 
-def is_current(directory: Path, python: Python, lock: Path) -> bool:
+def is_current(directory: Path, python: Python, lock: Path, package: Path | None) -> bool:
     """Tell whether the build in `directory` is whole and made from what is here now."""
     try:
         record = json.loads((directory / "build.json").read_text("utf-8"))
@@ -183,7 +218,7 @@ def is_current(directory: Path, python: Python, lock: Path) -> bool:
         whole = all(
             file_digest(directory / entry["name"]) == entry["sha256"] for entry in manifest["files"]
         )
-        return whole and bool(record["stamp"] == stamp(record["modules"], python, lock))
+        return whole and bool(record["stamp"] == stamp(record["modules"], python, lock, package))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

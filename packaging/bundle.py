@@ -13,10 +13,14 @@ from licences import licences_text
 from tools import BuildError, run
 
 from apps.runtime.self_check import LIST_FILE, list_text
+from boinc_project.computation import Computation
 
 PACKAGES = ("apps", "boinc_project")
-# Not in any app: other people's computers need no stock client's driver and no server's settings.
-NOT_FROZEN = ("volunteer", "__pycache__", "*.so")
+KERNELS = "*/compute/kernel/*.[ch]"
+"""Kernels of apps, below ``apps/``."""
+# Not in any app: other people's computers plan, judge and merge nothing, need no stock client's
+# driver and no server's settings.
+NOT_FROZEN = ("volunteer", "plan", "validate", "merge", "__pycache__", "*.so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,34 @@ class Bundle:
     modules: tuple[str, ...]
 
 
-def freeze(app: str, *, root: Path, program: Path, lock: Path, work: Path) -> Bundle:
+def freeze(
+    app: Computation,
+    path: str,
+    *,
+    root: Path,
+    package: Path | None,
+    program: Path,
+    lock: Path,
+    work: Path,
+) -> Bundle:
     """Freeze an app with the Python of the freezing environment.
+
+    Parameters
+    ----------
+    app : Computation
+        The app.
+    path : str
+        ``module:Class`` of it.
+    root : Path
+        The project.
+    package : Path, optional
+        Top-level package or module of the app, if it is not the project's.
+    program : Path
+        Python of the freezing environment.
+    lock : Path
+        Requirements that this environment was made from.
+    work : Path
+        Directory for everything on the way.
 
     Raises
     ------
@@ -48,23 +78,28 @@ def freeze(app: str, *, root: Path, program: Path, lock: Path, work: Path) -> Bu
     """
     shutil.rmtree(work, ignore_errors=True)
     sources = work / "sources"
-    for package in PACKAGES:
-        ignore = shutil.ignore_patterns(*NOT_FROZEN)
-        shutil.copytree(root / package, sources / package, ignore=ignore)
+    ignore = shutil.ignore_patterns(*NOT_FROZEN)
+    for package_name in PACKAGES:
+        shutil.copytree(root / package_name, sources / package_name, ignore=ignore)
+    if package is not None and package.is_dir():
+        shutil.copytree(package, sources / package.name, ignore=ignore)
+    elif package is not None:
+        shutil.copy2(package, sources / package.name)
     _build_kernel(root, program, sources)
     run(
         [
             *(program, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"),
             *("--distpath", work / "dist", "--workpath", work / "work"),
-            *(root / "packaging" / "app.spec", "--", "--app", app, "--sources", sources),
-            *("--lock", lock),
+            *(root / "packaging" / "app.spec", "--", "--app", app.name, "--path", path),
+            *("--sources", sources, "--lock", lock),
+            *(word for name in app.extensions for word in ("--extension", name)),
         ],
         cwd=work,
         # A fixed hash seed and date make two builds of the same sources equal, byte for byte.
         environment={**COMPILE, "PYTHONHASHSEED": "1", "SOURCE_DATE_EPOCH": "315532800"},
-        what=f"Freezing {app}",
+        what=f"Freezing {app.name}",
     )
-    tree = work / "dist" / app
+    tree = work / "dist" / app.name
     _remove_links(tree)
     _strip_libpython(tree)
     licence = root / "LICENSE"
@@ -85,7 +120,7 @@ def _build_kernel(root: Path, program: Path, sources: Path) -> None:
         environment=COMPILE,
         what="Compiling the kernel",
     )
-    wanted = [kernel.parent / "_kernel" for kernel in (sources / "apps").glob("*/kernel")]
+    wanted = [kernel.parent / "_kernel" for kernel in (sources / "apps").glob("*/compute/kernel")]
     wanted.append(sources / "boinc_project" / "fits" / "_rice")
     for path in wanted:
         if not list(path.parent.glob(f"{path.name}.*")):

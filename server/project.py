@@ -23,7 +23,7 @@ from server.services.files import DownloadStore
 from server.services.uploads import UploadStore
 
 if TYPE_CHECKING:
-    from validator.registry import AppValidator
+    from boinc_project.judge import Judge
 
 EXTENSION = "openastro"
 SESSION_KEY_FILE = "session_key"
@@ -34,10 +34,10 @@ def _secret_bits() -> int:
     return secrets.randbits(128)
 
 
-def _validator_of(app: str) -> AppValidator:
-    from validator import registry  # NumPy takes a while that a scheduler need not spend
+def _validator_of(app: str) -> Judge:
+    from boinc_project import application
 
-    return registry.get(app)
+    return application.get(app).judging()
 
 
 class Project:
@@ -53,7 +53,7 @@ class Project:
         Returns epoch seconds (UTC).
     secret : Callable[[], int]
         Returns 128 random bits: what is audited or replicated is drawn with them.
-    validators : Callable[[str], AppValidator]
+    validators : Callable[[str], Judge]
         Returns who judges an app's outputs.
     looked : dict[str, float]
         When this process did what need not be done with every pass, epoch seconds.
@@ -69,7 +69,7 @@ class Project:
         database: Database | None = None,
         clock: Callable[[], float] = time.time,
         secret: Callable[[], int] = _secret_bits,
-        validators: Callable[[str], AppValidator] = _validator_of,
+        validators: Callable[[str], Judge] = _validator_of,
     ) -> None:
         self.settings = settings
         self.secret = secret

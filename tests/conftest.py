@@ -34,10 +34,10 @@ def missing(part: str, reason: str) -> None:
 
 
 KERNELS = (
-    "apps.ttv._kernel",
-    "apps.reprojection._kernel",
-    "assimilator.coadd._kernel",
-    "work_generator.sky._kernel",
+    "apps.ttv.compute._kernel",
+    "apps.images.compute._kernel",
+    "apps.images.merge.coadd._kernel",
+    "apps.images.plan.sky._kernel",
     "boinc_project.fits._rice",
 )
 

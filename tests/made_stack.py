@@ -10,10 +10,10 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from assimilator.coadd.clip import Stacked
-from assimilator.coadd.measure import Grid
-from assimilator.image_planes import PLANES, Planes
-from tests.unit.work_generator.sky.headers import tan
+from apps.images.merge.coadd.clip import Stacked
+from apps.images.merge.coadd.measure import Grid
+from apps.images.merge.planes import PLANES, Planes
+from tests.unit.apps.images.plan.sky.headers import tan
 
 
 def cards(nx: int, ny: int, *, turn: float = 0.0, mirrored: bool = False) -> list[str]:

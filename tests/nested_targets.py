@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from apps.nested.cube import Target
-from apps.nested.proposal import Proposal, Superposition
-from apps.nested.run import NestedRun, NestedSampler, is_complete, output_of
-from apps.nested.settings import NestedSettings
-from apps.ttv.shear import Shear, n_feature
-from boinc_project.nested_output import NestedOutput
+from apps.nested.compute.cube import Target
+from apps.nested.compute.proposal import Proposal, Superposition
+from apps.nested.compute.run import NestedRun, NestedSampler, is_complete, output_of
+from apps.nested.compute.settings import NestedSettings
+from apps.nested.output import NestedOutput
+from apps.ttv.compute.shear import Shear, n_feature
 from boinc_project.seeds import Stream, stream_key, unit_seed
 
 LIKELY = Callable[[np.ndarray], np.ndarray]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.ttv.population.proposal import fit_proposal
-from apps.ttv.population.straightening import dependence_order
-from apps.ttv.settings import Problem
-from apps.ttv.whitening import Whitening
+from apps.ttv.compute.population.proposal import fit_proposal
+from apps.ttv.compute.population.straightening import dependence_order
+from apps.ttv.compute.settings import Problem
+from apps.ttv.compute.whitening import Whitening
 
 POPULATION = {"n_start": 4, "n_island": 1, "n_point": 200, "corrections": 0, "calls": 300_000}
 """The second opinion of a cheap campaign: ten seconds of computing, and enough draws."""

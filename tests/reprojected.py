@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assimilator.coadd.frames import Frame
-from assimilator.outputs import Canonical
-from boinc_project.campaign import Campaign, StopRule
-from boinc_project.fits.writing import encode_tile
-from boinc_project.reprojection_frame import (
+from apps.images.merge.coadd.frames import Frame
+from apps.images.output import write_reprojection_output
+from apps.images.output_frame import (
     FrameHead,
     FramePixels,
     FrameRecord,
     Tiling,
     tile_digest,
 )
-from boinc_project.reprojection_output import write_reprojection_output
+from boinc_project.campaign import Campaign, StopRule
+from boinc_project.fits.writing import encode_tile
+from boinc_project.outputs import Canonical
 from boinc_project.unit import Unit
 
 TILE = 64

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from assimilator.coadd.clip import Stacked
-from assimilator.coadd.frames import ArrayFrame, Source
-from assimilator.coadd.measure import Grid
+from apps.images.merge.coadd.clip import Stacked
+from apps.images.merge.coadd.frames import ArrayFrame, Source
+from apps.images.merge.coadd.measure import Grid
 
 
 @dataclass(frozen=True)

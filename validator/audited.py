@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from boinc_project.judge import Judge
 from boinc_project.states import ValidateState
 from boinc_project.unit import Unit, file_digest
+from boinc_project.verdict import Verdict, closed, inconclusive
 from validator.quorum import Decision, check_all, decide
-from validator.registry import AppValidator
-from validator.verdict import Verdict, closed, inconclusive
 
 NO_AUDIT = "This app's outputs cannot be audited."
 
@@ -45,7 +45,7 @@ def decide_audited(
     outputs: Mapping[int, Path],
     *,
     min_quorum: int,
-    app: AppValidator,
+    app: Judge,
     inputs: Mapping[str, Path],
     canonical: int | None = None,
     seed: int,
@@ -84,7 +84,7 @@ def decide_audited(
 
 
 def audit_one(
-    app: AppValidator,
+    app: Judge,
     unit: Unit,
     path: Path,
     inputs: Mapping[str, Path],
@@ -97,7 +97,7 @@ def audit_one(
     Parameters
     ----------
     app, unit, path, inputs
-        See `validator.registry.Check`.
+        See `boinc_project.judge.Check`.
     seed : int
         Secret, and fresh.
     budget : float
@@ -118,7 +118,7 @@ def audit_one(
 class _Auditor:
     unit: Unit
     outputs: Mapping[int, Path]
-    app: AppValidator
+    app: Judge
     inputs: Mapping[str, Path]
     seed: int
     budget: float
@@ -147,7 +147,7 @@ class _Quorum:
     unit: Unit
     outputs: Mapping[int, Path]
     min_quorum: int
-    app: AppValidator
+    app: Judge
     inputs: Mapping[str, Path]
     canonical: int | None
     checks: Mapping[int, Verdict]

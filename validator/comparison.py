@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from boinc_project.unit import Unit
-from validator.verdict import Verdict, invalid, valid
+from boinc_project.verdict import Verdict, invalid, valid
 
 
 class Output(Protocol):

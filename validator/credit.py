@@ -1,7 +1,7 @@
 """Credit of a unit, from counted operations: a host cannot claim more than its unit is worth.
 
 A cobblestone is 1/200 day of a machine of 1 GFLOPS (BOINC, ``sched/credit.cpp``). What operations
-a unit counts is the app's own affair; for transit timing see `apps.ttv.operations`.
+a unit counts is the app's own affair; for transit timing see `apps.ttv.compute.operations`.
 """
 
 from __future__ import annotations

@@ -25,11 +25,11 @@ from itertools import combinations
 from pathlib import Path
 
 from boinc_project.errors import TransientError
+from boinc_project.judge import Judge
 from boinc_project.states import ValidateState
 from boinc_project.unit import Unit, file_digest
-from validator.registry import AppValidator
+from boinc_project.verdict import Verdict, VerdictKind, closed, inconclusive, valid
 from validator.settling import Pair, Settled, settle
-from validator.verdict import Verdict, VerdictKind, closed, inconclusive, valid
 
 _STATES = {
     VerdictKind.VALID: ValidateState.VALID,
@@ -74,7 +74,7 @@ def decide(
     outputs: Mapping[int, Path],
     *,
     min_quorum: int,
-    app: AppValidator,
+    app: Judge,
     inputs: Mapping[str, Path],
     canonical: int | None = None,
     checks: Mapping[int, Verdict] | None = None,
@@ -90,8 +90,8 @@ def decide(
         The uploaded files, by any number that tells them apart.
     min_quorum : int
         Outputs that must agree, at least 1.
-    app : AppValidator
-        Judges outputs; see `validator.registry.get`.
+    app : Judge
+        Judges outputs; see `boinc_project.judge.get`.
     inputs : Mapping[str, Path]
         The unit's other input files, by logical name.
     canonical : int, optional
@@ -195,7 +195,7 @@ def check_all(
     unit: Unit,
     outputs: Mapping[int, Path],
     *,
-    app: AppValidator,
+    app: Judge,
     inputs: Mapping[str, Path],
 ) -> dict[int, Verdict]:
     """Check every output; equal files share one check, which is most of a validator's work.
@@ -228,7 +228,7 @@ def _with(canonical: int, others: list[int]) -> list[tuple[int, int]]:
     return [(canonical, other) for other in others]
 
 
-def _stands(app: AppValidator, output: Path) -> bool:
+def _stands(app: Judge, output: Path) -> bool:
     """Tell whether an output holds all that a canonical one must; if in doubt, it does not."""
     try:
         return app.can_be_canonical(output) is True

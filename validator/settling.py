@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from boinc_project.errors import TransientError
+from boinc_project.judge import Judge
 from boinc_project.unit import Unit
-from validator.registry import AppValidator
-from validator.verdict import Verdict, inconclusive, valid
+from boinc_project.verdict import Verdict, inconclusive, valid
 
 Pair = tuple[int, int]
 """Two outputs, the smaller number first."""
@@ -54,7 +54,7 @@ def settle(
     outputs: Mapping[int, Path],
     comparisons: Mapping[Pair, Verdict],
     *,
-    app: AppValidator,
+    app: Judge,
     inputs: Mapping[str, Path],
 ) -> Settled:
     """Let the app's referee look at all pairs that do not agree.
@@ -95,7 +95,7 @@ def settle(
 
 
 def _ask(
-    app: AppValidator, unit: Unit, path_a: Path, path_b: Path, inputs: Mapping[str, Path]
+    app: Judge, unit: Unit, path_a: Path, path_b: Path, inputs: Mapping[str, Path]
 ) -> tuple[Verdict, Verdict]:
     """Return the referee's verdicts; one that fails says nothing of either."""
     assert app.referee is not None

@@ -1,8 +1,8 @@
 """Campaign files: one TOML file that says everything a campaign's result depends on.
 
 Sections that every app shares are read here; the app's own (for ``ttv_mcmc``: ``[star]``,
-``[data]``, ``[[planets]]``, ``[model]``, ``[sampler]``) by its module, found in the registry. See
-``docs/scientist/campaign-files.md``.
+``[data]``, ``[[planets]]``, ``[model]``, ``[sampler]``) by its module, found by
+`boinc_project.application`. See ``docs/scientist/campaign-files.md``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from boinc_project import application
 from boinc_project.campaign import Campaign, Published, Quorum, StopRule
-from work_generator import registry
+from boinc_project.toml_source import TomlSource, TomlTable
 from work_generator.quantities import DURATION, read_quantity
-from work_generator.toml_source import TomlSource, TomlTable
 
 COMMON_SECTIONS = ("campaign", "units", "quorum", "stop", "published")
 # One letter or digit at least; dashes inside. Short enough that workunit, result and file names
@@ -46,18 +46,19 @@ def load_campaign(path: Path) -> Campaign:
     """
     source = TomlSource.read(path)
     head = _head(source)
-    app = registry.get(head.text("app", example=registry.names()[0]))
-    root = source.root((*COMMON_SECTIONS, *app.SECTIONS))
-    settings, inputs = app.read_sections(root, path.parent)
+    app = application.get(head.text("app", example=application.names()[0]))
+    root = source.root((*COMMON_SECTIONS, *app.sections))
+    sections = app.read(root, path.parent)
+    settings = sections.settings
     per_generation, max_units = _units(root, app.units(settings))
     return Campaign(
         name=_name(head),
         title=_line(head, "title", example="Masses of Kepler-9 b and c"),
         description=head.text("description", example="What we want to learn.", default=""),
-        app=head.text("app", example=registry.names()[0]),
+        app=head.text("app", example=application.names()[0]),
         seed=head.integer("seed", low=0, high=MAX_SEED),
         settings=settings,
-        inputs=inputs,
+        inputs=sections.inputs,
         units_per_generation=per_generation,
         quorum=_quorum(root),
         stop=app.read_stop(root, max_units),
@@ -72,9 +73,9 @@ def _head(source: TomlSource) -> TomlTable:
     everything = TomlTable(source, (), source.values, source.values)
     keys = ("name", "title", "description", "app", "seed")
     head = everything.table("campaign", keys, example="[campaign] with a name, an app and a seed")
-    app = head.text("app", example=registry.names()[0])
-    if app not in registry.names():
-        head.fail("app", f'there is no app "{app}": write one of {", ".join(registry.names())}')
+    app = head.text("app", example=application.names()[0])
+    if app not in application.names():
+        head.fail("app", f'there is no app "{app}": write one of {", ".join(application.names())}')
     return head
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from importlib import resources
 from pathlib import Path
 
-from work_generator.toml_source import TomlSource, TomlTable, read_text
+from boinc_project.toml_source import TomlSource, TomlTable, read_text
 
 PACKAGED = "prices.toml"
 _CURRENCY = re.compile(r"[A-Z]{3}")

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from work_generator.toml_source import TomlTable
+from boinc_project.toml_source import TomlTable
 
 # IAU 2015 nominal GM values (Prsa et al. 2016, AJ 152, 41): Sun 1.3271244e20, Earth 3.986004e14,
 # Jupiter 1.2668653e17 m^3 s^-2. Only used to tell people what to write.

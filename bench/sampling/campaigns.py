@@ -13,8 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from apps.ttv.settings import Problem
-from apps.ttv.table import TransitTable, parse_table
+from apps.ttv.compute.settings import Problem
+from apps.ttv.compute.table import TransitTable, parse_table
 from bench.sampling.judge import Run
 from bench.zoo.kinds import KINDS
 from bench.zoo.runs import ROOT, run_local

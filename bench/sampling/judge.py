@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assimilator.diagnostics import marginal
+from apps.ttv.merge.diagnostics import marginal
 
 HOUR = 3600.0
 MOST_RHAT = 1.01

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import ttvfast
 
-from apps.ttv.failures import IntegrationFailed
-from apps.ttv.likelihood import Posterior
-from apps.ttv.matching import Matcher
-from apps.ttv.model import TimingModel, ttvfast_parameters
-from apps.ttv.settings import Problem
-from apps.ttv.table import TransitTable
+from apps.ttv.compute.failures import IntegrationFailed
+from apps.ttv.compute.likelihood import Posterior
+from apps.ttv.compute.matching import Matcher
+from apps.ttv.compute.model import TimingModel, ttvfast_parameters
+from apps.ttv.compute.settings import Problem
+from apps.ttv.compute.table import TransitTable
 
 
 class UsersLikelihood:

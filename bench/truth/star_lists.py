@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.images.plan.sky.solution import make_solution
+from apps.images.plan.sky.star_places import Places, compare
+from apps.images.plan.sky.stars import Stars
 from bench.truth.sky import header
-from work_generator.sky.solution import make_solution
-from work_generator.sky.star_places import Places, compare
-from work_generator.sky.stars import Stars
 
 N_STARS = (3, 4, 5, 6, 8, 10, 20, 50, 200)
 SCATTERS = (0.03, 0.1, 0.3)

@@ -47,12 +47,13 @@ class Marks:
 
 def main(table: Path, words: Sequence[str]) -> None:
     """Run the command; see the module."""
-    from assimilator import image_product, image_set, reprojection
+    from apps.images.merge import canonical as reprojection
+    from apps.images.merge import image_set
+    from apps.images.merge import product as image_product
+    from apps.images.plan import units as planner
     from server.cli import local_run
     from server.cli import main as openastro
     from server.executors import local
-    from validator import reprojection as _  # noqa: F401 - its import belongs to the start
-    from work_generator import reprojection as planner
 
     marks = Marks()
     wrapped: Mapping[Any, tuple[str, str, str]] = {

@@ -12,9 +12,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from apps.ttv.likelihood import Posterior
-from apps.ttv.settings import Problem
-from assimilator.evidence import log_constant
+from apps.ttv.compute.likelihood import Posterior
+from apps.ttv.compute.settings import Problem
+from apps.ttv.merge.evidence import log_constant
 from bench.zoo.ranks import DENSITY, MOST_DRAWS, fractional_ranks
 from bench.zoo.reference import QUANTILES
 from bench.zoo.simulate import System

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.ttv import normal
-from apps.ttv.likelihood import Posterior
-from apps.ttv.whitening import Whitening
+from apps.ttv.compute import normal
+from apps.ttv.compute.likelihood import Posterior
+from apps.ttv.compute.whitening import Whitening
 from bench.zoo import groups
 from bench.zoo.agreement import halves, rhats
 from bench.zoo.groups import Group
@@ -46,7 +46,7 @@ class ScaledPosterior:
 
     Periods and phases of observed planets are counted from the prior's middle in its widths: at an
     edge of their priors, too, they depend on masses and eccentricities as transit times do, about
-    linearly. All other parameters have the coordinates of `apps.ttv.whitening`.
+    linearly. All other parameters have the coordinates of `apps.ttv.compute.whitening`.
 
     Parameters
     ----------

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.ttv.engine import make_engine
-from apps.ttv.likelihood import Posterior
-from apps.ttv.priors import Prior
-from apps.ttv.settings import JITTER, Problem
-from apps.ttv.table import TransitTable, parse_table
+from apps.ttv.compute.engine import make_engine
+from apps.ttv.compute.likelihood import Posterior
+from apps.ttv.compute.priors import Prior
+from apps.ttv.compute.settings import JITTER, Problem
+from apps.ttv.compute.table import TransitTable, parse_table
+from apps.ttv.plan.campaign_file import posterior_of
 from bench.zoo.files import Times, sigmas, write_system
 from bench.zoo.kinds import EPOCH, MINUTE, Kind, Planet
 from work_generator.campaign_file import load_campaign
-from work_generator.ttv_file import posterior_of
 
 _FINE = 1.0 / 100.0
 """Step of the simulation in the shortest period: errors are below 1e-3 of any sigma of the zoo for

@@ -12,8 +12,8 @@ stamp=$dir/.made-from
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "setup: $*"; exit 1; }
 
-wanted=$(cat "$lock" "$root/pyproject.toml" "$root/setup.py" "$root"/apps/kernel/*.h \
-    "$root"/apps/*/kernel/*.[ch] "$root"/boinc_project/fits/*.c "$root"/assimilator/coadd/kernel/*.[ch] | cksum)
+kernels() { (cd "$root" && find apps boinc_project -name '*.[ch]' | LC_ALL=C sort | xargs cat); }
+wanted=$({ cat "$lock" "$root/pyproject.toml" "$root/setup.py"; kernels; } | cksum)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && exit 0
 
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; }

@@ -63,8 +63,9 @@ def plan(
     again: bool = AGAIN,
 ) -> None:
     """Say what a campaign will take: units, CPU time, bytes, wall time, money, and where."""
+    from boinc_project import application
     from server.cli.plan_report import plan_report
-    from work_generator import registry, sizing
+    from work_generator import sizing
     from work_generator.campaign_file import load_campaign
     from work_generator.forecast import to_plain
     from work_generator.prices import load_prices
@@ -72,7 +73,7 @@ def plan(
     campaign = load_campaign(file)
     known = load_prices(prices)
     fleet = _fleet(context, known.volunteers, hosts)
-    planner = registry.get(campaign.app)
+    planner = application.get(campaign.app)
     prepared = _prepare(context, campaign, again=again, details=False)
     told = _forecast(prepared, known, fleet)
     fitting = planner.fitting(prepared, told.told.seconds_per_call * told.machine.speed)
@@ -84,7 +85,7 @@ def plan(
     for line in (*_description(prepared), *planner.preparation(prepared)):
         out.print(line, markup=False)
     asked = every or prices is not None or hosts > 0
-    out.print(plan_report(told, remark, planner.CALLS, every=asked))
+    out.print(plan_report(told, remark, planner.call_words, every=asked))
 
 
 @app.command()
@@ -129,13 +130,13 @@ def issue(
 @app.command()
 def extend(context: typer.Context, name: str = NAME, file: Path = FILE) -> None:
     """Add the images of an edited campaign file to its campaign; what is computed stays."""
+    from boinc_project import application
     from server.services.campaign_extend import extend as extend_campaign
-    from work_generator import registry
     from work_generator.campaign_file import load_campaign
 
     edited = load_campaign(file)
     project = open_from(context)
-    with _bar(registry.get(edited.app).PREPARING) as progress:
+    with _bar(application.get(edited.app).preparing_words) as progress:
         done = extend_campaign(project, name, edited, file, progress=progress)
     out = console()
     for line in edited.settings.get("remarks", ()):
@@ -277,16 +278,18 @@ def _prepare(
 
     from rich.progress import Progress
 
+    from boinc_project import application
     from server.cli.preparation_bar import COLUMNS, PreparationBar
     from server.executors.local import LocalPool
     from server.executors.preparing import Preparing
-    from work_generator import registry
 
     with Progress(*COLUMNS, console=console(stderr=True), transient=True) as progress:
-        bar = PreparationBar(progress, registry.get(campaign.app).PREPARING, details=details)
+        bar = PreparationBar(
+            progress, application.get(campaign.app).preparing_words, details=details
+        )
         preparing = Preparing(_kept(context), LocalPool(1), time.monotonic, bar, again=again)
         try:
-            if not here and registry.get(campaign.app).preparing(campaign):
+            if not here and application.get(campaign.app).preparing(campaign):
                 return preparing.if_kept(campaign)
             return preparing.prepare(campaign, store)
         except KeyboardInterrupt:
@@ -320,12 +323,13 @@ def _forecast(prepared: Campaign, prices: Prices, fleet: Fleet) -> Forecast:
     """Measure this machine, and say what the campaign takes."""
     import os
 
+    from boinc_project import application
     from boinc_project.campaign import Progress
-    from work_generator import reference, registry
+    from work_generator import reference
     from work_generator.estimate import estimate
     from work_generator.forecast import Machine, forecast
 
-    planner = registry.get(prepared.app)
+    planner = application.get(prepared.app)
     (unit, *_) = planner.plan(prepared, Progress())
     told = estimate(prepared, planner.cost(prepared, unit), planner.seconds_per_call(prepared))
     machine = Machine(len(os.sched_getaffinity(0)), reference.speed())
@@ -334,13 +338,13 @@ def _forecast(prepared: Campaign, prices: Prices, fleet: Fleet) -> Forecast:
 
 def _description(campaign: Campaign) -> list[str]:
     """Return what a campaign is, in a few lines."""
-    from work_generator import registry
+    from boinc_project import application
     from work_generator.stop import rule_text
 
     quorum = campaign.quorum
     return [
         f"{campaign.name}: {campaign.title}",
-        *registry.get(campaign.app).describe(campaign),
+        *application.get(campaign.app).describe(campaign),
         f"Units: {campaign.units_per_generation} in a generation, at most "
         f"{campaign.stop.max_units}; {quorum.min_quorum} agreeing results each.",
         f"Stops at {rule_text(campaign.stop)}. Seed {campaign.seed}.",

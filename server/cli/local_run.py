@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from assimilator.registry import Product
+from boinc_project import application
 from boinc_project.campaign import Campaign
+from boinc_project.product import Product
 from boinc_project.unit import Unit
 from server.cli.context import INTERRUPTED
 from server.cli.preparation_bar import COLUMNS, PreparationBar
@@ -22,7 +23,6 @@ from server.executors.local import LocalPool
 from server.executors.local_campaign import LocalCampaign
 from server.executors.preparing import Preparing
 from server.services.verdict_view import read_verdict
-from work_generator import registry
 
 
 class Bars(PreparationBar):
@@ -84,7 +84,7 @@ def show_run(
     """
     pool = LocalPool(jobs or len(os.sched_getaffinity(0)))
     with Progress(*COLUMNS, console=out) as progress:
-        bars = Bars(progress, registry.get(campaign.app).PREPARING)
+        bars = Bars(progress, application.get(campaign.app).preparing_words)
         local = LocalCampaign(
             campaign,
             directory,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from boinc_project import application
 from boinc_project.campaign import Campaign
-from work_generator import registry
 from work_generator.estimate import duration
 
 COLUMNS = (
@@ -51,7 +51,7 @@ class PreparationBar:
         self._end()
         took = "found before, and used again" if seconds is None else f"took {duration(seconds)}"
         self._console.print(f"{self._words}: {took}.", markup=False)
-        for line in registry.get(campaign.app).preparation(campaign) if self._details else ():
+        for line in application.get(campaign.app).preparation(campaign) if self._details else ():
             self._console.print(f"  {line}", markup=False)
 
     def _end(self) -> None:

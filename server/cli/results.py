@@ -100,7 +100,7 @@ def cutout(
     url: UrlOption = None,
 ) -> None:
     """Cut a square of the sky out of an image, here or on a project's server."""
-    from assimilator.cutout import cut_out
+    from apps.images.merge.cutout import cut_out
     from boinc_project.errors import InputError
     from server.product_client import ProductClient
     from server.services.files import write_durably
@@ -127,7 +127,7 @@ def hips(
     ] = None,
 ) -> None:
     """Make a hierarchical survey (HiPS) of an image, for Aladin and other sky browsers."""
-    from assimilator.hips import write_hips
+    from apps.images.merge.hips import write_hips
 
     order = write_hips(product, out, level=level)
     console().print(f"{out}: a HiPS of order {order}.", markup=False)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from boinc_project import application
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.states import AssimilateState, CampaignState, ErrorMask
@@ -26,7 +27,6 @@ from server.services.campaigns import complete, issue_generation, sweep
 from server.services.draws import read_draws
 from server.services.newest_product import newest_product
 from server.services.watching import watch
-from work_generator import registry
 from work_generator.definition import from_definition
 from work_generator.stop import Complete, TopUp, decide, generation_sizes
 
@@ -175,7 +175,7 @@ def _top_up(project: Project, campaign_id: int, found: _Situation) -> bool:
         draws = read_draws(directory, digest=found.digest)
     full = Progress(issued=found.issued, draws=draws, merged=found.merged)
     try:
-        units = registry.get(campaign.app).plan(campaign, full)
+        units = application.get(campaign.app).plan(campaign, full)
     except InputError as error:
         # No later pass would find other draws: better an end with its reason than silence.
         reason = f"No further generation can be planned: {error.message}"

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.runtime.checkpoint import CHECKPOINT_FILE
+from boinc_project import application
 from boinc_project.unit import Unit, file_digest, seal
 from server.services.files import write_durably
-from server.services.output_names import output_name
-from validator import registry as validators
 
 PROJECT_DIRECTORY = "preparations"
 """Below a project's directory."""
@@ -130,7 +129,7 @@ class Kept:
         return path
 
     def _output(self, unit: Unit) -> Path:
-        return self.slot(unit) / output_name(unit.app)
+        return self.slot(unit) / application.get(unit.app).output_file
 
     def _digest(self, unit: Unit) -> Path:
         return self.slot(unit) / _DIGEST
@@ -151,5 +150,5 @@ class Kept:
     def _judged(self, unit: Unit, path: Path) -> str:
         """Return what the validator says against an output; empty if nothing."""
         inputs = {name: self.slot(unit) / name for name in unit.inputs}
-        verdict = validators.get(unit.app).check(unit, path, inputs)
+        verdict = application.get(unit.app).judging().check(unit, path, inputs)
         return "" if verdict.is_valid else verdict.reason

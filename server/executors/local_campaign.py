@@ -14,21 +14,18 @@ from pathlib import Path
 from typing import Protocol
 
 from apps.runtime.platforms import platform_name
-from assimilator import registry as assimilators
-from assimilator.outputs import Canonical, Rejected
-from assimilator.registry import Product
+from boinc_project import application
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
+from boinc_project.outputs import Canonical, Rejected
+from boinc_project.product import Product
 from boinc_project.unit import Unit, seal
 from server.executors import preparing
 from server.executors.local import LocalPool, Task
 from server.executors.preparing import Preparing
 from server.services.files import write_durably
-from server.services.output_names import output_name
-from validator import registry as validators
 from validator.quorum import decide as judge
-from work_generator import registry as planners
 from work_generator.definition import from_definition, to_definition
 from work_generator.stop import Complete, TopUp, decide
 
@@ -111,7 +108,7 @@ class LocalCampaign:
             If a worker fails.
         """
         self._prepare()
-        planner = planners.get(self.campaign.app)
+        planner = application.get(self.campaign.app)
         progress, product = Progress(), None
         while True:
             decision = decide(progress, self.campaign.stop, self.campaign.units_per_generation)
@@ -188,7 +185,7 @@ class LocalCampaign:
         return self.directory / UNITS / unit.name
 
     def _output(self, unit: Unit) -> Path:
-        return self._slot(unit) / output_name(unit.app)
+        return self._slot(unit) / application.get(unit.app).output_file
 
     def _passes(self, unit: Unit) -> bool:
         """Whether a unit was computed by an earlier run, and its output passes its check."""
@@ -201,7 +198,7 @@ class LocalCampaign:
             unit,
             {0: self._output(unit)},
             min_quorum=1,
-            app=validators.get(unit.app),
+            app=application.get(unit.app).judging(),
             inputs={name: slot / name for name in unit.inputs},
         )
         return decision.canonical == 0, decision.reasons[0]
@@ -221,7 +218,7 @@ class LocalCampaign:
             self._rejected.append(Rejected(unit.name, unit.name, "invalid", reason))
 
     def _merge(self) -> Product:
-        product = assimilators.get(self.campaign.app).merge(
+        product = application.get(self.campaign.app).merge(
             self.campaign,
             self._canonical,
             created_at=self.clock(),

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from boinc_project import application
 from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore
 from boinc_project.unit import Unit
 from server.executors.kept import Kept
 from server.executors.local import ComputationFailed, LocalPool, Task
-from work_generator import registry as planners
 
 _PARTS = 1000
 """Parts of the work that progress is told in."""
@@ -69,7 +69,7 @@ class Preparing:
         campaign : Campaign
             As read from its file; a prepared one is returned as it is.
         store : InputStore, optional
-            For large inputs; see `work_generator.registry.AppPlanner.prepare`.
+            For large inputs; see `boinc_project.application.Application.prepare`.
         beside : Callable
             Given the units that need no preparation, returns the tasks to compute at the same time.
 
@@ -78,14 +78,14 @@ class Preparing:
         InputError
             If nothing can be prepared; in the preparation's own words.
         """
-        planner = planners.get(campaign.app)
+        planner = application.get(campaign.app)
         units = planner.preparing(campaign)
         if not units:
             return planner.prepare(campaign, self.listener.preparing, store, self.pool.jobs)
         unit, *others = units
         began = self.clock()
         path, is_new = self._output(campaign, unit, lambda: beside(others))
-        prepared = _prepared_from(campaign, path)
+        prepared = application.get(campaign.app).prepared_from(campaign, path)
         self.listener.prepared(prepared, self.clock() - began if is_new else None)
         return prepared
 
@@ -94,14 +94,14 @@ class Preparing:
 
         An app without preparing units is prepared by its own rules; see `prepare`.
         """
-        units = planners.get(campaign.app).preparing(campaign)
+        units = application.get(campaign.app).preparing(campaign)
         if not units or self.again:
             return campaign
         kept = Kept(self.root, self.listener.says)
         path = kept.output(units[0])
         if path is None:
             return campaign
-        prepared = _prepared_from(campaign, path)
+        prepared = application.get(campaign.app).prepared_from(campaign, path)
         self.listener.prepared(prepared, None)
         return prepared
 
@@ -135,10 +135,3 @@ class Preparing:
         if path is None:
             raise InputError(f"The preparation of {unit.campaign} does not pass its own check.")
         return path
-
-
-def _prepared_from(campaign: Campaign, path: Path) -> Campaign:
-    """Return the campaign with what the output of its preparation has found."""
-    from boinc_project.population_output import read_population_output  # images have none
-
-    return planners.get(campaign.app).prepared_from(campaign, read_population_output(path))

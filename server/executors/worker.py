@@ -7,18 +7,17 @@ reads that any more (the pool was killed), it leaves as if it had been asked to 
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import time
 from pathlib import Path
-from typing import cast
 
-from apps.main import App, exit_status, output_file
+from apps.main import exit_status
 from apps.runtime.errors import AbortRequested, QuitRequested, SlotBusy
 from apps.runtime.init_data import InitData
 from apps.runtime.lock import lock_slot
 from apps.runtime.runtime import Runtime, Time
+from boinc_project import application
 from boinc_project.errors import OpenAstroError, UnitError
 from boinc_project.states import ExitStatus
 from boinc_project.unit import UNIT_FILE, open_unit, parse_unit
@@ -51,7 +50,7 @@ class ReportingRuntime(Runtime):
 
 def compute(app_name: str, slot: Path) -> None:
     """Compute the unit that lies in `slot`, from its last checkpoint if there is one."""
-    app = cast("App", importlib.import_module(f"apps.{app_name}"))
+    app = application.get(app_name)
     lock = lock_slot(slot, wait=LOCK_WAIT, clock=time.monotonic, sleep=time.sleep)
     runtime = ReportingRuntime(
         slot,
@@ -66,12 +65,12 @@ def compute(app_name: str, slot: Path) -> None:
         named = parse_unit((slot / UNIT_FILE).read_bytes())
         inputs = {name: slot / name for name in (UNIT_FILE, *named.inputs)}
         unit = open_unit(inputs)
-        if unit.app != app.APP_NAME or unit.min_app_version > app.APP_VERSION:
+        if unit.app != app.name or unit.min_app_version > app.version:
             raise UnitError(
-                f"The unit needs {unit.app} {unit.min_app_version}; this is {app.APP_NAME} "
-                f"{app.APP_VERSION}."
+                f"The unit needs {unit.app} {unit.min_app_version}; this is {app.name} "
+                f"{app.version}."
             )
-        app.run(unit, inputs, slot / output_file(app), runtime)
+        app.compute(unit, inputs, slot / app.output_file, runtime)
 
 
 def main(arguments: list[str]) -> int:

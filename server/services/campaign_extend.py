@@ -15,8 +15,10 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from boinc_project.campaign import EXTENDABLE_APPS, Campaign
+from boinc_project import application
+from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError, StateError
+from boinc_project.extension import Extension
 from boinc_project.input_store import InputStore
 from boinc_project.states import CampaignState, FileDeleteState
 from server.models import CampaignRow, Event, Result, Workunit
@@ -25,9 +27,7 @@ from server.services.campaign_issue import add_workunits, stage
 from server.services.campaigns import enter, find
 from server.services.inputs import guard_inputs
 from server.services.newest_product import newest_product
-from work_generator import registry
 from work_generator.definition import from_definition, to_definition
-from work_generator.extension import Extension
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def extend(
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".inputs-", dir=root) as directory:
         store = InputStore(Path(directory))
-        found = registry.get(campaign.app).extend(campaign, edited, file, progress, store)
+        found = application.get(campaign.app).extend(campaign, edited, file, progress, store)
         reopened = bool(found.units) and _add(project, name, definition, found, store, actor)
     return Extended(
         name, found.added, found.unnamed, found.known, len(found.units), reopened=reopened
@@ -162,7 +162,7 @@ def _add(
 def _need_extendable(session: Session, project: Project, row: CampaignRow) -> None:
     """Refuse a campaign that cannot get more units, or whose product could not be made again."""
     campaign = from_definition(row.definition)
-    if campaign.app not in EXTENDABLE_APPS:
+    if not application.get(campaign.app).extendable:
         raise InputError(
             f"{row.name} is a campaign of {campaign.app}, which has no images to add: issue a "
             "campaign of its own.",

@@ -20,7 +20,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from boinc_project.campaign import EXTENDABLE_APPS, Campaign, Progress
+from boinc_project import application
+from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import ConfigError, InputError
 from boinc_project.input_store import InputStore
 from boinc_project.states import CampaignState
@@ -30,8 +31,6 @@ from server.models import App, CampaignRow, Event, Workunit, WorkunitFile
 from server.project import Project
 from server.services.files import DownloadStore, StoredFile
 from server.services.inputs import guard_inputs
-from server.services.output_names import output_name
-from work_generator import registry
 from work_generator.definition import from_definition, to_definition
 
 CANARY_SHARE = 10
@@ -93,7 +92,7 @@ def issue(
     InputError
         If another campaign has this name, or volunteers' apps cannot compute this one.
     """
-    refused = registry.get(campaign.app).not_for_volunteers(campaign.settings)
+    refused = application.get(campaign.app).not_for_volunteers(campaign.settings)
     if refused:
         raise InputError(f"The campaign {campaign.name} cannot be issued: {refused}.")
     before = _issued_before(project.database, campaign)
@@ -112,7 +111,7 @@ def _issue(
     actor: str,
     prepare: Callable[[Campaign, InputStore], Campaign] | None,
 ) -> Issued:
-    planner = registry.get(campaign.app)
+    planner = application.get(campaign.app)
     if prepare is None:
         prepared = planner.prepare(campaign, None, store)
     else:
@@ -271,7 +270,7 @@ def add_workunits(
     """Add the rows of workunits, and see that their files are there; as `add_generation`."""
     now = project.clock()
     files = stage(project.downloads, campaign, units, store)
-    planner = registry.get(campaign.app)
+    planner = application.get(campaign.app)
     quorum = campaign.quorum
     # Only what an audit finds out may rest on one host's word.
     app = project.validators(campaign.app)
@@ -302,7 +301,7 @@ def add_workunits(
                 max_total_results=quorum.max_total_results,
                 max_success_results=quorum.max_success_results,
                 transition_time=now,
-                output_open_name=output_name(unit.app),
+                output_open_name=application.get(unit.app).output_file,
                 files=_file_rows(files[unit.name]),
             )
         )
@@ -349,7 +348,7 @@ def _issued_before(database: Database, campaign: Campaign) -> Issued | None:
         if not same:
             more = (
                 f", or add images to that one by `openastro campaign extend {campaign.name} FILE`"
-                if campaign.app in EXTENDABLE_APPS
+                if application.get(campaign.app).extendable
                 else ""
             )
             raise InputError(

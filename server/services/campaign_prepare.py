@@ -14,16 +14,15 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from boinc_project import application
 from boinc_project.campaign import PREPARATION, Campaign, Progress
 from boinc_project.errors import InputError
-from boinc_project.population_output import read_population_output
 from boinc_project.states import AssimilateState, CampaignState, ErrorMask, ExitStatus
 from boinc_project.unit import Unit
 from server.models import CampaignRow, Result, Workunit
 from server.project import Project
 from server.services.campaign_issue import add_generation, stage
 from server.services.inputs import guard_inputs
-from work_generator import registry
 from work_generator.definition import from_definition, to_definition
 
 # How an app begins the sentence of such an error; see `apps.main`.
@@ -92,11 +91,9 @@ def prepare_from(
         Why it cannot be done; empty if it can.
     """
     assert preparation.output is not None
-    planner = registry.get(preparation.campaign.app)
+    planner = application.get(preparation.campaign.app)
     try:
-        prepared = planner.prepared_from(
-            preparation.campaign, read_population_output(preparation.output)
-        )
+        prepared = planner.prepared_from(preparation.campaign, preparation.output)
         planned = planner.plan(prepared, Progress())
     except InputError as error:
         return False, error.message

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
-from boinc_project.campaign import EXTENDABLE_APPS
+from boinc_project import application
 from boinc_project.errors import StateError, TransientError
 from boinc_project.lifecycle.effects import CreateResults, Effect, EventKind, RecordEvent
 from boinc_project.lifecycle.invariants import validate_state
@@ -118,7 +118,7 @@ def transition_event(session: Session, settings: Settings, row: Workunit, now: f
         _CAMPAIGN, {"campaign": row.campaign_id}
     ).one()
     running = state in RUNNING
-    if state == CampaignState.COMPLETE.value and app in EXTENDABLE_APPS:
+    if state == CampaignState.COMPLETE.value and application.get(app).extendable:
         # What it is made of is needed again if it gets more units.
         running = end_time is None or now < end_time + settings.daemons.extend_delay
     return Transition(

@@ -11,14 +11,14 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from boinc_project.errors import OpenAstroError
+from boinc_project.judge import Judge
 from boinc_project.unit import Unit
+from boinc_project.verdict import Verdict, invalid
 from server.models import Host
 from server.services.fleet import UNMEASURED
 from server.services.lifecycle import LoadedWorkunit
 from validator.credit import COBBLESTONES_PER_FLOP
 from validator.plausible import Pace, is_too_fast, least_seconds
-from validator.registry import AppValidator
-from validator.verdict import Verdict, invalid
 from work_generator.reference import REFERENCE_FPOPS
 
 
@@ -41,7 +41,7 @@ def hasty(
     unit: Unit,
     outputs: Mapping[int, Path],
     found: Mapping[int, Pace],
-    app: AppValidator,
+    app: Judge,
     *,
     operations: float,
 ) -> dict[int, Verdict]:
@@ -69,7 +69,7 @@ def hasty(
     return verdicts
 
 
-def _counted(unit: Unit, output: Path, app: AppValidator) -> float:
+def _counted(unit: Unit, output: Path, app: Judge) -> float:
     """Return the operations that an output counts; 0 if it cannot be read: its check says why."""
     try:
         return app.credit(unit, output) / COBBLESTONES_PER_FLOP

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from assimilator import registry
-from assimilator.outputs import Canonical, Rejected
-from assimilator.registry import Product
+from boinc_project import application
 from boinc_project.campaign import Campaign
+from boinc_project.outputs import Canonical, Rejected
+from boinc_project.product import Product
 from boinc_project.states import AssimilateState, CampaignState, ErrorMask, ValidateState
 from server.models import AppVersion, CampaignRow, Event, ProductRow, Result, Workunit
 from server.project import Project
@@ -119,7 +119,7 @@ def harvest(session: Session, project: Project, campaign_id: int) -> Harvest | N
 
 def merge(found: Harvest, now: float) -> Product:
     """Merge what was harvested."""
-    return registry.get(found.campaign.app).merge(
+    return application.get(found.campaign.app).merge(
         found.campaign,
         found.outputs,
         created_at=datetime.fromtimestamp(now, UTC),

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session, aliased
 from boinc_project.errors import TransientError, UnitError
 from boinc_project.states import ValidateState
 from boinc_project.unit import Unit
+from boinc_project.verdict import Verdict, inconclusive
 from server.models import CampaignRow, Event, HostAppVersion, Result, Workunit
 from server.models.campaign import RUNNING
 from server.project import Project
@@ -28,7 +29,6 @@ from server.services.lifecycle import load
 from server.services.reopening import Suspect, withdraw_wrong
 from server.services.validation import audit_budget, unit_of
 from validator.audited import audit_one
-from validator.verdict import Verdict, inconclusive
 
 KIND = "second_look"
 """Of the events that tell of it."""

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from boinc_project.errors import OutputError, UnitError
+from boinc_project.judge import Judge
 from boinc_project.lifecycle.decision import ValidationDone
 from boinc_project.lifecycle.host_record import HostRecord
 from boinc_project.lifecycle.trust import (
@@ -22,6 +23,7 @@ from boinc_project.lifecycle.trust import (
 from boinc_project.settings import TrustSection
 from boinc_project.states import ValidateState
 from boinc_project.unit import UNIT_FILE, Unit, parse_unit
+from boinc_project.verdict import Verdict
 from server.models import Event, HostAppVersion, Workunit
 from server.project import Project
 from server.services.effects import record_of
@@ -31,9 +33,7 @@ from validator.audited import decide_audited
 from validator.credit import cobblestones
 from validator.plausible import Pace
 from validator.quorum import Decision
-from validator.registry import AppValidator
 from validator.segments import AUDIT_SHARE
-from validator.verdict import Verdict
 from work_generator.reference import REFERENCE_FPOPS
 
 MISSING_GRACE = 3600.0
@@ -209,7 +209,7 @@ class Draw:
     drawn: frozenset[int]
 
 
-def draw_audits(case: Case, app: AppValidator, secret: Callable[[], int]) -> Draw:
+def draw_audits(case: Case, app: Judge, secret: Callable[[], int]) -> Draw:
     """Draw the results to audit, and the audits' seed.
 
     Both are drawn after the upload, from bits that nobody outside knows.
@@ -270,7 +270,7 @@ class Judgement:
     counted: float = 0.0
 
 
-def judge(case: Case, app: AppValidator, draw: Draw) -> Judgement:
+def judge(case: Case, app: Judge, draw: Draw) -> Judgement:
     """Audit, check and compare the outputs of a case; takes seconds.
 
     What came sooner than it can have been computed is out before anything else, and takes no part.

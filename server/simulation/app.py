@@ -16,8 +16,8 @@ import numpy as np
 
 from boinc_project.errors import UnitError
 from boinc_project.unit import Unit
+from boinc_project.verdict import Verdict, invalid, valid
 from validator.credit import cobblestones
-from validator.verdict import Verdict, invalid, valid
 
 APP = "simulated"
 SEGMENTS = 20
@@ -34,12 +34,12 @@ referee = None
 
 
 def length_is_known(unit: Unit) -> bool:  # noqa: ARG001 - of every unit
-    """Tell what `validator.registry.AppValidator` asks."""
+    """Tell what `boinc_project.judge.Judge` asks."""
     return True
 
 
 def one_word_is_enough(unit: Unit) -> bool:  # noqa: ARG001 - of every unit
-    """Tell what `validator.registry.AppValidator` asks."""
+    """Tell what `boinc_project.judge.Judge` asks."""
     return True
 
 

@@ -15,10 +15,12 @@ from sqlalchemy import event, insert, select
 
 from boinc_project import signing
 from boinc_project.campaign import Quorum
+from boinc_project.judge import Judge
 from boinc_project.lifecycle.workunit import Assimilated
 from boinc_project.settings import settings_from
 from boinc_project.states import AssimilateState, ServerState
 from boinc_project.unit import Unit
+from boinc_project.verdict import Verdict
 from server.app import create_app
 from server.daemons import transitioner, validator
 from server.db import Database, make_engine
@@ -38,8 +40,6 @@ from server.services import lifecycle
 from server.services.watching import watch
 from server.simulation import app as simulated
 from server.simulation.hosts import CORE_FPOPS, PLATFORMS
-from validator.registry import AppValidator
-from validator.verdict import Verdict
 
 START = 1_700_000_000.0
 """Epoch seconds at which every simulation begins."""
@@ -131,14 +131,14 @@ class World:
         self.digests: dict[str, str] = {}
         """Of units, by the workunit's name."""
 
-    def _validator(self, name: str) -> AppValidator:
+    def _validator(self, name: str) -> Judge:
         assert name == simulated.APP
 
         def audit(*arguments: Any, **options: Any) -> Verdict:
             self.n_audit += 1
             return simulated.audit(*arguments, **options)
 
-        return cast(AppValidator, SimpleNamespace(**{**vars(simulated), "audit": audit}))
+        return cast(Judge, SimpleNamespace(**{**vars(simulated), "audit": audit}))
 
     def publish(self) -> None:
         """Add the app, and a version for every platform."""

@@ -21,13 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
-from assimilator import registry as assimilators
-from assimilator.outputs import Canonical, Rejected
+from boinc_project import application
 from boinc_project.errors import OpenAstroError, TransientError
+from boinc_project.outputs import Canonical, Rejected
 from boinc_project.states import ErrorMask
+from boinc_project.verdict import Verdict, VerdictKind, closed, invalid
 from server.stock.layout import CAMPAIGN_FILE, Layout
-from validator import registry as validators
-from validator.verdict import Verdict, VerdictKind, closed, invalid
 from work_generator.definition import from_definition
 
 GOOD, BAD, LATER = 0, 1, 3
@@ -82,7 +81,7 @@ def check(layout: Layout, path: Path, audit_seconds: float) -> Verdict:
     if not path.is_file():
         return invalid("The output file is not there.")
     unit, inputs = layout.unit_of(path)
-    app = validators.get(unit.app)
+    app = application.get(unit.app).judging()
     verdict = app.check(unit, path, inputs)
     if not verdict.is_valid or audit_seconds <= 0 or app.audit is None:
         return verdict
@@ -97,7 +96,7 @@ def compare(layout: Layout, path_a: Path, path_b: Path) -> Verdict:
     unit, _ = layout.unit_of(path_a)
     if layout.unit_of(path_b)[0] != unit:
         return invalid("The outputs are of different workunits.")
-    return validators.get(unit.app).compare(unit, path_a, path_b)
+    return application.get(unit.app).judging().compare(unit, path_a, path_b)
 
 
 def assimilate(layout: Layout, workunit: str, path: Path) -> None:
@@ -131,7 +130,7 @@ def _merge_if_complete(layout: Layout, name: str) -> None:
     failed = sorted(issued & {path.name for path in (directory / "failed").glob("*")})
     if not outputs or len(outputs) + len(failed) < len(issued):
         return
-    product = assimilators.get(campaign.app).merge(
+    product = application.get(campaign.app).merge(
         campaign,
         [
             Canonical(layout.unit(one)[0], directory / "outputs" / one, one, quorum="stock server")

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from apps.ttv.model import TimingModel
-from apps.ttv.population.proposal import fit_proposal
-from apps.ttv.settings import Problem
+from apps.ttv.compute.model import TimingModel
+from apps.ttv.compute.population.proposal import fit_proposal
+from apps.ttv.compute.settings import Problem
 from boinc_project.unit import Unit
-from tests.unit.validator import nested_case, ttv_case
+from tests.unit.apps.nested.validate import nested_case
+from tests.unit.apps.ttv.validate import ttv_case
 
 MODEL: dict[str, Any] = nested_case.MODEL
 PARAMETERS = [

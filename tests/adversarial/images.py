@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from boinc_project.reprojection_output import open_reprojection_output
-from tests.unit.validator.reprojection_case import Case, Change
+from apps.images.output import open_reprojection_output
+from tests.unit.apps.images.validate.reprojection_case import Case, Change
 
 TILE = 2
 """The tile of the first frame that is false."""

@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from apps.ttv.likelihood import Posterior
-from apps.ttv.settings import TtvSettings
-from apps.ttv.table import parse_table
-from boinc_project.nested_output import NestedOutput, write_nested_output
-from boinc_project.ttv_output import TtvOutput, write_ttv_output
+from apps.nested.output import NestedOutput, write_nested_output
+from apps.ttv.compute.likelihood import Posterior
+from apps.ttv.compute.settings import TtvSettings
+from apps.ttv.compute.table import parse_table
+from apps.ttv.output import TtvOutput, write_ttv_output
 from boinc_project.unit import Unit
 from tests.adversarial import campaign
-from tests.unit.validator import nested_case, ttv_case
+from tests.unit.apps.nested.validate import nested_case
+from tests.unit.apps.ttv.validate import ttv_case
 
 Draws = np.ndarray
 

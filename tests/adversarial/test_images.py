@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.reprojection.built import load_kernel
+from apps.images.compute.built import load_kernel
+from apps.images.validate import check as reprojection
+from boinc_project import application
 from boinc_project.states import ValidateState
+from boinc_project.verdict import Verdict
 from tests.adversarial.images import (
     IMAGE_KINDS,
     Forge,
@@ -17,10 +20,8 @@ from tests.adversarial.images import (
     other_unit,
     wrong_tile,
 )
-from tests.unit.validator.reprojection_case import Case
-from validator import registry, reprojection
+from tests.unit.apps.images.validate.reprojection_case import Case
 from validator.quorum import Decision, decide
-from validator.verdict import Verdict
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
 
@@ -49,7 +50,7 @@ def quorum(case: Case, *paths: Path) -> Decision:
         case.unit,
         dict(enumerate(paths)),
         min_quorum=2,
-        app=registry.get("reprojection"),
+        app=application.get("reprojection").judging(),
         inputs=case.inputs,
     )
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from apps.nested.validate import check as nested
+from apps.ttv.validate import check as ttv
 from boinc_project.unit import seal
+from boinc_project.verdict import Verdict
 from tests.adversarial import campaign
 from tests.adversarial.kinds import KINDS, NESTED_KINDS, Honest, Kind, honest
-from tests.unit.validator import nested_case, unlike
-from validator import nested, ttv
+from tests.unit.apps.nested.validate import nested_case, unlike
 from validator.plausible import Pace, is_too_fast
-from validator.verdict import Verdict
 
 N_STEP = 480
 """Short units: 80 stored draws. Audits take a larger share of them than of real ones."""

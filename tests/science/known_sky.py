@@ -11,10 +11,10 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from assimilator.coadd.flags import Flag
+from apps.images.merge.coadd.flags import Flag
 from tests.science.test_image_campaigns import merged
-from tests.unit.work_generator.image_campaign import write_campaign
-from tests.unit.work_generator.sky.headers import tan
+from tests.unit.apps.images.plan.image_campaign import write_campaign
+from tests.unit.apps.images.plan.sky.headers import tan
 
 Doubles = NDArray[np.float64]
 GAIN = 1.5

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from apps.ttv.model import TimingModel
-from apps.ttv.settings import Problem
-from apps.ttv.table import PlanetTransits, TransitTable
+from apps.ttv.compute.model import TimingModel
+from apps.ttv.compute.settings import Problem
+from apps.ttv.compute.table import PlanetTransits, TransitTable
 
 # Two super-periods of 210 days and errors of 17 s: the mass-eccentricity degeneracy is broken.
 TRUTH = np.array([20.0, 10.0, 0.03, -0.02, 3.0, 30.0, 21.0, -0.01, 0.04, 7.0])

@@ -19,12 +19,12 @@ from astropy.table import Table
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from apps.reprojection.built import load_kernel
+from apps.images.compute.built import load_kernel
+from apps.images.plan.sky.stars import find_stars
 from tests.real_images import real_image
 from tests.science.known_sky import GAIN, KnownSky, Seen
 from tests.science.test_image_campaigns import merged
-from tests.unit.work_generator.image_campaign import write_campaign
-from work_generator.sky.stars import find_stars
+from tests.unit.apps.images.plan.image_campaign import write_campaign
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
 

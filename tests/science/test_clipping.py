@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.reprojection.built import load_kernel
-from assimilator.coadd.flags import Flag
+from apps.images.compute.built import load_kernel
+from apps.images.merge.coadd.flags import Flag
 from tests.science.known_sky import KnownSky, Product, Seen
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")

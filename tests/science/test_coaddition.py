@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assimilator.coadd.frames import Source
-from assimilator.coadd.options import Options
-from assimilator.coadd.stack import Coadded, coadd
+from apps.images.merge.coadd.frames import Source
+from apps.images.merge.coadd.options import Options
+from apps.images.merge.coadd.stack import Coadded, coadd
 from tests.sky_frames import Exposure, Field, Kept
 
 FIELD = Field(size=384, n_star=36, seed=11)

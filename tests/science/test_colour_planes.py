@@ -10,12 +10,12 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from apps.reprojection.built import load_kernel
-from assimilator import reprojection as assimilator
+from apps.images.compute.built import load_kernel
+from apps.images.merge.canonical import merge
 from bench.truth.measures import aperture
 from bench.truth.sky import Exposure, Stars, header, paint, take, write_grid
 from tests.science.test_image_campaigns import computed, merged
-from tests.unit.work_generator.image_campaign import write_campaign
+from tests.unit.apps.images.plan.image_campaign import write_campaign
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
 
@@ -53,7 +53,7 @@ def test_planes_have_their_light_within_twice_the_width(tmp_path: Path, scale: f
         '[reproject]\noutput = "float"\n[coadd]\nflux = "none"\ncatalogue = false\n'
     )
     campaign, outputs = computed(write_campaign(tmp_path, text))
-    product = assimilator.merge(campaign, outputs, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    product = merge(campaign, outputs, created_at=datetime(2026, 1, 1, tzinfo=UTC))
     product.write(tmp_path / "product")
     assert "rings" in " ".join(product.summary()["remarks"])
     at = np.array(grid.wcs_world2pix(stars.ra, stars.dec, 0))

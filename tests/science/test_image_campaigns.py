@@ -15,20 +15,21 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS, DistortionLookupTable
 
-from apps.reprojection import OUTPUT_FILE, run
-from apps.reprojection.built import load_kernel
+from apps.images.compute.app import OUTPUT_FILE
+from apps.images.compute.built import load_kernel
+from apps.images.compute.computing import run
+from apps.images.merge.canonical import merge
+from apps.images.merge.product import ImageProduct
+from apps.images.output import open_reprojection_output
+from apps.images.plan import units as reprojection
 from apps.runtime import open_runtime
-from assimilator import reprojection as assimilator
-from assimilator.image_product import ImageProduct
-from assimilator.outputs import Canonical
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.input_store import InputStore
-from boinc_project.reprojection_output import open_reprojection_output
+from boinc_project.outputs import Canonical
 from boinc_project.unit import UNIT_FILE, seal
 from tests.real_images import decam, real_image
-from tests.unit.work_generator.image_campaign import star_field, write_campaign
-from tests.unit.work_generator.sky.headers import tan, write
-from work_generator import reprojection
+from tests.unit.apps.images.plan.image_campaign import star_field, write_campaign
+from tests.unit.apps.images.plan.sky.headers import tan, write
 from work_generator.campaign_file import load_campaign
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
@@ -52,7 +53,7 @@ def computed(path: Path) -> tuple[Campaign, list[Canonical]]:
 def merged(path: Path) -> tuple[Campaign, ImageProduct, np.ndarray]:
     """Return the prepared campaign, its product, and the image."""
     campaign, outputs = computed(path)
-    product = assimilator.merge(campaign, outputs, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    product = merge(campaign, outputs, created_at=datetime(2026, 1, 1, tzinfo=UTC))
     product.write(path.parent / "product")
     with fits.open(path.parent / "product" / "image.fits") as hdus:
         image = next(hdu.data for hdu in hdus if hdu.data is not None and hdu.data.ndim == 2)

@@ -16,10 +16,10 @@ import pytest
 from scipy import stats
 from scipy.integrate import dblquad
 
-from assimilator.nested_errors import resample
-from assimilator.nested_modes import find_modes
-from boinc_project.nested_output import NestedOutput
-from boinc_project.nested_weights import merge_points, weigh
+from apps.nested.merge.errors import resample
+from apps.nested.merge.modes import find_modes
+from apps.nested.output import NestedOutput
+from apps.nested.weights import merge_points, weigh
 from tests import nested_targets
 from tests.nested_targets import Likely, gaussian, settings
 

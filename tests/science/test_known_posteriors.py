@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from apps.ttv.priors import EccentricityPrior, Rayleigh, Uniform
-from apps.ttv.sampler import Sampler
-from apps.ttv.sampler_settings import Mixture, SamplerSettings
-from apps.ttv.shear import Shear
+from apps.ttv.compute.priors import EccentricityPrior, Rayleigh, Uniform
+from apps.ttv.compute.sampler import Sampler
+from apps.ttv.compute.sampler_settings import Mixture, SamplerSettings
+from apps.ttv.compute.shear import Shear
 from boinc_project.seeds import Stream, stream_key, unit_seed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from apps.ttv.likelihood import Posterior
-from apps.ttv.search.fit import Fit, Round
-from apps.ttv.search.journal import Journal
-from apps.ttv.search.mode import Mode
-from apps.ttv.search.modes import DELTA, LeftOut, confirmed, find_modes
-from apps.ttv.search.steps import choose_dt
-from apps.ttv.settings import Problem
-from apps.ttv.table import TransitTable, parse_table
-from apps.ttv.whitening import Whitening
+from apps.ttv.compute.likelihood import Posterior
+from apps.ttv.compute.search.fit import Fit, Round
+from apps.ttv.compute.search.journal import Journal
+from apps.ttv.compute.search.mode import Mode
+from apps.ttv.compute.search.modes import DELTA, LeftOut, confirmed, find_modes
+from apps.ttv.compute.search.steps import choose_dt
+from apps.ttv.compute.settings import Problem
+from apps.ttv.compute.table import TransitTable, parse_table
+from apps.ttv.compute.whitening import Whitening
+from apps.ttv.plan.campaign_file import posterior_of
 from boinc_project.errors import InputError
 from tests.science.simulated import PAIR, SIGMA, SPAN, TRUTH, settings, simulated_table
 from work_generator.campaign_file import load_campaign
-from work_generator.ttv_file import posterior_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DATA = EXAMPLES / "data"

@@ -9,23 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from apps.nested.compute.unit import run
+from apps.nested.merge.canonical import merge
+from apps.nested.merge.product import NestedProduct
+from apps.nested.plan import units as nested
+from apps.nested.plan.campaign_file import default_sampler
+from apps.nested.validate import check as validator
 from apps.runtime.runtime import open_runtime
-from apps.ttv.coordinates import Coordinates
-from apps.ttv.population.fitting import DEGREES
-from apps.ttv.population.importance import kish, picked
-from apps.ttv.population.proposal import proposal_of
-from apps.ttv.table import TABLE_FILE
-from apps.ttv_nested import run
-from assimilator import nested as assimilator
-from assimilator.nested_product import NestedProduct
-from assimilator.outputs import Canonical
+from apps.ttv.compute.coordinates import Coordinates
+from apps.ttv.compute.population.fitting import DEGREES
+from apps.ttv.compute.population.importance import kish, picked
+from apps.ttv.compute.population.proposal import proposal_of
+from apps.ttv.compute.table import TABLE_FILE
+from apps.ttv.plan.campaign_file import posterior_of
 from boinc_project.campaign import Campaign, Progress, StopRule
+from boinc_project.outputs import Canonical
 from boinc_project.unit import seal
-from validator import nested as validator
-from work_generator import nested
 from work_generator.campaign_file import load_campaign
-from work_generator.nested_file import default_sampler
-from work_generator.ttv_file import posterior_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FALSE_ALARM = 1e-3
@@ -61,7 +61,7 @@ def product_of(campaign: Campaign, directory: Path) -> NestedProduct:
         outputs.append(Canonical(unit, slot / "output.h5", unit.name))
     verdict = validator.check(outputs[0].unit, outputs[0].path, inputs)
     assert verdict.is_valid, verdict.reason
-    return assimilator.merge(campaign, outputs, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    return merge(campaign, outputs, created_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("name", ["kepler-9"])

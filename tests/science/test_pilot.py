@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assimilator.evidence import log_constant
-from tests.unit.work_generator.ttv_cases import DATA, load
-from work_generator import ttv
-from work_generator.pilot import Pilot
-from work_generator.preparation import computed, read_output
+from apps.ttv.merge.evidence import log_constant
+from apps.ttv.plan import units as ttv
+from apps.ttv.plan.pilot import Pilot
+from apps.ttv.plan.preparation import computed, read_output
+from tests.unit.apps.ttv.plan.cases import DATA, load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -11,10 +11,10 @@ import math
 import numpy as np
 import pytest
 
-from apps.nested.proposal import Proposal
-from assimilator.nested import insertion_probability
-from boinc_project.nested_output import NestedOutput
-from boinc_project.nested_weights import information, insertion_ranks, merge_points, weigh
+from apps.nested.compute.proposal import Proposal
+from apps.nested.merge.canonical import insertion_probability
+from apps.nested.output import NestedOutput
+from apps.nested.weights import information, insertion_ranks, merge_points, weigh
 from tests import nested_targets
 from tests.nested_targets import Likely, Proposed, gaussian, round_proposal, settings
 from tests.science.test_known_evidence import FALSE_ALARM, N_RUN, assert_mean_is, log_evidences

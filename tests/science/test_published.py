@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.ttv.population.settings import is_population
-from apps.ttv.search.fit import Fit
-from apps.ttv.settings import Problem
-from apps.ttv.table import TABLE_FILE, parse_table
-from apps.ttv_mcmc import compute
-from assimilator.diagnostics import marginal
-from assimilator.merge import Merged, merge_chains
-from assimilator.quantities import quantities
-from assimilator.sub_chain import SubChain
+from apps.ttv.compute.chain import compute
+from apps.ttv.compute.population.settings import is_population
+from apps.ttv.compute.search.fit import Fit
+from apps.ttv.compute.settings import Problem
+from apps.ttv.compute.table import TABLE_FILE, parse_table
+from apps.ttv.merge.chains import Merged, merge_chains
+from apps.ttv.merge.diagnostics import marginal
+from apps.ttv.merge.quantities import quantities
+from apps.ttv.merge.sub_chain import SubChain
+from apps.ttv.plan import units as ttv
+from apps.ttv.plan.campaign_file import posterior_of
 from boinc_project.campaign import Progress
-from work_generator import ttv
 from work_generator.campaign_file import load_campaign
-from work_generator.ttv_file import posterior_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PUBLISHED = EXAMPLES / "data" / "kepler-51-published.csv"

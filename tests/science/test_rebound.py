@@ -14,10 +14,10 @@ import pytest
 import rebound
 from numpy.typing import NDArray
 
-from apps.ttv.engine import BatchEngine
-from apps.ttv.model import G, TimingModel, ttvfast_parameters
-from apps.ttv.settings import Problem
-from tests.unit.apps.ttv.timing_cases import MODES, example, settings_of, table_of
+from apps.ttv.compute.engine import BatchEngine
+from apps.ttv.compute.model import G, TimingModel, ttvfast_parameters
+from apps.ttv.compute.settings import Problem
+from tests.unit.apps.ttv.compute.timing_cases import MODES, example, settings_of, table_of
 
 SECOND = 1.0 / 86400.0
 ROUNDING = 1e-3 * SECOND

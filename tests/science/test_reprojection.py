@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from apps.reprojection import OUTPUT_FILE, run
-from apps.reprojection.built import load_kernel
+from apps.images.compute.app import OUTPUT_FILE
+from apps.images.compute.built import load_kernel
+from apps.images.compute.computing import run
+from apps.images.output import open_reprojection_output
 from apps.runtime.runtime import open_runtime
 from boinc_project.errors import UnitError
 from boinc_project.fits.cards import Header, card
 from boinc_project.fits.writing import create_fits
-from boinc_project.reprojection_output import open_reprojection_output
 from boinc_project.unit import Unit
 from tests.reprojection_units import (
     frame_settings,

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from apps.reprojection import OUTPUT_FILE, run
-from apps.reprojection.built import load_kernel
+from apps.images.compute.app import OUTPUT_FILE
+from apps.images.compute.built import load_kernel
+from apps.images.compute.computing import run
+from apps.images.output import open_reprojection_output
 from apps.runtime.runtime import open_runtime
-from boinc_project.reprojection_output import open_reprojection_output
 from tests.reprojection_units import (
     Transform,
     frame_settings,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.reprojection.built import load_kernel
+from apps.images.compute.built import load_kernel
 from bench.images_truth import Peers, run
 from bench.truth.measures import Measured
 from bench.truth.scenes import SCENES, Scene

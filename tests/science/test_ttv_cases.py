@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.ttv.coordinates import Coordinates
-from apps.ttv.likelihood import Posterior
-from apps.ttv.population.rounds import look_at
-from apps.ttv.population.target import Target
+from apps.nested.plan import units as nested
+from apps.ttv.compute.coordinates import Coordinates
+from apps.ttv.compute.likelihood import Posterior
+from apps.ttv.compute.population.rounds import look_at
+from apps.ttv.compute.population.target import Target
+from apps.ttv.plan import units as ttv
+from apps.ttv.plan.pilot import Pilot
+from apps.ttv.plan.preparation import computed, read_output
 from boinc_project.campaign import Progress
-from tests.unit.work_generator.ttv_cases import DATA, load, rows, table
-from work_generator import nested, ttv
-from work_generator.pilot import Pilot
-from work_generator.preparation import computed, read_output
+from tests.unit.apps.ttv.plan.cases import DATA, load, rows, table
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

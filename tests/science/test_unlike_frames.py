@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from apps.reprojection.built import load_kernel
+from apps.images.compute.built import load_kernel
 from bench.truth.measures import clipped, normal_sums
 from bench.truth.sky import Exposure, Stars, header, take, write_grid
 from tests.science.test_image_campaigns import merged
-from tests.unit.work_generator.image_campaign import write_campaign
+from tests.unit.apps.images.plan.image_campaign import write_campaign
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
 

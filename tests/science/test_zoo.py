@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from apps.ttv.settings import JITTER
+from apps.ttv.compute.settings import JITTER
 from bench.zoo import ranks
 from bench.zoo.compare import compare
 from bench.zoo.files import sigmas

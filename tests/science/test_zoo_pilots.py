@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from apps.ttv.plan import units as ttv
+from apps.ttv.plan.pilot import Pilot
+from apps.ttv.plan.preparation import computed, read_output
 from bench.zoo.kinds import KINDS
 from bench.zoo.simulate import simulate
-from work_generator import ttv
 from work_generator.campaign_file import load_campaign
-from work_generator.pilot import Pilot
-from work_generator.preparation import computed, read_output
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

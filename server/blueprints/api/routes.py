@@ -94,7 +94,10 @@ def product_file(name: str, file: str) -> ResponseReturnValue:
 @blueprint.get("/campaigns/<name>/cutout")
 def cutout(name: str) -> ResponseReturnValue:
     """Send a square of a campaign's image around a place, as a FITS file."""
-    from assimilator.cutout import DEFAULT_SIZE, cut_out  # most servers are never asked for one
+    from apps.images.merge.cutout import (  # most servers are never asked for one
+        DEFAULT_SIZE,
+        cut_out,
+    )
 
     project = current_project()
     if not campaign_view.campaign_exists(project.database, name):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
-from assimilator.reprojection import merge
+from apps.images.merge.canonical import merge
 from server.cli import main
 from server.models import CampaignRow
 from tests.reprojected import campaign as made_campaign

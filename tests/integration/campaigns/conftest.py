@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps import ttv_mcmc
 from apps.runtime import open_runtime
-from assimilator import ttv as assimilator
-from assimilator.outputs import Canonical
-from assimilator.product import Product
+from apps.ttv.compute import chain as ttv_mcmc
+from apps.ttv.merge.canonical import merge
+from apps.ttv.merge.product import Product
+from apps.ttv.plan.campaign_file import posterior_of
 from boinc_project.campaign import Campaign
+from boinc_project.outputs import Canonical
 from boinc_project.unit import Unit, seal
 from tests.integration.daemons.conftest import Shop, shop
 from tests.prepared_by_hand import prepared_by_hand
 from work_generator.campaign_file import load_campaign
-from work_generator.ttv_file import posterior_of
 
 __all__ = ["Shop", "shop"]
 
@@ -79,6 +79,6 @@ def compute(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Product]:
 
     def _compute(campaign: Campaign, units: Sequence[Unit]) -> Product:
         outputs = [Canonical(unit, output(campaign, unit), unit.name) for unit in units]
-        return assimilator.merge(campaign, outputs, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+        return merge(campaign, outputs, created_at=datetime(2026, 1, 1, tzinfo=UTC))
 
     return _compute

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select
 
+from apps.ttv.plan import units as ttv
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import ConfigError, InputError, StateError
 from boinc_project.states import CampaignState, ErrorMask, Outcome, ServerState
@@ -15,7 +16,6 @@ from server.models import App, AppVersion, CampaignRow, Event, Result, Workunit
 from server.services import campaign_issue, campaigns
 from server.services.workunit_view import WorkunitState
 from tests.integration.daemons.conftest import Shop
-from work_generator import ttv
 
 
 def row_of(shop: Shop, name: str = "kepler-9") -> CampaignRow:

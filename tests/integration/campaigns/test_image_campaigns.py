@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from apps.images.plan import units as reprojection
 from boinc_project.campaign import Progress
 from boinc_project.errors import InputError
 from boinc_project.input_store import InputStore, StoredInput, describe
@@ -16,8 +17,7 @@ from server.models import App, CampaignRow, Workunit
 from server.services import campaign_issue, campaigns
 from server.services.files import DownloadStore
 from tests.integration.daemons.conftest import Shop
-from tests.unit.work_generator.image_campaign import write_campaign, write_field
-from work_generator import reprojection
+from tests.unit.apps.images.plan.image_campaign import write_campaign, write_field
 from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition
 

@@ -13,14 +13,15 @@ import pytest
 from rich.console import Console
 from sqlalchemy import select
 
-from apps.reprojection import run
-from apps.reprojection.built import load_kernel
+from apps.images.compute.built import load_kernel
+from apps.images.compute.computing import run
+from apps.images.merge import canonical as assimilator_of_images
+from apps.images.plan import units as reprojection
 from apps.runtime.runtime import open_runtime
-from assimilator import reprojection as assimilator_of_images
-from assimilator.outputs import Canonical
 from boinc_project.campaign import Progress
 from boinc_project.errors import InputError, StateError
 from boinc_project.input_store import InputStore
+from boinc_project.outputs import Canonical
 from boinc_project.states import CampaignState
 from boinc_project.unit import Unit, parse_unit, seal
 from server.app import create_app
@@ -32,8 +33,7 @@ from server.services import campaigns
 from server.services.campaign_extend import Extended, extend
 from server.services.campaign_issue import add_workunits
 from tests.integration.daemons.conftest import Shop
-from tests.unit.work_generator.image_campaign import write_campaign, write_field
-from work_generator import reprojection
+from tests.unit.apps.images.plan.image_campaign import write_campaign, write_field
 from work_generator.campaign_file import load_campaign
 from work_generator.definition import from_definition
 

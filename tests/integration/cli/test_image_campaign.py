@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from apps.reprojection.built import load_kernel
-from tests.unit.work_generator.image_campaign import write_campaign, write_field
-from tests.unit.work_generator.sky.headers import sky, write
+from apps.images.compute.built import load_kernel
+from tests.unit.apps.images.plan.image_campaign import write_campaign, write_field
+from tests.unit.apps.images.plan.sky.headers import sky, write
 
 ROOT = Path(__file__).parents[3]
 TEXT = '[images]\nfiles = ["night"]\n[reference]\nchoose = true\n[reproject]\nframes_per_unit = 2\n'

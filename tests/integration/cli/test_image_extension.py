@@ -15,7 +15,7 @@ from sqlalchemy import select
 from server.models import App, CampaignRow, Workunit
 from server.project import Project, open_project
 from tests.integration.cli.conftest import openastro
-from tests.unit.work_generator.image_campaign import write_campaign, write_field
+from tests.unit.apps.images.plan.image_campaign import write_campaign, write_field
 
 TEXT = '[images]\nfiles = ["night"]\n[reference]\nchoose = true\n[reproject]\nframes_per_unit = 2\n'
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from apps.reprojection.built import load_kernel
-from tests.unit.work_generator.image_campaign import write_campaign, write_field
+from apps.images.compute.built import load_kernel
+from tests.unit.apps.images.plan.image_campaign import write_campaign, write_field
 
 ROOT = Path(__file__).parents[3]
 OTHERS = ("emcee", "dynesty", "scipy", "matplotlib.figure", "arviz_stats", "h5py", "sqlalchemy")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from apps.ttv.plan import second_opinion
 from server.executors.kept import CACHE_DIRECTORY, PROJECT_DIRECTORY
-from tests.unit.validator import ttv_case
-from work_generator import second_opinion
+from tests.unit.apps.ttv.validate import ttv_case
 
 TOY = """\
 [campaign]

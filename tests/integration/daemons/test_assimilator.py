@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from assimilator.product import Product
+from apps.ttv.merge.product import Product
 from boinc_project.states import AssimilateState, CampaignState
 from server.daemons import assimilator
 from server.daemons.items import PassFailed
@@ -19,7 +19,7 @@ from server.services.products import MERGE_INTERVAL
 from tests.factories import product_verdict, sampled_verdict
 from tests.integration.daemons.conftest import Shop
 from tests.integration.daemons.ttv_shop import CAMPAIGN, TtvShop
-from tests.unit.validator import ttv_case
+from tests.unit.apps.ttv.validate import ttv_case
 
 
 @pytest.fixture

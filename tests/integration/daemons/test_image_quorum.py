@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from apps.reprojection.built import load_kernel
+from apps.images.compute.built import load_kernel
+from boinc_project import application
 from boinc_project.lifecycle.effects import EventKind
 from boinc_project.lifecycle.workunit import Assimilated
 from boinc_project.states import CampaignState, ServerState, ValidateState
@@ -16,8 +17,7 @@ from server.models import CampaignRow, Event, Host, Workunit
 from tests.adversarial.images import TILE, cheaper_kernel, wrong_tile
 from tests.integration.daemons.conftest import Shop
 from tests.integration.daemons.trust_shop import Trusting
-from tests.unit.validator.reprojection_case import Case
-from validator import registry
+from tests.unit.apps.images.validate.reprojection_case import Case
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")
 
@@ -28,7 +28,7 @@ class Images(Trusting):
     """A campaign of one unit of two small frames, judged by the real validator."""
 
     def __init__(self, shop: Shop, directory: Path) -> None:
-        super().__init__(shop, registry.get)
+        super().__init__(shop, lambda app: application.get(app).judging())
         self.case = Case(directory)
         self.honest = self.case.output.read_bytes()
 

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import select
 
+from apps.ttv.plan import second_opinion
+from apps.ttv.plan import units as ttv
+from apps.ttv.plan.preparation import computed
+from apps.ttv.population_output import write_population_output
 from boinc_project.campaign import PREPARATION, SECOND_OPINION, Campaign, Progress
 from boinc_project.lifecycle.workunit import Assimilated
-from boinc_project.population_output import write_population_output
 from boinc_project.states import CampaignState, ErrorMask, ExitStatus
 from server.daemons import assimilator, work_generator
 from server.models import CampaignRow, ProductRow, Result, Workunit
 from server.services import campaigns
 from tests.integration.daemons.conftest import Shop
 from tests.integration.executors.test_preparing import toy
-from work_generator import second_opinion, ttv
 from work_generator.definition import from_definition, to_definition
-from work_generator.preparation import computed
 
 
 @pytest.fixture

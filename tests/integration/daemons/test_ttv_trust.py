@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from boinc_project import application
 from boinc_project.lifecycle.effects import EventKind
 from boinc_project.states import ValidateState
 from server.models import Host
@@ -14,7 +15,6 @@ from tests.adversarial import campaign
 from tests.adversarial.kinds import Honest, half_invented, honest, invented, unchanged
 from tests.integration.daemons.conftest import Shop
 from tests.integration.daemons.trust_shop import ALWAYS, NEVER, Trusting
-from validator import registry
 
 N_STEP = 480
 FPOPS = 1e12
@@ -24,7 +24,7 @@ class TtvTrusting(Trusting):
     """The campaign of the adversary suite, with short chains."""
 
     def __init__(self, shop: Shop, directory: Path) -> None:
-        super().__init__(shop, registry.get)
+        super().__init__(shop, lambda app: application.get(app).judging())
         self.directory = directory
 
     def unit(self, *, alone: bool = True) -> int:

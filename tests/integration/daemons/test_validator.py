@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.ttv.validate import check as ttv
 from boinc_project.lifecycle.effects import EventKind
 from boinc_project.states import AssimilateState, Outcome, ValidateState
 from server.daemons import validator
@@ -16,8 +17,7 @@ from server.project import Project
 from server.services.validation import MISSING_GRACE, Case
 from tests.integration.daemons.conftest import Shop
 from tests.integration.daemons.ttv_shop import TtvShop
-from tests.unit.validator import ttv_case
-from validator import ttv
+from tests.unit.apps.ttv.validate import ttv_case
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from assimilator import posterior_files
-from assimilator.product import Product
+from apps.ttv.merge import posterior_files
+from apps.ttv.merge.product import Product
+from apps.ttv.plan import units as ttv
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.lifecycle.workunit import Assimilated
 from boinc_project.states import CampaignState, ErrorMask
@@ -17,7 +18,6 @@ from server.models import CampaignRow, ProductRow, Workunit
 from server.services import campaigns
 from tests.integration.campaigns.conftest import cheap_campaign, compute
 from tests.integration.daemons.conftest import Shop
-from work_generator import ttv
 
 __all__ = ["compute"]
 

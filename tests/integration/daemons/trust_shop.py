@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
+from boinc_project.judge import Judge
 from boinc_project.lifecycle.result_events import Reported, Sent
 from boinc_project.states import ClientState
 from boinc_project.unit import Unit
@@ -15,7 +16,6 @@ from server.models import AppVersion, Event, Host, HostAppVersion, Result, User,
 from server.project import Project
 from server.simulation import app
 from tests.integration.daemons.conftest import Shop
-from validator.registry import AppValidator
 
 ALWAYS, NEVER = 0, 2**128 - 1
 """Secret bits: a draw of 0 is below every rate, the highest is below none but 1."""
@@ -36,9 +36,7 @@ class Bits:
 class Trusting:
     """A campaign of the tiny app whose units may rest on one host's word."""
 
-    def __init__(
-        self, shop: Shop, validators: Callable[[str], AppValidator] = lambda name: app
-    ) -> None:
+    def __init__(self, shop: Shop, validators: Callable[[str], Judge] = lambda name: app) -> None:
         self.shop = shop
         self.bits = Bits()
         project = shop.project

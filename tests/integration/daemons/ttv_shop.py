@@ -7,12 +7,12 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from apps.ttv.output import TtvOutput, write_ttv_output
 from boinc_project.states import AssimilateState, ServerState
-from boinc_project.ttv_output import TtvOutput, write_ttv_output
 from server.daemons import assimilator, validator
 from server.models import CampaignRow, Event, Host, ProductRow, User, Workunit
 from tests.integration.daemons.conftest import Shop
-from tests.unit.validator import ttv_case
+from tests.unit.apps.ttv.validate import ttv_case
 from work_generator.definition import to_definition
 
 CAMPAIGN = "toy"

@@ -11,12 +11,12 @@ import pytest
 
 from apps.runtime.errors import SlotBusy
 from apps.runtime.lock import lock_slot
+from apps.ttv.output import content_digest, read_ttv_output
+from apps.ttv.plan import units as ttv
 from boinc_project.campaign import Campaign, Progress
-from boinc_project.ttv_output import content_digest, read_ttv_output
 from boinc_project.unit import Unit, seal
 from server.executors.local import ComputationFailed, LocalPool, Task
 from tests.integration.campaigns.conftest import cheap_campaign
-from work_generator import ttv
 
 
 @pytest.fixture(scope="module")

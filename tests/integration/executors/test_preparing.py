@@ -13,14 +13,16 @@ from typing import Any
 
 import pytest
 
+from apps.ttv.plan import second_opinion
+from apps.ttv.plan import units as ttv
 from boinc_project.campaign import Campaign, Progress, StopRule
 from boinc_project.errors import InputError
 from boinc_project.unit import Unit
 from server.executors.kept import CACHE_DIRECTORY, PROJECT_DIRECTORY, Kept, directory_of
 from server.executors.local import LocalPool, Task
 from server.executors.preparing import Preparing
-from tests.unit.validator import nested_case, ttv_case
-from work_generator import second_opinion, ttv
+from tests.unit.apps.nested.validate import nested_case
+from tests.unit.apps.ttv.validate import ttv_case
 from work_generator.definition import to_definition
 
 SAMPLER = {"n_walker": 12, "n_step": 60, "thin": 3, "moves": [["de", 1.0]]}

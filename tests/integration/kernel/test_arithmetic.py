@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from apps.ttv.engine import levels
+from apps.ttv.compute.engine import levels
 from tests.integration.kernel.compilers import EXACT, LANES, WIDTHS
 from tests.integration.kernel.test_compilers import KERNEL
 

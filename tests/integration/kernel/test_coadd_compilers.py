@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assimilator.coadd import plain, plain_noise
-from assimilator.coadd.clip import levels, sorting_network
-from assimilator.coadd.noise import factors
+from apps.images.merge.coadd import plain, plain_noise
+from apps.images.merge.coadd.clip import levels, sorting_network
+from apps.images.merge.coadd.noise import factors
 from tests.integration.kernel.compilers import WIDTHS, shared_library
 
 KERNEL = Path(__file__).resolve().parents[3] / "assimilator" / "coadd" / "kernel"

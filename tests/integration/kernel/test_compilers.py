@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.ttv.built import load_kernel
-from apps.ttv.engine import levels
-from apps.ttv.model import EARTH_MASS, G
+from apps.ttv.compute.built import load_kernel
+from apps.ttv.compute.engine import levels
+from apps.ttv.compute.model import EARTH_MASS, G
 from tests.integration.kernel.compilers import (
     EXACT,
     LANES,

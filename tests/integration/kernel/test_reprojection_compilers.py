@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.reprojection.built import load_kernel
-from apps.reprojection.engine import (
+from apps.images.compute.built import load_kernel
+from apps.images.compute.engine import (
     AREA_METHODS,
     MOST_LOST,
     TAPS,
@@ -30,8 +30,8 @@ from apps.reprojection.engine import (
     quantise,
     resample,
 )
+from apps.images.output_frame import CANONICAL_NAN, NEAR_BLANK
 from boinc_project.fits.images import Scale
-from boinc_project.reprojection_frame import CANONICAL_NAN, NEAR_BLANK
 from tests.integration.kernel.compilers import EXACT, WIDTHS, for_aarch64, need, needs_aarch64
 from tests.reprojection_units import bent, lanczos3, nodes, sky
 

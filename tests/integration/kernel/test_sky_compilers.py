@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from apps.images.plan.sky.noise import levels
+from apps.images.plan.sky.plain_noise import BETA, row_variances
 from tests.integration.kernel.compilers import WIDTHS, shared_library
-from work_generator.sky.noise import levels
-from work_generator.sky.plain_noise import BETA, row_variances
 
 KERNEL = Path(__file__).resolve().parents[3] / "work_generator" / "sky" / "kernel"
 NY, NX = 150, 230

@@ -64,22 +64,46 @@ def test_a_failing_program_shows_its_last_words(packaging: Scripts) -> None:
         packaging["tools"].run(["sh", "-c", "echo alas >&2; exit 3"], what="Trying")
 
 
+NEW = """
+from boinc_project.computation import Computation
+
+
+class New(Computation):
+    name = {name}
+    version = {version}
+
+    def compute(self, unit, inputs, output, runtime):
+        pass
+"""
+
+
 @pytest.mark.parametrize(
-    "source", [None, "", "APP_NAME = 'other'\nAPP_VERSION = 100", "APP_NAME = 'new'"]
+    ("source", "sentence"),
+    [
+        (None, "no app an_app:New"),
+        ("", "no app an_app:New"),
+        (NEW.format(name=3, version=100), "has to set"),
+        (NEW.format(name="'new'", version="'1.0'"), "has to set"),
+    ],
 )
 def test_an_app_says_its_name_and_version(
-    packaging: Scripts, tmp_path: Path, source: str | None
+    packaging: Scripts,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str | None,
+    sentence: str,
 ) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "an_app", raising=False)
     if source is not None:
-        (tmp_path / "new.py").write_text(source, encoding="ascii")
-    with pytest.raises(packaging["build"].BuildError, match=r"no app new|has to set"):
-        packaging["build"].app_constants(tmp_path / "new.py")
+        (tmp_path / "an_app.py").write_text(source, encoding="ascii")
+    with pytest.raises(packaging["build"].BuildError, match=sentence):
+        packaging["build"].loaded("an_app:New")
 
 
-def test_constants_may_be_annotated(packaging: Scripts, tmp_path: Path) -> None:
-    text = "APP_NAME = 'new'\nAPP_VERSION: int = 102\n"
-    (tmp_path / "new.py").write_text(text, encoding="ascii")
-    assert packaging["build"].app_constants(tmp_path / "new.py")["APP_VERSION"] == 102
+def test_an_app_that_is_not_installed_is_refused(packaging: Scripts) -> None:
+    with pytest.raises(packaging["build"].BuildError, match=r"no app .nonsense"):
+        packaging["build"].computation_of("nonsense")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +119,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(project: Path) -> str:
-    command = [sys.executable, "packaging/build.py", "tiny_app", "--out", "build/apps"]
+    command = [sys.executable, "packaging/build.py", "apps.tiny_app:Tiny", "--out", "build/apps"]
     # The environment is the one that `make app` uses, made if it is not there yet.
     command += ["--work", str(ROOT / "build" / "freeze")]
     environment = {**os.environ, "PYTHONPATH": str(project)}

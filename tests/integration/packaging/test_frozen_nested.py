@@ -6,19 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from apps.nested.compute.app import NestedRuns
+from apps.nested.compute.unit import run
+from apps.nested.output import content_digest, read_nested_output
 from apps.runtime.runtime import open_runtime
-from apps.ttv_nested import APP_NAME, APP_VERSION, run
-from boinc_project.nested_output import content_digest, read_nested_output
 from boinc_project.unit import seal
 from tests.frozen import install, start, tree_of
-from tests.unit.validator import nested_case, ttv_case
+from tests.unit.apps.nested.validate import nested_case
+from tests.unit.apps.ttv.validate import ttv_case
 
 pytestmark = [pytest.mark.frozen, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return install(APP_NAME, APP_VERSION, tmp_path_factory.mktemp("project"))
+    return install(NestedRuns.name, NestedRuns.version, tmp_path_factory.mktemp("project"))
 
 
 def test_what_is_not_needed_is_not_in_the_bundle(program: Path) -> None:

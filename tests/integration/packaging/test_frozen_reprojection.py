@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from apps.reprojection import APP_NAME, APP_VERSION, OUTPUT_FILE, run
-from apps.reprojection.built import load_kernel
+from apps.images.compute.app import OUTPUT_FILE, Frames
+from apps.images.compute.built import load_kernel
+from apps.images.compute.computing import run
+from apps.images.output import open_reprojection_output
 from apps.runtime.runtime import open_runtime
-from boinc_project.reprojection_output import open_reprojection_output
 from boinc_project.states import ExitStatus
 from tests.frozen import install, start, tree_of
 from tests.reprojection_units import make_unit
@@ -24,7 +25,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return install(APP_NAME, APP_VERSION, tmp_path_factory.mktemp("project"))
+    return install(Frames.name, Frames.version, tmp_path_factory.mktemp("project"))
 
 
 def test_it_has_numpy_and_nothing_else(program: Path) -> None:

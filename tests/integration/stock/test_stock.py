@@ -13,16 +13,16 @@ from xml.etree import ElementTree
 
 import pytest
 
+from apps.ttv.output import TtvOutput, write_ttv_output
 from boinc_project import signing
 from boinc_project.fanout import fanout_path
-from boinc_project.ttv_output import TtvOutput, write_ttv_output
 from server.db import Database, make_engine
 from server.models import AppVersion, AppVersionFile
 from server.schema import upgrade
 from server.stock.export import Exported, export
 from tests.integration.daemons.conftest import Shop, shop  # noqa: F401  a fixture
 from tests.integration.daemons.ttv_shop import CAMPAIGN, TtvShop
-from tests.unit.validator import ttv_case
+from tests.unit.apps.ttv.validate import ttv_case
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = "ttv_mcmc_100_x86_64-pc-linux-gnu"

@@ -9,11 +9,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assimilator.diagnostics import marginal
-from assimilator.merge import Merged, merge_chains
-from assimilator.posterior_files import posterior_digest
-from assimilator.sub_chain import SubChain
-from tests.unit.validator.ensembles import ar1, gaussian_log_prob
+from apps.ttv.merge.chains import Merged, merge_chains
+from apps.ttv.merge.diagnostics import marginal
+from apps.ttv.merge.posterior_files import posterior_digest
+from apps.ttv.merge.sub_chain import SubChain
+from tests.unit.apps.ttv.validate.ensembles import ar1, gaussian_log_prob
 
 N_DIM = 2
 

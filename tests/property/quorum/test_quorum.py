@@ -13,14 +13,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.ttv.validate.statistics import compare_ensembles
+from boinc_project.judge import Audit, Referee
 from boinc_project.states import ValidateState
 from boinc_project.unit import Unit
-from tests.unit.validator import ttv_case
-from tests.unit.validator.ensembles import ar1, gaussian_log_prob
+from boinc_project.verdict import Verdict, inconclusive, invalid, valid
+from tests.unit.apps.ttv.validate import ttv_case
+from tests.unit.apps.ttv.validate.ensembles import ar1, gaussian_log_prob
 from validator.quorum import Decision, decide
-from validator.registry import Audit, Referee
-from validator.statistics import compare_ensembles
-from validator.verdict import Verdict, inconclusive, invalid, valid
 
 N_MAX = 6
 

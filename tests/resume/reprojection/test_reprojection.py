@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.reprojection import OUTPUT_FILE, run
-from apps.reprojection.built import load_kernel
-from apps.reprojection.checkpoint import CHECKPOINT_FILE, SPOOL_FILE
+from apps.images.compute.app import OUTPUT_FILE
+from apps.images.compute.built import load_kernel
+from apps.images.compute.checkpoint import CHECKPOINT_FILE, SPOOL_FILE
+from apps.images.compute.computing import run
+from apps.images.output import open_reprojection_output
+from apps.images.output_frame import tile_digest
 from apps.runtime.init_data import INIT_DATA_FILE
 from apps.runtime.runtime import open_runtime
 from boinc_project.errors import FitsError, UnitError
 from boinc_project.fits.writing import create_fits
-from boinc_project.reprojection_frame import tile_digest
-from boinc_project.reprojection_output import open_reprojection_output
 from boinc_project.unit import open_unit
 from tests.killing import run_killed
 from tests.reprojection_units import make_unit

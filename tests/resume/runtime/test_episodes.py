@@ -27,7 +27,7 @@ TINY = ROOT / "tests" / "unit" / "apps" / "runtime" / "data"
 PATIENCE = 60.0
 N_STEP = 60_000
 """A second or two of work."""
-PROGRAM = "from apps.main import main; main('tiny_app')"
+PROGRAM = "from apps.main import main; main('tiny_app:Tiny')"
 
 
 class Episode:

@@ -11,15 +11,15 @@ import pytest
 
 from apps.runtime.checkpoint import CHECKPOINT_FILE, CheckpointFile
 from apps.runtime.runtime import open_runtime
-from apps.ttv.population import checkpoint
-from apps.ttv.population.settings import PopulationUnit
-from apps.ttv_mcmc import run
+from apps.ttv.compute.chain import run
+from apps.ttv.compute.population import checkpoint
+from apps.ttv.compute.population.settings import PopulationUnit
+from apps.ttv.population_output import content_digest, read_population_output
 from boinc_project.errors import UnitError
-from boinc_project.population_output import content_digest, read_population_output
 from boinc_project.unit import Unit, open_unit, seal
 from tests.killing import run_killed
 from tests.resume.ttv.test_ttv_mcmc import EPISODE
-from tests.unit.validator import population_case, ttv_case
+from tests.unit.apps.ttv.validate import population_case, ttv_case
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ import pytest
 
 from apps.runtime.checkpoint import CHECKPOINT_FILE, CheckpointFile
 from apps.runtime.runtime import open_runtime
-from apps.ttv.model import TimingModel
-from apps.ttv.settings import Problem
-from apps.ttv.table import parse_table
-from apps.ttv_mcmc import replay, run
+from apps.ttv.compute.chain import replay, run
+from apps.ttv.compute.model import TimingModel
+from apps.ttv.compute.settings import Problem
+from apps.ttv.compute.table import parse_table
+from apps.ttv.output import content_digest, read_ttv_output
 from boinc_project.errors import UnitError
-from boinc_project.ttv_output import content_digest, read_ttv_output
 from boinc_project.unit import Unit, open_unit, seal
 from tests.killing import run_killed
 

@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.nested import checkpoint
+from apps.nested.compute import checkpoint
+from apps.nested.compute.unit import replay, run
+from apps.nested.output import content_digest, read_nested_output
 from apps.runtime.checkpoint import CheckpointFile
 from apps.runtime.runtime import open_runtime
-from apps.ttv.table import parse_table
-from apps.ttv_nested import replay, run
+from apps.ttv.compute.table import parse_table
 from boinc_project.errors import UnitError
-from boinc_project.nested_output import content_digest, read_nested_output
 from boinc_project.unit import Unit, open_unit, seal
 from tests.killing import run_killed
-from tests.unit.validator import nested_case, ttv_case
+from tests.unit.apps.nested.validate import nested_case
+from tests.unit.apps.ttv.validate import ttv_case
 
 # The real app in a process of its own, with a checkpoint after every segment.
 EPISODE = """

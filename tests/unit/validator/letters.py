@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from boinc_project.judge import Audit, Referee
 from boinc_project.states import ValidateState
 from boinc_project.unit import Unit
+from boinc_project.verdict import Verdict, inconclusive, invalid, valid
 from validator.quorum import Decision
-from validator.registry import Audit, Referee
-from validator.verdict import Verdict, inconclusive, invalid, valid
 
 VALID, INVALID, INCONCLUSIVE = (
     ValidateState.VALID,

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from boinc_project.judge import Audit
 from boinc_project.unit import Unit
-from tests.unit.validator import ttv_case
+from boinc_project.verdict import Verdict, invalid, valid
+from tests.unit.apps.ttv.validate import ttv_case
 from tests.unit.validator.letters import INCONCLUSIVE, INVALID, VALID, Letters, states, written
 from validator.audited import AuditedDecision, decide_audited
-from validator.registry import Audit
-from validator.verdict import Verdict, invalid, valid
 
 
 class Auditor:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from boinc_project.errors import TransientError, UnitError
+from boinc_project import application
+from boinc_project.errors import TransientError
 from boinc_project.unit import Unit
-from tests.unit.validator import ttv_case
+from boinc_project.verdict import Verdict, inconclusive, invalid, valid
+from tests.unit.apps.ttv.validate import ttv_case
 from tests.unit.validator.letters import INCONCLUSIVE, INVALID, VALID, Letters, states, written
-from validator import registry, ttv
 from validator.quorum import Decision, decide
-from validator.verdict import Verdict, inconclusive, invalid, valid
 
 Judge = Callable[..., Decision]
 
@@ -228,14 +228,12 @@ def test_real_outputs_go_the_whole_way(tmp_path: Path) -> None:
         3: case.write(tmp_path, case.changed(log_prob=case.output.log_prob + 1), "3.h5"),
     }
     found = decide(
-        case.unit, outputs, min_quorum=2, app=registry.get("ttv_mcmc"), inputs=case.inputs(tmp_path)
+        case.unit,
+        outputs,
+        min_quorum=2,
+        app=application.get("ttv_mcmc").judging(),
+        inputs=case.inputs(tmp_path),
     )
     assert found.canonical == 1
     assert found.states == {1: VALID, 2: VALID, 3: INVALID}
     assert found.failed == {3}
-
-
-def test_an_unknown_app_has_no_validator() -> None:
-    assert registry.get("ttv_mcmc") is ttv
-    with pytest.raises(UnitError, match="no validator for the app 'nonsense'"):
-        registry.get("nonsense")

@@ -11,10 +11,10 @@ import pytest
 from boinc_project.errors import TransientError
 from boinc_project.states import ValidateState
 from boinc_project.unit import Unit
-from tests.unit.validator import ttv_case
+from boinc_project.verdict import Verdict, inconclusive, invalid, valid
+from tests.unit.apps.ttv.validate import ttv_case
 from tests.unit.validator.letters import Letters, written
 from validator.quorum import Decision, decide
-from validator.verdict import Verdict, inconclusive, invalid, valid
 
 VALID, INVALID, INCONCLUSIVE = (
     ValidateState.VALID,

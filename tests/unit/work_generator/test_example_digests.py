@@ -1,4 +1,4 @@
-"""Units of the examples keep their digests: volunteers' outputs and kept preparations go by them."""
+"""Units of the examples keep their digests: outputs and kept preparations go by them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from work_generator import registry
+from boinc_project import application
 from work_generator.campaign_file import load_campaign
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -43,5 +43,5 @@ nothing else may."""
 @pytest.mark.parametrize("name", sorted(DIGESTS))
 def test_units_keep_their_digests(name: str) -> None:
     campaign = load_campaign(EXAMPLES / f"{name}.toml")
-    units = registry.get(campaign.app).preparing(campaign)
+    units = application.get(campaign.app).preparing(campaign)
     assert tuple(unit.digest for unit in units) == DIGESTS[name]

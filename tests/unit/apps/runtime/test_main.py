@@ -34,7 +34,7 @@ def sealed(slot: Path, *, app: str = "tiny", version: int = 100, **settings: Any
 
 def run(slot: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {"PYTHONPATH": f"{DATA}:{ROOT}", "PATH": os.environ["PATH"], "LC_ALL": "C"}
-    program = "from apps.main import main; main('tiny_app')"
+    program = "from apps.main import main; main('tiny_app:Tiny')"
     return subprocess.run(
         [sys.executable, "-c", program, *(arguments or ("--slot", str(slot)))],
         env=environment,

@@ -37,7 +37,8 @@ ROOT = Path(__file__).resolve().parents[4]
 TINY = ROOT / "tests" / "unit" / "apps" / "runtime" / "data"
 PLATFORM = "x86_64-pc-linux-gnu"
 PROGRAM = f"""#!/bin/sh
-PYTHONPATH={TINY}:{ROOT} exec {sys.executable} -c 'from apps.main import main; main("tiny_app")'
+export PYTHONPATH={TINY}:{ROOT}
+exec {sys.executable} -c 'from apps.main import main; main("tiny_app:Tiny")'
 """
 
 

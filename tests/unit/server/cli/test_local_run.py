@@ -8,15 +8,15 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
+from boinc_project import application
 from server.cli.campaign_tables import campaign_list
 from server.cli.local_run import Bars
 from server.services.image_view import ALL_FRAMES, SOME_FRAMES
-from work_generator import registry
 
 
-@pytest.mark.parametrize("app", registry.names())
+@pytest.mark.parametrize("app", application.names())
 def test_the_preparation_is_called_what_it_is(app: str) -> None:
-    words = registry.get(app).PREPARING
+    words = application.get(app).preparing_words
     progress = Progress(console=Console(file=io.StringIO()))
     bars = Bars(progress, words)
     bars.preparing(1, 4)

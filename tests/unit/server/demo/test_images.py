@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from apps.images.plan.sky.frame import find_images
+from apps.images.plan.sky.pixels import physical, read_raw
+from apps.images.plan.sky.quality import seeing, sky_noise
+from apps.images.plan.sky.solution import read_solution
 from server.demo import images
-from work_generator.sky.frame import find_images
-from work_generator.sky.pixels import physical, read_raw
-from work_generator.sky.quality import seeing, sky_noise
-from work_generator.sky.solution import read_solution
 
 
 def test_simulated_exposures_have_stars_and_coordinates(tmp_path: Path) -> None:

@@ -9,12 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.runtime import CheckpointFile, Runtime, UnsupportedUnit
+from apps.runtime import CheckpointFile, UnsupportedUnit
+from boinc_project.computation import Computation, Runtime
 from boinc_project.errors import TransientError
 from boinc_project.unit import Unit
 
-APP_NAME = "tiny"
-APP_VERSION = 100
+
+class Tiny(Computation):
+    """Adds up numbers."""
+
+    name = "tiny"
+    version = 100
+
+    def compute(
+        self, unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime
+    ) -> None:
+        """Add up the unit's numbers."""
+        run(unit, inputs, output, runtime)
 
 
 def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) -> None:

@@ -1,0 +1,3 @@
+"""From a campaign file and FITS files to units."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Judges outputs of images: check, compare, recompute tiles."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""From canonical outputs to a posterior and its verdict."""
+
+from __future__ import annotations

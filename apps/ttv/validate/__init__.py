@@ -1,0 +1,3 @@
+"""Judges outputs of chains and populations: check, compare, audit."""
+
+from __future__ import annotations
