@@ -1,7 +1,7 @@
 """The shared entry of all apps: from a slot with a sealed unit to an exit status.
 
-``python -m apps.main apps.ttv.compute.app:Chains --slot DIR`` runs an app; a frozen app calls
-`main` with the same name.
+``python -m apps.main ttv_mcmc --slot DIR`` runs an installed app; a frozen app calls `main` with
+``module:Class`` of its own.
 Everything that can go wrong ends here, as one plain sentence on stderr (which travels to the
 server with the report) and an exit status of `boinc_project.states.ExitStatus`.
 """
@@ -29,7 +29,7 @@ from apps.runtime.errors import (
 from apps.runtime.finish import write_temporary_exit
 from apps.runtime.runtime import Runtime, open_runtime
 from apps.runtime.self_check import own_digest
-from boinc_project.computation import Computation
+from boinc_project.computation import ENTRY_POINTS, Computation
 from boinc_project.errors import (
     ConfigError,
     InputError,
@@ -75,6 +75,17 @@ def main(app: Computation | str, argv: Sequence[str] | None = None) -> NoReturn:
     if options.version:
         _show_version(app)
     _run_in_slot(app, options.slot)
+
+
+def installed(name: str) -> str:
+    """Return ``module:Class`` of an installed app; what is not installed is taken as that already.
+
+    A frozen app asks for none, and has none.
+    """
+    from importlib.metadata import entry_points
+
+    entries = {entry.name: entry.value for entry in entry_points(group=ENTRY_POINTS)}
+    return entries.get(name, name)
 
 
 def load(path: str) -> Computation:
@@ -224,5 +235,5 @@ def _say(sentence: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
-        sys.exit("usage: python -m apps.main MODULE:CLASS [--slot DIR]")
-    main(sys.argv[1], sys.argv[2:])
+        sys.exit("usage: python -m apps.main APP [--slot DIR]")
+    main(installed(sys.argv[1]), sys.argv[2:])

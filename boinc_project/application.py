@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from boinc_project.campaign import StopRule
-from boinc_project.computation import Computation
+from boinc_project.computation import ENTRY_POINTS, Computation
 from boinc_project.errors import ConfigError
 from boinc_project.judge import Audit, Check, Compare, Referee
 from boinc_project.unit import Unit, file_digest
@@ -46,9 +46,6 @@ if TYPE_CHECKING:  # whoever looks an application up need not import what its an
     from boinc_project.outputs import Canonical, Rejected
     from boinc_project.product import Product
     from boinc_project.toml_source import TomlTable
-
-ENTRY_POINTS = "openastro.apps"
-"""Group of entry points that applications are found by."""
 
 Told = Callable[[int, int], None]
 """Is told how much is done, and out of what."""

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 if TYPE_CHECKING:  # this would import numpy before the number of threads is set
     from boinc_project.unit import Unit
 
+ENTRY_POINTS = "openastro.apps"
+"""Group of entry points that applications are found by."""
+
 
 class Runtime(Protocol):
     """The client that a computation runs under, or what stands for it on other machines."""

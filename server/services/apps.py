@@ -125,7 +125,7 @@ def _check_never_published(session: Session, manifest: Manifest) -> None:
     version = _find(session, manifest)
     if version is not None and {file.name: file.sha256 for file in version.files} != files:
         raise InputError(
-            f"{manifest.label} was published before with other files: raise APP_VERSION and build "
+            f"{manifest.label} was published before with other files: raise its version and build "
             "again.",
             label=manifest.label,
         )
@@ -134,7 +134,7 @@ def _check_never_published(session: Session, manifest: Manifest) -> None:
         if row.sha256 != files[row.name]:
             raise InputError(
                 f"{row.name} was published before with other bytes; clients keep what they have "
-                "under a name for ever: raise APP_VERSION and build again.",
+                "under a name for ever: raise its version and build again.",
                 name=row.name,
             )
 

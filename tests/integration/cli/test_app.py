@@ -154,7 +154,7 @@ def test_the_same_names_with_other_bytes_arerefused(refused, run, project, signi
     assert run("--project", project, "app", "publish", first).returncode == 0
     second = build(archive=b"new bytes", where="second")
     run("app", "sign", second, "--key", signing_key)
-    refused(run("--project", project, "app", "publish", second), "raise APP_VERSION")
+    refused(run("--project", project, "app", "publish", second), "raise its version")
     third = build(archive=b"new bytes", where="third", platform="aarch64-unknown-linux-gnu")
     run("app", "sign", third, "--key", signing_key)
     refused(
