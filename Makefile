@@ -41,12 +41,14 @@ test-aarch64: setup ## Compare the kernel's bytes with those of an emulated AArc
 	@packaging/setup/system.sh --require aarch64
 	OPENASTRO_AARCH64=1 $(VENV)/bin/pytest -q tests/integration/kernel -k another_processor
 
-demo: setup app ## Run a real campaign from one file to a merged posterior, on this machine
+demo: setup ## Run a real campaign from one file to a merged posterior, on this machine
 	@packaging/setup/system.sh client
+	$(PYTHON_IN_VENV) packaging/build.py ttv_mcmc --out build/apps
 	@$(VENV)/bin/openastro demo --directory $(DEMO) --apps build/apps
 
-demo-images: setup app ## Co-add two real exposures through volunteers' clients, on this machine
+demo-images: setup ## Co-add two real exposures through volunteers' clients, on this machine
 	@packaging/setup/system.sh client
+	$(PYTHON_IN_VENV) packaging/build.py reprojection --out build/apps
 	@$(VENV)/bin/openastro demo --images --directory $(DEMO)-images --apps build/apps
 
 demo-serve: setup ## Look at the finished demo's pages

@@ -95,8 +95,7 @@ def _against_others(
         generation, kind, column = where
         told = describe(changes[generation], kind, column, names)
         text = (
-            f"{labels[generation]} differs from the others: {told}, {value:.1f} errors, and "
-            f"{limit:.1f} are allowed: {_ADVICE}"
+            f"{labels[generation]} {_difference('differs from', 'the others', told, value, limit)}"
         )
     title = "Generations against each other"
     return Row("generations", Word.SAMPLED, title, value, limit, Relation.AT_MOST, text)
@@ -116,8 +115,8 @@ def _trend(shapes: Sequence[Shape], sizes: Floats, times: Floats, names: Sequenc
     if not value <= limit:
         told = describe(change, kind, column, names)
         text = (
-            f"There is a trend from the first generation to the last: {told}, {value:.1f} errors, "
-            f"and {limit:.1f} are allowed: {_ADVICE}"
+            "The last generation "
+            f"{_difference('has moved away from', 'the first', told, value, limit)}"
         )
     title = "Trend over generations"
     return Row("generation_trend", Word.SAMPLED, title, value, limit, Relation.AT_MOST, text)
@@ -140,11 +139,18 @@ def _halves(merged: Merged, whitening: Whitening, names: Sequence[str]) -> Row:
     if not value <= limit:
         told = describe(change, kind, column, names)
         text = (
-            f"Second halves of the sub-chains differ from the first ones: {told}, {value:.1f} "
-            f"errors, and {limit:.1f} are allowed: {_ADVICE}"
+            "Second halves of the sub-chains "
+            f"{_difference('differ from', 'the first ones', told, value, limit)}"
         )
     title = "Halves of the sub-chains against each other"
     return Row("generations", Word.SAMPLED, title, value, limit, Relation.AT_MOST, text)
+
+
+def _difference(verb: str, others: str, told: str, value: float, limit: float) -> str:
+    """Say what two groups of sub-chains differ in, or that they cannot be compared."""
+    if not np.isfinite(value):
+        return f"cannot be compared with {others} in {told}: {_ADVICE}"
+    return f"{verb} {others}: {told}, {value:.1f} errors, and {limit:.1f} are allowed: {_ADVICE}"
 
 
 def worst(significance: Floats) -> tuple[float, tuple[int, ...]]:
@@ -155,10 +161,10 @@ def worst(significance: Floats) -> tuple[float, tuple[int, ...]]:
 
 
 def describe(change: Differences, kind: int, column: int, names: Sequence[str]) -> str:
-    """Say which number of which parameter differs, and by how much."""
+    """Say which number of which parameter differs, and by how much if that is known."""
     size = float(change.relative[kind, column])
     if not np.isfinite(size):
-        return f"the {KINDS[kind]} of {names[column]} cannot be compared"
+        return f"the {KINDS[kind]} of {names[column]}"
     if KINDS[kind] == "width":
         more = "more" if size > 0 else "less"
         return f"the width of {names[column]} by {100 * abs(np.expm1(size)):.0f} % {more}"

@@ -110,6 +110,11 @@ def _comparisons(product: Shape, other: Shape, names: Sequence[str]) -> list[Row
                 f"{limit:.1f} are allowed. One of both is wrong: more generations tell whether the "
                 "product moves; else compare the modes that both know."
             )
+        if not math.isfinite(value):
+            text = (
+                f"The second opinion cannot be compared with the product in {told}, because its "
+                f"draws do not know it: {_FINER}."
+            )
         rows.append(Row(key, Word.SAMPLED, title, value, limit, Relation.AT_MOST, text))
     return rows
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from apps.images.plan.campaign_file import CALIBRATION, IMAGE_KEYS, SECTIONS
+from apps.images.application import Reprojection
+from apps.images.plan.campaign_file import CALIBRATION, IMAGE_KEYS
 from apps.images.plan.choices import BACKGROUNDS, COADD_FLUX, FLUX, METHODS, OUTPUTS
 from apps.images.plan.image_list import PLANES
 from tests.unit.apps.images.plan.image_campaign import write_field
@@ -46,7 +47,16 @@ def test_the_whole_file_loads(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    [*SECTIONS, *IMAGE_KEYS, *PLANES, *METHODS, *FLUX, *OUTPUTS, *BACKGROUNDS, *COADD_FLUX],
+    [
+        *Reprojection.sections,
+        *IMAGE_KEYS,
+        *PLANES,
+        *METHODS,
+        *FLUX,
+        *OUTPUTS,
+        *BACKGROUNDS,
+        *COADD_FLUX,
+    ],
 )
 def test_every_key_and_choice_is_in_the_page(word: str) -> None:
     assert re.search(rf"\b{word}\b", PAGE)

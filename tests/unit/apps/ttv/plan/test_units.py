@@ -15,6 +15,7 @@ from apps.ttv.compute.settings import Problem, TtvSettings
 from apps.ttv.compute.whitening import Whitening
 from apps.ttv.plan import units as ttv
 from apps.ttv.plan.campaign_file import posterior_of
+from apps.ttv.plan.lines import preparation
 from apps.ttv.plan.second_opinion import (
     FEW_POINTS,
     MANY_POINTS,
@@ -239,7 +240,7 @@ def test_the_likelihood_is_measured_here(prepared: Campaign) -> None:
 def test_descriptions_name_what_matters(prepared: Campaign) -> None:
     assert "b, c (unseen)" in ttv.describe(prepared)[0]
     assert "Free parameters: 8" in ttv.describe(prepared)[0]
-    lines = ttv.preparation(prepared)
+    lines = preparation(prepared)
     assert lines[0] == "Step: 0.5 days."
     assert "Mode of 100 % of the posterior" in lines[1]
     assert "2000 draws of the first proposal are worth 1000" in lines[2]
@@ -251,7 +252,7 @@ def test_descriptions_name_what_matters(prepared: Campaign) -> None:
 def test_a_mode_found_twice_needs_no_warning(prepared: Campaign) -> None:
     (mode,) = prepared.settings["modes"]
     settings = {**prepared.settings, "modes": [{**mode, "n_found": 2}]}
-    assert len(ttv.preparation(replace(prepared, settings=settings))) == 4
+    assert len(preparation(replace(prepared, settings=settings))) == 4
 
 
 @pytest.fixture

@@ -74,3 +74,16 @@ def test_a_coarse_second_opinion_says_what_gives_a_finer_one(product: Shape) -> 
     (row,) = single.values()
     assert (row.value, row.met) == (None, False)
     assert "it has no errors" in row.text
+
+
+def test_a_population_that_knows_nothing_of_a_parameter_is_not_said_to_differ(
+    product: Shape,
+) -> None:
+    second = honest.second(np.random.default_rng(1), 10)
+    draws = second.draws.copy()
+    draws[:, 4] = draws[0, 4]
+    by_key = rows(replace(second, draws=draws), product)
+    for key in ("second_means", "second_widths", "second_tails"):
+        assert not by_key[key].met
+        assert "cannot be compared with the product in the" in by_key[key].text
+        assert "nan" not in by_key[key].text
