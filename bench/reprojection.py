@@ -89,15 +89,16 @@ def main() -> int:
 
 OURS = """
 import sys, time
-from apps import main, reprojection
-import apps.images.compute.computing, boinc_project.unit
-compute = reprojection.run
+from apps import main
+from apps.images.compute import app, computing
+import boinc_project.unit
+compute = computing.run
 def timed(*arguments):
     began = time.process_time()
     compute(*arguments)
     print(time.process_time() - began, flush=True)
-reprojection.run = timed
-main.main(reprojection, ["--slot", sys.argv[1]])
+computing.run = timed
+main.main(app.Frames(), ["--slot", sys.argv[1]])
 """
 
 

@@ -5,10 +5,10 @@ It can be killed at any moment and started again, and the output is the same, bi
 
 from __future__ import annotations
 
-import contextlib
 import math
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,18 +27,15 @@ from apps.nested.compute.run import (
 from apps.nested.compute.settings import NestedSettings, NestedUnit
 from apps.nested.output import NestedOutput, write_nested_output
 from apps.runtime.checkpoint import CheckpointFile
-from apps.runtime.errors import QuitRequested
+from apps.runtime.run_loop import complete, resumed
 from apps.ttv.compute.likelihood import Posterior
 from apps.ttv.compute.population import unit as populations
 from apps.ttv.compute.population.settings import is_population
 from apps.ttv.compute.table import TABLE_FILE, TransitTable, parse_table
 from boinc_project.computation import Runtime
-from boinc_project.errors import CorruptCheckpoint, UnitError
+from boinc_project.errors import UnitError
 from boinc_project.seeds import Stream, stream_key
 from boinc_project.unit import Unit
-
-CHECKPOINT_PERIOD = 60.0
-"""CPU seconds after which a checkpoint is written, whatever the volunteer's preference."""
 
 
 def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) -> None:
@@ -75,17 +72,20 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
         unit.digest,
         format_version=checkpoint.CHECKPOINT_FORMAT,
     )
-    found = _resume(file, settings)
-    if found is None:
-        found = sampler.begin()
-        _count(found, target)
+    nested = resumed(
+        file,
+        lambda data: checkpoint.from_bytes(data, settings.sampler, len(settings.coordinates)),
+    )
+    if nested is None:
+        nested = sampler.begin()
+        _count(nested, target)
     else:
-        sys.stderr.write(f"Resumed after segment {found.n_segment}.\n")
-        target.n_call = found.calls[-1]
-        posterior.failures.update(found.failures)
-    _compute(found, sampler, target, runtime, file)
+        sys.stderr.write(f"Resumed after segment {nested.n_segment}.\n")
+        target.n_call = nested.calls[-1]
+        posterior.failures.update(nested.failures)
+    complete(_Segments(nested, sampler, target), file, runtime)
     whole = output_of(
-        found,
+        nested,
         settings.coordinates,
         unit_digest=unit.digest,
         app_version=NestedRuns.version,
@@ -131,60 +131,46 @@ def replay(unit: Unit, table: TransitTable, output: NestedOutput, number: int) -
     return sampler.segment(live_u, live_logl, float(output.scales[number]), number)
 
 
-def _resume(file: CheckpointFile, settings: NestedUnit) -> NestedRun | None:
-    payload = file.load()
-    if payload is None:
-        return None
-    try:
-        return checkpoint.from_bytes(payload, settings.sampler, len(settings.coordinates))
-    except CorruptCheckpoint:
-        # Whole, of this unit, and still not a run: nothing older can be better.
-        file.remove()
-        return None
+@dataclass(slots=True)
+class _Segments:
+    """The segments of a run that are left."""
+
+    run: NestedRun
+    sampler: NestedSampler
+    target: CubeLikelihood
+
+    @property
+    def is_complete(self) -> bool:
+        return is_complete(self.run, self.sampler.settings)
+
+    @property
+    def fraction(self) -> float:
+        return _fraction(self.run, self.sampler.settings)
+
+    def advance(self) -> None:
+        self.sampler.advance(self.run)
+        # Counted at the end of a segment only: an interrupted one will be done again.
+        _count(self.run, self.target)
+
+    def to_bytes(self) -> bytes:
+        return checkpoint.to_bytes(self.run)
 
 
-def _compute(
-    found: NestedRun,
-    sampler: NestedSampler,
-    target: CubeLikelihood,
-    runtime: Runtime,
-    file: CheckpointFile,
-) -> None:
-    """Do the segments that are left, with checkpoints."""
-    saved_at = runtime.cpu_time()
-    try:
-        while not is_complete(found, sampler.settings):
-            runtime.set_fraction_done(_fraction(found, sampler.settings))
-            sampler.advance(found)
-            # Counted at the end of a segment only: an interrupted one will be done again.
-            _count(found, target)
-            is_late = runtime.cpu_time() - saved_at >= CHECKPOINT_PERIOD
-            if is_late or runtime.time_to_checkpoint() or is_complete(found, sampler.settings):
-                file.save(checkpoint.to_bytes(found))
-                runtime.checkpoint_completed()
-                saved_at = runtime.cpu_time()
-    except QuitRequested:
-        # A full disk only costs the segments since the last checkpoint.
-        with contextlib.suppress(OSError):
-            file.save(checkpoint.to_bytes(found))
-        raise
+def _count(run: NestedRun, target: CubeLikelihood) -> None:
+    run.calls.append(target.n_call)
+    run.failures = target.posterior.failures.copy()
 
 
-def _count(found: NestedRun, target: CubeLikelihood) -> None:
-    found.calls.append(target.n_call)
-    found.failures = target.posterior.failures.copy()
-
-
-def _fraction(found: NestedRun, settings: NestedSettings) -> float:
+def _fraction(run: NestedRun, settings: NestedSettings) -> float:
     """Return how much of the run is done, as far as that can be told.
 
     Near the end, the logarithm of what is left falls by one for every n_live iterations. Before,
-    it rises while better points are found: then the fraction only creeps.
+    it rises while better points are run: then the fraction only creeps.
     """
-    if not found.n_segment:
+    if not run.n_segment:
         return 0.0
-    left = log_left(np.concatenate(found.dead_logl), found.live_logl, found.n_drawn)
+    left = log_left(np.concatenate(run.dead_logl), run.live_logl, run.n_drawn)
     ahead = max(0.0, left - math.log(math.expm1(settings.dlogz)))
-    behind = found.n_segment * settings.segment / settings.n_live
-    by_number = found.n_segment / settings.max_segments
+    behind = run.n_segment * settings.segment / settings.n_live
+    by_number = run.n_segment / settings.max_segments
     return max(by_number, behind / (behind + ahead))

@@ -5,16 +5,16 @@ It can be killed at any moment and started again, and the output is the same, bi
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.runtime.checkpoint import CHECKPOINT_FILE, PERIOD, CheckpointFile
-from apps.runtime.errors import QuitRequested
+from apps.runtime.checkpoint import CHECKPOINT_FILE, CheckpointFile
+from apps.runtime.run_loop import complete, resumed
 from apps.ttv.compute import checkpoint
 from apps.ttv.compute.app import Chains
 from apps.ttv.compute.coordinates import Coordinates
@@ -26,7 +26,7 @@ from apps.ttv.compute.settings import TtvSettings
 from apps.ttv.compute.table import TABLE_FILE, TransitTable, parse_table
 from apps.ttv.output import TtvOutput, write_ttv_output
 from boinc_project.computation import Runtime
-from boinc_project.errors import CorruptCheckpoint, UnitError
+from boinc_project.errors import UnitError
 from boinc_project.seeds import Stream, stream_key
 from boinc_project.unit import Unit
 
@@ -64,17 +64,19 @@ def run(unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime) 
         unit.digest,
         format_version=checkpoint.CHECKPOINT_FORMAT,
     )
-    chain = _resume(file, settings)
+    chain = resumed(
+        file, lambda data: checkpoint.from_bytes(data, settings.sampler, settings.problem.n_dim)
+    )
     if chain is None:
         chain = sampler.begin(settings.start)
     else:
         sys.stderr.write(f"Resumed after step {chain.step} of {settings.sampler.n_step}.\n")
     posterior.failures.update(chain.failures)
-    _compute(chain, sampler, posterior, runtime, file)
-    found = output_of(
+    complete(_Steps(chain, sampler, posterior), file, runtime)
+    whole = output_of(
         unit, settings, chain, platform=runtime.platform, app_digest=runtime.app_digest
     )
-    write_ttv_output(output, found)
+    write_ttv_output(output, whole)
 
 
 def compute(unit: Unit, table: TransitTable) -> Chain:
@@ -148,40 +150,29 @@ def replay(
     return np.array(all_coords), np.array(all_log_prob)
 
 
-def _resume(file: CheckpointFile, settings: TtvSettings) -> Chain | None:
-    payload = file.load()
-    if payload is None:
-        return None
-    try:
-        return checkpoint.from_bytes(payload, settings.sampler, settings.problem.n_dim)
-    except CorruptCheckpoint:
-        # Whole, of this unit, and still not a chain: nothing older can be better.
-        file.remove()
-        return None
+@dataclass(slots=True)
+class _Steps:
+    """The steps of a chain that are left."""
 
+    chain: Chain
+    sampler: Sampler
+    posterior: Posterior
 
-def _compute(
-    chain: Chain, sampler: Sampler, posterior: Posterior, runtime: Runtime, file: CheckpointFile
-) -> None:
-    """Do the steps that are left, with checkpoints."""
-    n_step = sampler.settings.n_step
-    saved_at = runtime.cpu_time()
-    try:
-        while chain.step < n_step:
-            runtime.set_fraction_done(chain.step / n_step)
-            sampler.advance(chain)
-            # Counted at the end of a step only: an interrupted step will be done again.
-            chain.failures = posterior.failures.copy()
-            is_late = runtime.cpu_time() - saved_at >= PERIOD
-            if is_late or runtime.time_to_checkpoint() or chain.step == n_step:
-                file.save(checkpoint.to_bytes(chain))
-                runtime.checkpoint_completed()
-                saved_at = runtime.cpu_time()
-    except QuitRequested:
-        # A full disk only costs the steps since the last checkpoint.
-        with contextlib.suppress(OSError):
-            file.save(checkpoint.to_bytes(chain))
-        raise
+    @property
+    def is_complete(self) -> bool:
+        return self.chain.step >= self.sampler.settings.n_step
+
+    @property
+    def fraction(self) -> float:
+        return self.chain.step / self.sampler.settings.n_step
+
+    def advance(self) -> None:
+        self.sampler.advance(self.chain)
+        # Counted at the end of a step only: an interrupted step will be done again.
+        self.chain.failures = self.posterior.failures.copy()
+
+    def to_bytes(self) -> bytes:
+        return checkpoint.to_bytes(self.chain)
 
 
 def output_of(

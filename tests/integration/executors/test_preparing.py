@@ -234,7 +234,7 @@ from pathlib import Path
 from server.executors.local import LocalPool
 from server.executors.preparing import Preparing
 from tests.integration.executors.test_preparing import Told, toy
-from work_generator import second_opinion
+from apps.ttv.plan import second_opinion
 from work_generator.definition import to_definition
 second_opinion.MANY_POINTS, second_opinion.POINTS_PER_PARAMETER = 200, 50
 class Loud(Told):

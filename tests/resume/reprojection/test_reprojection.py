@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was no
 EPISODE = """
 import sys, time
 from pathlib import Path
-from apps import reprojection
+from apps.images.compute import computing as reprojection
 from apps.runtime.errors import QuitRequested
 from apps.runtime.runtime import open_runtime
 from boinc_project.unit import open_unit

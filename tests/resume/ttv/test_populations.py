@@ -63,7 +63,7 @@ def test_killed_anywhere_the_output_is_the_same(
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from apps import ttv_mcmc
+from apps.ttv.compute import chain as ttv_mcmc
 from apps.runtime.runtime import open_runtime
 from boinc_project.unit import open_unit
 slot, left = Path(sys.argv[1]), int(sys.argv[2])

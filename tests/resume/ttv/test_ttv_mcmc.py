@@ -28,7 +28,7 @@ N_WALKER, N_STEP, THIN = 20, 60, 3
 EPISODE = """
 import sys
 from pathlib import Path
-from apps import ttv_mcmc
+from apps.ttv.compute import chain as ttv_mcmc
 from apps.runtime.errors import QuitRequested
 from apps.runtime.runtime import open_runtime
 from boinc_project.unit import open_unit

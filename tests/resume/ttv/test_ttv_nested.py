@@ -23,7 +23,7 @@ from tests.unit.apps.ttv.validate import ttv_case
 EPISODE = """
 import sys
 from pathlib import Path
-from apps import ttv_nested
+from apps.nested.compute import unit as ttv_nested
 from apps.runtime.errors import QuitRequested
 from apps.runtime.runtime import open_runtime
 from boinc_project.unit import open_unit
