@@ -51,6 +51,7 @@ def main(table: Path, words: Sequence[str]) -> None:
     from apps.images.merge import image_set
     from apps.images.merge import product as image_product
     from apps.images.plan import units as planner
+    from apps.images.validate import check as _  # noqa: F401 - its import belongs to the start
     from server.cli import local_run
     from server.cli import main as openastro
     from server.executors import local

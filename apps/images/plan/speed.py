@@ -6,12 +6,12 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from apps.images.compute.app import Frames
 from apps.images.plan.pack import KERNEL_FILE, write_kernel, write_plain_frame
 from apps.images.plan.sky.pixel_map import make_map
 from apps.images.plan.sky.reference import cards_of
@@ -47,7 +47,7 @@ def seconds_per_pixel(
     clock : Callable
         CPU clock, seconds.
     """
-    app = import_module("apps.images.compute.unit")
+    app = Frames()
     tried = min(area, _MOST_AREA)
     side = max(1, round(_SIDE / math.sqrt(tried)))
     with tempfile.TemporaryDirectory(prefix="openastro-speed-") as name:
@@ -57,7 +57,7 @@ def seconds_per_pixel(
         inputs = {one: slot / one for one in (UNIT_FILE, *unit.inputs)}
         with open_runtime(slot) as runtime:
             start = clock()
-            app.run(unit, inputs, slot / "output", runtime)
+            app.compute(unit, inputs, slot / "output", runtime)
             return (clock() - start) / side**2 * (area / tried)
 
 

@@ -16,7 +16,7 @@ from apps.images.merge.coadd.clip import levels, sorting_network
 from apps.images.merge.coadd.noise import factors
 from tests.integration.kernel.compilers import WIDTHS, shared_library
 
-KERNEL = Path(__file__).resolve().parents[3] / "assimilator" / "coadd" / "kernel"
+KERNEL = Path(__file__).resolve().parents[3] / "apps/images/merge/coadd/kernel"
 N_FRAME, N_ROW, N_X = 21, 3, 75
 N_LANE = 32
 SCRATCH = 10  # as in stack.h: 2 floats and 4 doubles, in floats

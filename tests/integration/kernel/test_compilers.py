@@ -24,7 +24,7 @@ from tests.integration.kernel.compilers import (
 )
 
 ROOT = Path(__file__).resolve().parents[3]
-KERNEL = ROOT / "apps" / "ttv" / "kernel"
+KERNEL = ROOT / "apps/ttv/compute/kernel"
 N_SET, CAPACITY, SPAN, DT = 11, 64, 300.0, 0.4
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")

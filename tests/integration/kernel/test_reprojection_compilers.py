@@ -36,7 +36,7 @@ from tests.integration.kernel.compilers import EXACT, WIDTHS, for_aarch64, need,
 from tests.reprojection_units import bent, lanczos3, nodes, sky
 
 ROOT = Path(__file__).resolve().parents[3]
-KERNEL = ROOT / "apps" / "reprojection" / "kernel"
+KERNEL = ROOT / "apps/images/compute/kernel"
 HEIGHT, WIDTH, NX, NY, STEP, N_PHASE = 90, 117, 101, 83, 32, 64
 
 pytestmark = pytest.mark.skipif(load_kernel() is None, reason="the kernel was not built")

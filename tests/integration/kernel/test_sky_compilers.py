@@ -15,7 +15,7 @@ from apps.images.plan.sky.noise import levels
 from apps.images.plan.sky.plain_noise import BETA, row_variances
 from tests.integration.kernel.compilers import WIDTHS, shared_library
 
-KERNEL = Path(__file__).resolve().parents[3] / "work_generator" / "sky" / "kernel"
+KERNEL = Path(__file__).resolve().parents[3] / "apps/images/plan/sky/kernel"
 NY, NX = 150, 230
 
 
