@@ -21,7 +21,7 @@ from boinc_project.lifecycle.result_events import (
     ValidateError,
 )
 from boinc_project.lifecycle.state import WorkunitState
-from boinc_project.lifecycle.transition import (
+from boinc_project.lifecycle.step import (
     Step,
     fail,
     look_by,

@@ -15,7 +15,6 @@ They follow BOINC's ``sched/transitioner.cpp``, with four differences:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from boinc_project.lifecycle.effects import (
@@ -23,18 +22,14 @@ from boinc_project.lifecycle.effects import (
     Effect,
     EventKind,
     RecordEvent,
-    RequireQuorum,
-    ScheduleTransition,
 )
-from boinc_project.lifecycle.result import handle
 from boinc_project.lifecycle.result_events import (
-    NotNeeded,
     OutputsDeletable,
-    ResultEvent,
     TimedOut,
     Validated,
 )
 from boinc_project.lifecycle.state import NEVER, ResultState, WorkunitState
+from boinc_project.lifecycle.step import Step, clean_up, fail, on_results
 from boinc_project.states import (
     AssimilateState,
     ErrorMask,
@@ -49,9 +44,6 @@ DAY = 86400.0
 
 LONGEST_SLEEP = 10 * DAY
 """Least time after which an open workunit is looked at again without cause (BOINC's 10 days)."""
-
-Step = tuple[WorkunitState, tuple[Effect, ...]]
-"""A new state and what is to be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,54 +68,6 @@ class Transition:
     hold: bool = False
 
 
-def on_results(
-    state: WorkunitState, select: Callable[[ResultState], bool], event: ResultEvent
-) -> Step:
-    """Let `event` happen to all selected results."""
-    effects: list[Effect] = []
-    results: list[ResultState] = []
-    time = state.transition_time
-    confirm = False
-    for result in state.results:
-        after, caused = handle(result, event) if select(result) else (result, ())
-        results.append(after)
-        for effect in caused:
-            if isinstance(effect, ScheduleTransition):
-                time = min(time, effect.time)
-            elif isinstance(effect, RequireQuorum):
-                time, confirm = min(time, effect.time), True
-            else:
-                effects.append(effect)
-    state = replace(state, results=tuple(results), transition_time=time)
-    return require_quorum(state) if confirm else state, tuple(effects)
-
-
-def require_quorum(state: WorkunitState) -> WorkunitState:
-    """Return the state with its full quorum; unchanged if it has it, or has its answer."""
-    full = state.limits.full_quorum
-    if state.finished or state.limits.min_quorum >= full:
-        return state
-    target = max(state.limits.target_nresults, full)
-    return replace(state, limits=replace(state.limits, min_quorum=full, target_nresults=target))
-
-
-def on_result(state: WorkunitState, instance: int, event: ResultEvent) -> Step:
-    """Let `event` happen to one result.
-
-    Raises
-    ------
-    StateError
-        If there is no such result, or the event is impossible for it.
-    """
-    state.result(instance)
-    return on_results(state, lambda result: result.instance == instance, event)
-
-
-def look_by(state: WorkunitState, time: float) -> WorkunitState:
-    """Have the transitioner look at `time`, or earlier if it was to look earlier."""
-    return replace(state, transition_time=min(state.transition_time, time))
-
-
 def transition(state: WorkunitState, event: Transition) -> Step:
     """Return the state after a look at the workunit; a second look at once changes nothing."""
     steps = (
@@ -141,19 +85,6 @@ def transition(state: WorkunitState, event: Transition) -> Step:
         state, caused = step(state, event)
         effects.extend(caused)
     return replace(state, transition_time=next_transition(state, event)), tuple(effects)
-
-
-def fail(state: WorkunitState, mask: ErrorMask, record: RecordEvent) -> Step:
-    """End a workunit without a canonical result, in error `mask`."""
-    failed = replace(
-        state,
-        error_mask=state.error_mask | mask,
-        need_validate=False,
-        validate_after=0.0,
-        assimilate_state=AssimilateState.READY,
-    )
-    after, effects = _clean_up(failed, Transition(record.time))
-    return after, (record, *effects)
 
 
 def next_transition(state: WorkunitState, event: Transition) -> float:
@@ -283,13 +214,7 @@ def _create(state: WorkunitState, event: Transition) -> Step:
 
 
 def _clean_up(state: WorkunitState, event: Transition) -> Step:
-    """Withdraw what a failed workunit does not need any more."""
-    if not state.error_mask:
-        return state, ()
-    state, withdrawn = on_results(state, lambda result: result.waiting, NotNeeded(event.now))
-    verdict = Validated(event.now, ValidateState.NO_CHECK)
-    state, unchecked = on_results(state, lambda result: result.undecided, verdict)
-    return state, (*withdrawn, *unchecked)
+    return clean_up(state, event.now)
 
 
 def _deletion_due(state: WorkunitState, event: Transition) -> float:

@@ -8,7 +8,7 @@ from boinc_project.campaign import Quorum
 from boinc_project.lifecycle.effects import EventKind, RecordEvent
 from boinc_project.lifecycle.result_events import Doubted
 from boinc_project.lifecycle.state import WorkunitState
-from boinc_project.lifecycle.transition import Step, look_by, on_results, require_quorum
+from boinc_project.lifecycle.step import Step, look_by, on_results, require_quorum
 from boinc_project.states import AssimilateState, FileDeleteState, ValidateState
 
 

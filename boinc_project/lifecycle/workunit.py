@@ -23,14 +23,8 @@ from boinc_project.lifecycle.result_events import (
     TimedOut,
 )
 from boinc_project.lifecycle.state import WorkunitState
-from boinc_project.lifecycle.transition import (
-    Step,
-    Transition,
-    fail,
-    look_by,
-    on_result,
-    transition,
-)
+from boinc_project.lifecycle.step import Step, fail, look_by, on_result
+from boinc_project.lifecycle.transition import Transition, transition
 from boinc_project.lifecycle.withdrawal import Withdrawn, withdrawn
 from boinc_project.states import AssimilateState, ErrorMask, FileDeleteState
 

@@ -16,9 +16,6 @@ from sqlalchemy.orm import DeclarativeBase
 
 JsonType = JSON().with_variant(JSONB(), "postgresql")
 
-NEVER = 2147483647.0
-"""A transition time that never comes: BOINC writes INT_MAX."""
-
 
 class Base(DeclarativeBase):
     """Base of all tables; constraint names are fixed so that migrations can name them."""

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, 
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from boinc_project.states import AssimilateState, ErrorMask, FileDeleteState
-from server.models.base import NEVER, Base, IntEnumType
+from server.models.base import Base, IntEnumType
 
 
 class Workunit(Base):
@@ -56,7 +56,7 @@ class Workunit(Base):
         IntEnumType(FileDeleteState), default=FileDeleteState.INIT
     )
     transition_time: Mapped[float] = mapped_column(default=0.0)
-    """When the transitioner should look; `NEVER` if it need not."""
+    """When the transitioner should look; `boinc_project.lifecycle.state.NEVER` if it need not."""
     hr_class: Mapped[int] = mapped_column(default=0)
     """Class of hosts that may have its results (homogeneous redundancy); 0: not fixed yet."""
     app_version_id: Mapped[int] = mapped_column(default=0)
@@ -76,8 +76,6 @@ class Workunit(Base):
         Index("ix_workunit_file_delete_state", "file_delete_state", "id"),
         Index("ix_workunit_campaign", "campaign_id", "generation", "unit_index", unique=True),
     )
-
-    NEVER = NEVER
 
 
 class WorkunitFile(Base):
