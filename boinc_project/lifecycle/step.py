@@ -17,7 +17,7 @@ from boinc_project.lifecycle.effects import (
 )
 from boinc_project.lifecycle.result import handle
 from boinc_project.lifecycle.result_events import NotNeeded, ResultEvent, Validated
-from boinc_project.lifecycle.state import ResultState, WorkunitState
+from boinc_project.lifecycle.state import NEVER, ResultState, WorkunitState
 from boinc_project.states import AssimilateState, ErrorMask, ValidateState
 
 Step = tuple[WorkunitState, tuple[Effect, ...]]
@@ -30,8 +30,7 @@ def on_results(
     """Let `event` happen to all selected results."""
     effects: list[Effect] = []
     results: list[ResultState] = []
-    time = state.transition_time
-    confirm = False
+    time, confirm = state.transition_time, NEVER
     for result in state.results:
         after, caused = handle(result, event) if select(result) else (result, ())
         results.append(after)
@@ -39,11 +38,15 @@ def on_results(
             if isinstance(effect, ScheduleTransition):
                 time = min(time, effect.time)
             elif isinstance(effect, RequireQuorum):
-                time, confirm = min(time, effect.time), True
+                confirm = min(confirm, effect.time)
             else:
                 effects.append(effect)
     state = replace(state, results=tuple(results), transition_time=time)
-    return require_quorum(state) if confirm else state, tuple(effects)
+    if confirm < NEVER:
+        confirmed = require_quorum(state)
+        # A quorum that changes nothing is no cause for a look; so says the scheduler's statement.
+        state = state if confirmed is state else look_by(confirmed, confirm)
+    return state, tuple(effects)
 
 
 def on_result(state: WorkunitState, instance: int, event: ResultEvent) -> Step:

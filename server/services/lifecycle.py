@@ -13,12 +13,12 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from boinc_project import application
 from boinc_project.errors import StateError, TransientError
-from boinc_project.lifecycle.effects import CreateResults, Effect, EventKind, RecordEvent
+from boinc_project.lifecycle.effects import Effect
 from boinc_project.lifecycle.invariants import validate_state
 from boinc_project.lifecycle.result_events import Reported
 from boinc_project.lifecycle.state import WorkunitState
@@ -27,9 +27,10 @@ from boinc_project.lifecycle.workunit import OnResult, WorkunitEvent, handle
 from boinc_project.settings import Settings
 from boinc_project.states import CampaignState
 from server.db import Database
-from server.models import App, CampaignRow, Event, Result, Workunit
+from server.models import App, CampaignRow, Result, Workunit
 from server.models.campaign import RUNNING
-from server.services.effects import grant_credit, judge_hosts, story_rows
+from server.services.effects import carry_out
+from server.services.row_effects import RowEffects
 from server.services.state_rows import (
     report_columns,
     result_columns,
@@ -37,25 +38,6 @@ from server.services.state_rows import (
     workunit_columns,
     workunit_state,
 )
-
-RETRY_PRIORITY = 1
-"""Added to the priority of results that replace or confirm others: somebody waits for their credit.
-
-Confirmations that came last in the queue would be sent when all units of a campaign have been sent
-once. Until then no host would have a record, and all would be replicated (``openastro simulate``
-found it: of 6,000 units none was computed alone)."""
-
-VERDICTS = frozenset(
-    {
-        EventKind.VALID,
-        EventKind.INVALID,
-        EventKind.INCONCLUSIVE,
-        EventKind.VALIDATE_ERROR,
-        EventKind.NO_CHECK,
-        EventKind.TOO_LATE,
-    }
-)
-"""Events whose reason a result's row keeps as its ``validate_reason``."""
 
 
 @dataclass(slots=True)
@@ -86,7 +68,6 @@ _CAMPAIGN = (
     .join(App, App.id == CampaignRow.appid)
     .where(CampaignRow.id == bindparam("campaign"))
 )
-_STORY = insert(Event)
 _COUNT = select(func.count()).where(Result.workunitid == bindparam("workunit"))
 
 
@@ -164,27 +145,22 @@ def apply(
     before = loaded.state
     after, effects = handle(before, event)
     validate_state(after)
-    for effect in effects:
-        if isinstance(effect, CreateResults):
-            _create_rows(session, loaded, effect, new_token)
+    store = RowEffects(
+        session=session,
+        database=database,
+        row=loaded.row,
+        results=loaded.results,
+        before=before,
+        after=after,
+        actor=actor,
+        daily_quota=settings.scheduler.daily_result_quota,
+        new_token=new_token,
+    )
+    carry_out(effects, store)
     _write_states(loaded, before, after)
     if isinstance(event, OnResult) and isinstance(event.event, Reported) and effects:
         _set(loaded.results[event.instance], report_columns(event.event))
-    for effect in effects:
-        if isinstance(effect, RecordEvent) and effect.kind in VERDICTS:
-            assert effect.result is not None
-            row = loaded.results[effect.result]
-            row.validate_reason = str(effect.detail.get("reason", ""))
-    judge_hosts(
-        session,
-        database,
-        effects,
-        loaded.results,
-        daily_quota=settings.scheduler.daily_result_quota,
-        replicated=after.limits.min_quorum > 1,
-    )
-    grant_credit(session, database, effects, loaded.results)
-    _tell(session, loaded, effects, actor=actor, before=before, after=after)
+    store.write()
     loaded.state = after
     return effects
 
@@ -218,27 +194,6 @@ def change(
         return bool(effects) or loaded.state != before
 
 
-def _create_rows(
-    session: Session, loaded: LoadedWorkunit, effect: CreateResults, new_token: Callable[[], str]
-) -> None:
-    row = loaded.row
-    for instance in range(effect.first, effect.first + effect.count):
-        name = f"{row.name}_{instance}"
-        loaded.results[instance] = Result(
-            name=name,
-            workunitid=row.id,
-            appid=row.appid,
-            instance=instance,
-            create_time=effect.time,
-            priority=row.priority + (RETRY_PRIORITY if effect.retry else 0),
-            output_name=f"{name}_r{new_token()}_0",
-        )
-    session.add_all(
-        loaded.results[instance] for instance in range(effect.first, effect.first + effect.count)
-    )
-    session.flush()
-
-
 def _write_states(loaded: LoadedWorkunit, before: WorkunitState, after: WorkunitState) -> None:
     _set(loaded.row, workunit_columns(before, after))
     canonical = None if after.canonical is None else loaded.results[after.canonical].id
@@ -252,25 +207,3 @@ def _write_states(loaded: LoadedWorkunit, before: WorkunitState, after: Workunit
 def _set(row: object, columns: dict[str, object]) -> None:
     for name, value in columns.items():
         setattr(row, name, value)
-
-
-def _tell(
-    session: Session,
-    loaded: LoadedWorkunit,
-    effects: tuple[Effect, ...],
-    *,
-    actor: str,
-    before: WorkunitState,
-    after: WorkunitState,
-) -> None:
-    rows = story_rows(
-        effects,
-        actor=actor,
-        campaign=loaded.row.campaign_id,
-        workunit=loaded.row.id,
-        results={instance: one.id for instance, one in loaded.results.items()},
-        before=before,
-        after=after,
-    )
-    if rows:
-        session.connection().execute(_STORY, rows)

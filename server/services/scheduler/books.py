@@ -10,14 +10,19 @@ from typing import Any
 from sqlalchemy import Connection
 
 from boinc_project.lifecycle.effects import (
+    CreateResults,
     Effect,
+    GrantCredit,
+    HostDeed,
     JudgeHost,
+    RecordEvent,
     RequireQuorum,
+    RevokeCredit,
     ScheduleTransition,
 )
 from boinc_project.lifecycle.host_record import HostRecord, judge
 from boinc_project.lifecycle.state import ResultState
-from server.services.effects import story_rows
+from server.services.effects import cannot, carry_out, story_row
 from server.services.scheduler import statements
 
 ACTOR = "scheduler"
@@ -130,25 +135,33 @@ class Books:
             The result's state before and after the step.
         effects : Sequence[Effect]
             The step's effects.
+
+        Raises
+        ------
+        StateError
+            If an effect takes more than one result; then nothing may be committed.
         """
-        for effect in effects:
-            if isinstance(effect, ScheduleTransition):
-                self._schedule(row.workunitid, effect.time)
-            elif isinstance(effect, RequireQuorum):
-                self._quorums[row.workunitid] = effect.time
-            elif isinstance(effect, JudgeHost):
-                host, version = after.host, row.app_version_id
-                if host is not None and version is not None:
-                    self._judge((host, version), effect)
-        self._events += story_rows(
-            effects,
-            actor=ACTOR,
-            campaign=row.campaign_id,
-            workunit=row.workunitid,
-            results={row.instance: row.id},
-            before=before,
-            after=after,
-        )
+        carry_out(effects, ResultEffects(self, row, before, after))
+
+    def schedule(self, workunit: int, at: float) -> None:
+        """Have the transitioner look at a workunit no later than `at` (epoch seconds)."""
+        self._transitions[workunit] = min(at, self._transitions.get(workunit, at))
+
+    def require_quorum(self, workunit: int, at: float) -> None:
+        """Have others confirm a workunit's results; the transitioner looks at `at`."""
+        self._quorums[workunit] = min(at, self._quorums.get(workunit, at))
+
+    def judge(self, key: Key, deed: HostDeed) -> None:
+        """Change the record of a host with an app version."""
+        self.load_records([key[0]])
+        kept = self._records.get(key, DailyRecord())
+        record = judge(kept.record, deed, daily_quota=self._daily_quota)
+        self._records[key] = replace(kept, record=record)
+        self._changed.add(key)
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Append a row to the story."""
+        self._events.append(event)
 
     def write(self) -> None:
         """Write everything; the caller commits."""
@@ -186,15 +199,60 @@ class Books:
     def _day(self) -> int:
         return int(self._now // DAY)
 
-    def _schedule(self, workunit: int, at: float) -> None:
-        self._transitions[workunit] = min(at, self._transitions.get(workunit, at))
 
-    def _judge(self, key: Key, effect: JudgeHost) -> None:
-        self.load_records([key[0]])
-        kept = self._records.get(key, DailyRecord())
-        record = judge(kept.record, effect.deed, daily_quota=self._daily_quota)
-        self._records[key] = replace(kept, record=record)
-        self._changed.add(key)
+@dataclass(slots=True)
+class ResultEffects:
+    """The effects of one event of a single result, entered into books; an `EffectStore`.
+
+    Results are created, and credit is given and taken back, where all of a workunit is loaded.
+    """
+
+    books: Books
+    row: Any
+    """The result's row, with its workunit's ``campaign_id``."""
+    before: ResultState
+    after: ResultState
+
+    def schedule_transition(self, effect: ScheduleTransition) -> None:
+        """Have the transitioner look at the workunit, if it was not to look earlier."""
+        self.books.schedule(self.row.workunitid, effect.time)
+
+    def require_quorum(self, effect: RequireQuorum) -> None:
+        """Have others confirm the workunit's results, unless there is an answer."""
+        self.books.require_quorum(self.row.workunitid, effect.time)
+
+    def judge_host(self, effect: JudgeHost) -> None:
+        """Change the host's record; a result that was computed by no known version has none."""
+        host, version = self.after.host, self.row.app_version_id
+        if host is not None and version is not None:
+            self.books.judge((host, version), effect.deed)
+
+    def record_event(self, effect: RecordEvent) -> None:
+        """Append a row to the story."""
+        row = self.row
+        self.books.tell(
+            story_row(
+                effect,
+                actor=ACTOR,
+                campaign=row.campaign_id,
+                workunit=row.workunitid,
+                result=row.id,
+                before=self.before,
+                after=self.after,
+            )
+        )
+
+    def create_results(self, effect: CreateResults) -> None:
+        """Refuse: it takes all results of a workunit to know which are wanted."""
+        raise cannot(self, effect)
+
+    def grant_credit(self, effect: GrantCredit) -> None:
+        """Refuse: users and hosts are not loaded."""
+        raise cannot(self, effect)
+
+    def revoke_credit(self, effect: RevokeCredit) -> None:
+        """Refuse: users and hosts are not loaded."""
+        raise cannot(self, effect)
 
 
 def _json(data: dict[str, Any] | None) -> str | None:

@@ -34,7 +34,7 @@ class Aborts:
 def detach(connection: Connection, books: Books, rows: Iterable[Any], *, now: float) -> None:
     """End what a host had that has forgotten everything, itself included."""
     for row in rows:
-        _step(connection, books, row, Detached(now))
+        step(connection, books, row, Detached(now))
 
 
 def send_again(
@@ -60,7 +60,7 @@ def send_again(
     for row in lost:
         version = _usable(row, catalogue, platforms)
         if version is None or row.error_mask or row.canonical_resultid is not None:
-            _step(connection, books, row, GivenUp(now, grace=grace))
+            step(connection, books, row, GivenUp(now, grace=grace))
             continue
         deadline = resend_deadline(
             now,
@@ -68,7 +68,7 @@ def send_again(
             sent_time=row.sent_time,
             deadline=row.report_deadline,
         )
-        _step(connection, books, row, Resent(now, deadline, grace=grace))
+        step(connection, books, row, Resent(now, deadline, grace=grace))
         again.append(Assignment(row, version, deadline))
     return again
 
@@ -79,7 +79,14 @@ def _usable(row: Any, catalogue: Catalogue, platforms: Sequence[str]) -> Version
     return version if version is not None and version.platform in platforms else None
 
 
-def _step(connection: Connection, books: Books, row: Any, event: ResultEvent) -> None:
+def step(connection: Connection, books: Books, row: Any, event: ResultEvent) -> None:
+    """Let an event happen to one result: write its state, and enter the effects into the books.
+
+    Raises
+    ------
+    StateError
+        If the event is impossible; nothing is changed then.
+    """
     before = result_state(row)
     after, effects = handle(before, event)
     books.enter(row, before, after, effects)

@@ -19,7 +19,7 @@ from boinc_project.states import (
 from server.daemons import transitioner
 from server.daemons.items import PUT_OFF_SECONDS, PassFailed
 from server.models import Host, HostAppVersion, Result, User, Workunit
-from server.services import lifecycle
+from server.services import lifecycle, row_effects
 
 
 def test_results_are_created_once(shop):
@@ -69,7 +69,7 @@ def test_time_out_after_the_grace_period_replaces_a_result(shop):
     assert shop.result(workunit, 0).outcome is Outcome.NO_REPLY
     replacement = shop.result(workunit, 2)
     assert replacement.server_state is ServerState.UNSENT
-    assert replacement.priority == shop.result(workunit, 1).priority + lifecycle.RETRY_PRIORITY
+    assert replacement.priority == shop.result(workunit, 1).priority + row_effects.RETRY_PRIORITY
 
 
 def test_quorum_to_credit(shop):
@@ -169,7 +169,7 @@ def test_failed_step_leaves_no_trace(shop, monkeypatch):
         raise RuntimeError("the machine lost power here")
 
     with monkeypatch.context() as patch, capture_logs():
-        patch.setattr(lifecycle, "story_rows", break_down)
+        patch.setattr(row_effects, "story_row", break_down)
         with pytest.raises(PassFailed):
             transitioner.one_pass(shop.project)
     assert shop.state(workunit).results == ()
