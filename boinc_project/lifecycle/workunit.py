@@ -23,7 +23,7 @@ from boinc_project.lifecycle.result_events import (
     TimedOut,
 )
 from boinc_project.lifecycle.state import WorkunitState
-from boinc_project.lifecycle.step import Step, fail, look_by, on_result
+from boinc_project.lifecycle.step import Step, fail, look_by, on_result, on_results
 from boinc_project.lifecycle.transition import Transition, transition
 from boinc_project.lifecycle.withdrawal import Withdrawn, withdrawn
 from boinc_project.states import AssimilateState, ErrorMask, FileDeleteState
@@ -73,6 +73,16 @@ class FilesDeleted:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class DeletionPutOff:
+    """The file deleter failed at the workunit itself: the transitioner releases the files again."""
+
+    now: float
+    until: float
+    """When the transitioner is to look, epoch seconds; it may look earlier for another reason."""
+    reason: str = ""
+
+
 WorkunitEvent = (
     Transition
     | OnResult
@@ -82,6 +92,7 @@ WorkunitEvent = (
     | Assimilated
     | Cancelled
     | FilesDeleted
+    | DeletionPutOff
 )
 """Any event of a workunit."""
 
@@ -114,6 +125,8 @@ def handle(state: WorkunitState, event: WorkunitEvent) -> Step:
             return _cancelled(state, event)
         case FilesDeleted():
             return _files_deleted(state, event)
+        case DeletionPutOff():
+            return _deletion_put_off(state, event)
         case _:
             assert_never(event)
 
@@ -162,3 +175,18 @@ def _files_deleted(state: WorkunitState, event: FilesDeleted) -> Step:
     )
     record = RecordEvent(EventKind.DELETE_FAILED, event.now, detail={"reason": event.reason})
     return look_by(after, event.now + DELETE_RETRY), (record,)
+
+
+def _deletion_put_off(state: WorkunitState, event: DeletionPutOff) -> Step:
+    """Take back that files may be deleted. No-op if none is READY to be deleted.
+
+    It asks nothing of the rest of the state, because an impossible state is why a deleter fails.
+    """
+    state, of_outputs = on_results(
+        state,
+        lambda result: result.file_delete_state is FileDeleteState.READY,
+        OutputsDeleted(event.now, ok=False, reason=event.reason),
+    )
+    state, of_inputs = _files_deleted(state, FilesDeleted(event.now, ok=False, reason=event.reason))
+    effects = (*of_outputs, *of_inputs)
+    return look_by(state, event.until) if effects else state, effects

@@ -9,19 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import chain
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from boinc_project.lifecycle.result_events import OutputsDeleted
-from boinc_project.lifecycle.workunit import FilesDeleted, OnResult, WorkunitEvent
+from boinc_project.lifecycle.workunit import (
+    DeletionPutOff,
+    FilesDeleted,
+    OnResult,
+    WorkunitEvent,
+)
 from boinc_project.states import FileDeleteState
 from server.daemons.items import run_each
 from server.models import Result, Workunit
 from server.project import Project
 from server.services.inputs import guard_inputs, unneeded_inputs
-from server.services.lifecycle import LoadedWorkunit, apply, load
+from server.services.lifecycle import LoadedWorkunit, apply, change, load
 
 NAME = "file_deleter"
+FAILED = "The file deleter failed, and its log says why."
+"""Told in the story of a workunit that is put off."""
 
 
 def one_pass(project: Project) -> int:
@@ -76,23 +83,9 @@ def _inputs(project: Project, session: Session, loaded: LoadedWorkunit) -> list[
 
 def _put_off(project: Project, workunit_id: int, seconds: float) -> None:
     """Hand a workunit that the machine refuses back to the transitioner, which marks it again."""
-    ready, error = FileDeleteState.READY, FileDeleteState.ERROR
-    with project.database.write() as session:
-        session.execute(
-            update(Result)
-            .where(Result.workunitid == workunit_id, Result.file_delete_state == ready)
-            .values(file_delete_state=error)
-        )
-        session.execute(
-            update(Workunit)
-            .where(Workunit.id == workunit_id, Workunit.file_delete_state == ready)
-            .values(file_delete_state=error)
-        )
-        session.execute(
-            update(Workunit)
-            .where(Workunit.id == workunit_id)
-            .values(transition_time=project.clock() + seconds)
-        )
+    now = project.clock()
+    event = DeletionPutOff(now, now + seconds, FAILED)
+    change(project.database, project.settings, workunit_id, event, actor=NAME)
 
 
 def _problem(remove: Callable[[str], None], names: list[str]) -> str:

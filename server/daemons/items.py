@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import structlog
 
@@ -38,7 +39,7 @@ def run_each(
     work : Callable[[int], bool]
         Does one item in a transaction of its own; returns whether anything was done.
     put_off : Callable[[int, float], None]
-        Makes the item due again only in so many seconds.
+        Makes the item due again only in so many seconds. If that fails, too, the item stays due.
 
     Returns
     -------
@@ -60,8 +61,8 @@ def run_each(
             log.debug("busy", daemon=name, item=item, reason=error.message)
         except Exception as error:
             log.exception("item failed", daemon=name, item=item, again_in=PUT_OFF_SECONDS)
-            put_off(item, PUT_OFF_SECONDS)
             failed[item] = error
+            _try_to_put_off(log, name, item, put_off)
     if failed:
         first, cause = next(iter(failed.items()))
         raise PassFailed(
@@ -71,3 +72,13 @@ def run_each(
             done=done,
         )
     return done
+
+
+def _try_to_put_off(log: Any, name: str, item: int, put_off: Callable[[int, float], None]) -> None:
+    """Put an item off; one that cannot be does not keep the others from being done."""
+    try:
+        put_off(item, PUT_OFF_SECONDS)
+    except TransientError as error:
+        log.debug("busy", daemon=name, item=item, reason=error.message)
+    except Exception:
+        log.exception("item cannot be put off", daemon=name, item=item)

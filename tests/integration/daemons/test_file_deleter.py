@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 
 import pytest
+from sqlalchemy import update
+from structlog.testing import capture_logs
 
 from boinc_project.lifecycle.result import DELETE_RETRY
 from boinc_project.lifecycle.state import NEVER
 from boinc_project.lifecycle.workunit import Assimilated
-from boinc_project.states import FileDeleteState
-from server.models import CampaignRow
+from boinc_project.states import AssimilateState, FileDeleteState
+from server.daemons import file_deleter
+from server.daemons.items import PUT_OFF_SECONDS, PassFailed
+from server.models import CampaignRow, Workunit
 from server.services.inputs import guard_inputs
 
 SHARED = {"transits.csv": b"planet,epoch,bkjd,sigma_days\n"}
@@ -139,6 +143,51 @@ def test_file_that_cannot_be_deleted_is_tried_again(shop):
     shop.settle()
     assert shop.delete() == 1
     assert shop.state(workunit).result(0).file_delete_state is FileDeleteState.DONE
+
+
+def change_row(shop, workunit, **columns):
+    with shop.project.database.write() as session:
+        session.execute(update(Workunit).where(Workunit.id == workunit).values(**columns))
+
+
+def test_workunit_that_the_machine_refuses_is_put_off_and_tells_so(shop):
+    bad, _ = done(shop, "bad")
+    done(shop, "good")
+    shop.end_campaign("kepler-9")
+    wait_for_deletion(shop)
+    change_row(shop, bad, assimilate_state=AssimilateState.READY)  # files go after assimilation
+    with capture_logs() as logs, pytest.raises(PassFailed, match=r"\(1 were done\)"):
+        shop.delete()
+    assert [(log["event"], log["item"]) for log in logs] == [("item failed", bad)]
+    state = shop.state(bad)
+    marked = [state.file_delete_state, *(one.file_delete_state for one in state.results)]
+    assert marked == [FileDeleteState.ERROR] * 3
+    assert state.transition_time == shop.clock.now + PUT_OFF_SECONDS
+    told = [event for event in shop.events(bad) if event.kind == "delete_failed"]
+    ids = {shop.result(bad, instance).id for instance in (0, 1)}
+    assert {event.resultid for event in told} == ids | {None}
+    assert {(event.actor, event.reason) for event in told} == {
+        (file_deleter.NAME, file_deleter.FAILED)
+    }
+    assert shop.delete() == 0
+    change_row(shop, bad, assimilate_state=AssimilateState.DONE)
+    shop.clock.now += PUT_OFF_SECONDS
+    shop.settle()
+    assert shop.delete() == 1
+    assert shop.state(bad).file_delete_state is FileDeleteState.DONE
+
+
+def test_workunit_that_cannot_even_be_put_off_keeps_nobody_from_their_files(shop):
+    bad, _ = done(shop, "bad")
+    good, _ = done(shop, "good")
+    shop.end_campaign("kepler-9")
+    wait_for_deletion(shop)
+    change_row(shop, bad, canonical_resultid=10**6)  # no such result
+    with capture_logs() as logs, pytest.raises(PassFailed):
+        shop.delete()
+    told = [(log["event"], log["item"]) for log in logs]
+    assert told == [("item failed", bad), ("item cannot be put off", bad)]
+    assert shop.state(good).file_delete_state is FileDeleteState.DONE
 
 
 def test_issuing_and_deleting_exclude_each_other(shop):

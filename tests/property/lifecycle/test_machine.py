@@ -35,6 +35,7 @@ from boinc_project.lifecycle.withdrawal import Withdrawn
 from boinc_project.lifecycle.workunit import (
     Assimilated,
     Cancelled,
+    DeletionPutOff,
     FilesDeleted,
     OnResult,
     OwnEvent,
@@ -392,6 +393,22 @@ class Life(RuleBasedStateMachine):
                 assert ok or after.transition_time <= self.now + DELETE_RETRY
             else:
                 assert now.file_delete_state is was.file_delete_state
+
+    @precondition(lambda self: self.state.assimilate_state is AssimilateState.DONE)
+    @rule(seconds=st.sampled_from([1.0, 600.0]))
+    def put_deletion_off(self, seconds: float) -> None:
+        """A deleter fails at the workunit: what is marked is marked again later."""
+        before = self.state
+        self.happens_twice(DeletionPutOff(self.now, self.now + seconds, "no disk"))
+        after = self.state
+        marked = False
+        for was, now in [(before, after), *zip(before.results, after.results, strict=True)]:
+            if was.file_delete_state is FileDeleteState.READY:
+                marked = True
+                assert now.file_delete_state is FileDeleteState.ERROR
+            else:
+                assert now.file_delete_state is was.file_delete_state
+        assert after.transition_time <= self.now + seconds if marked else after == before
 
     # What holds always
 

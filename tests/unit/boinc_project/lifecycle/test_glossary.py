@@ -14,7 +14,14 @@ from boinc_project.lifecycle.result_events import ResultEvent
 from boinc_project.lifecycle.workunit import WorkunitEvent
 
 PAGE = Path(__file__).parents[4] / "docs" / "developer" / "lifecycle.md"
-INTERNAL = {"OnResult", "OutputsDeletable", "OutputsDeleted", "FilesDeleted", "ValidationDeferred"}
+INTERNAL = {
+    "OnResult",
+    "OutputsDeletable",
+    "OutputsDeleted",
+    "FilesDeleted",
+    "DeletionPutOff",
+    "ValidationDeferred",
+}
 """Not in the diagrams: they move no state that the diagrams show."""
 
 
