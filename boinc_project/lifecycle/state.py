@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from boinc_project.campaign import Quorum
 from boinc_project.errors import StateError
@@ -188,6 +188,25 @@ def new_workunit(limits: Quorum, now: float) -> WorkunitState:
     """
     check_limits(limits)
     return WorkunitState(limits=limits, transition_time=now)
+
+
+def limits_of_workunit(policy: Quorum, *, alone: bool) -> Quorum:
+    """Return the limits that a workunit of a campaign begins with.
+
+    Parameters
+    ----------
+    policy : Quorum
+        The campaign's.
+    alone : bool
+        Whether one host's word may be enough, until its record or an audit asks for the campaign's
+        own quorum: see `boinc_project.lifecycle.trust`.
+    """
+    return replace(
+        policy,
+        min_quorum=1 if alone else policy.min_quorum,
+        target_nresults=1 if alone else policy.target_nresults,
+        full_quorum=policy.min_quorum,
+    )
 
 
 def check_limits(limits: Quorum) -> None:

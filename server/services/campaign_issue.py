@@ -24,6 +24,7 @@ from boinc_project import application
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import ConfigError, InputError
 from boinc_project.input_store import InputStore
+from boinc_project.lifecycle.state import limits_of_workunit, new_workunit
 from boinc_project.states import CampaignState
 from boinc_project.unit import UNIT_FILE, Unit
 from server.db import Database
@@ -31,6 +32,7 @@ from server.models import App, CampaignRow, Event, Workunit, WorkunitFile
 from server.project import Project
 from server.services.files import DownloadStore, StoredFile
 from server.services.inputs import guard_inputs
+from server.services.state_rows import new_workunit_columns
 from work_generator.definition import from_definition, to_definition
 
 CANARY_SHARE = 10
@@ -91,6 +93,8 @@ def issue(
         If the campaign's app is not in the project.
     InputError
         If another campaign has this name, or volunteers' apps cannot compute this one.
+    StateError
+        If its limits contradict each other, so that no workunit could reach its quorum.
     """
     refused = application.get(campaign.app).not_for_volunteers(campaign.settings)
     if refused:
@@ -267,7 +271,13 @@ def add_workunits(
     *,
     store: InputStore | None = None,
 ) -> None:
-    """Add the rows of workunits, and see that their files are there; as `add_generation`."""
+    """Add the rows of workunits, and see that their files are there; as `add_generation`.
+
+    Raises
+    ------
+    StateError
+        If no workunit could reach the campaign's quorum under its limits.
+    """
     now = project.clock()
     files = stage(project.downloads, campaign, units, store)
     planner = application.get(campaign.app)
@@ -276,6 +286,7 @@ def add_workunits(
     app = project.validators(campaign.app)
     for unit in units:
         alone = quorum.adaptive and app.audit is not None and app.one_word_is_enough(unit)
+        limits = limits_of_workunit(quorum, alone=alone)
         cost = planner.cost(campaign, unit)
         session.add(
             Workunit(
@@ -293,16 +304,9 @@ def add_workunits(
                 rsc_memory_bound=cost.memory,
                 rsc_disk_bound=cost.disk,
                 max_nbytes=cost.max_nbytes,
-                delay_bound=quorum.delay_bound,
-                min_quorum=1 if alone else quorum.min_quorum,
-                target_nresults=1 if alone else quorum.target_nresults,
-                full_quorum=quorum.min_quorum,
-                max_error_results=quorum.max_error_results,
-                max_total_results=quorum.max_total_results,
-                max_success_results=quorum.max_success_results,
-                transition_time=now,
                 output_open_name=application.get(unit.app).output_file,
                 files=_file_rows(files[unit.name]),
+                **new_workunit_columns(new_workunit(limits, now)),
             )
         )
     session.flush()

@@ -106,6 +106,15 @@ def workunit_state(row: Workunit, results: Collection[Result]) -> WorkunitState:
     )
 
 
+def new_workunit_columns(state: WorkunitState) -> dict[str, Any]:
+    """Return the columns that the machine owns, of a workunit that has no results yet."""
+    limits = (*LIMIT_COLUMNS, "max_error_results", "delay_bound")
+    return {
+        **{name: getattr(state.limits, name) for name in limits},
+        **{name: getattr(state, name) for name in WORKUNIT_COLUMNS},
+    }
+
+
 def workunit_columns(before: WorkunitState, after: WorkunitState) -> dict[str, Any]:
     """Return the columns of a workunit's row that a step changes, the canonical result excepted."""
     columns = {

@@ -16,6 +16,7 @@ from sqlalchemy import event, insert, select
 from boinc_project import signing
 from boinc_project.campaign import Quorum
 from boinc_project.judge import Judge
+from boinc_project.lifecycle.state import limits_of_workunit, new_workunit
 from boinc_project.lifecycle.workunit import Assimilated
 from boinc_project.settings import settings_from
 from boinc_project.states import AssimilateState, ServerState
@@ -37,6 +38,7 @@ from server.models import (
 from server.project import EXTENSION, Project
 from server.schema import upgrade
 from server.services import lifecycle
+from server.services.state_rows import new_workunit_columns
 from server.services.watching import watch
 from server.simulation import app as simulated
 from server.simulation.hosts import CORE_FPOPS, PLATFORMS
@@ -195,6 +197,7 @@ class World:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         self.digests[unit.name] = unit.digest
+        limits = limits_of_workunit(quorum, alone=quorum.adaptive)
         file = WorkunitFile(
             name=name,
             open_name="unit.json",
@@ -214,15 +217,8 @@ class World:
             rsc_memory_bound=1e8,
             rsc_disk_bound=1e8,
             max_nbytes=simulated.MAX_NBYTES,
-            delay_bound=quorum.delay_bound,
-            min_quorum=1 if quorum.adaptive else quorum.min_quorum,
-            target_nresults=1 if quorum.adaptive else quorum.target_nresults,
-            max_error_results=quorum.max_error_results,
-            max_total_results=quorum.max_total_results,
-            max_success_results=quorum.max_success_results,
-            full_quorum=quorum.min_quorum,
-            transition_time=START,
             files=[file],
+            **new_workunit_columns(new_workunit(limits, START)),
         )
 
     def add_users(self, count: int) -> list[str]:

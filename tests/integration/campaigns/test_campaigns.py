@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from apps.ttv.plan import units as ttv
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import ConfigError, InputError, StateError
+from boinc_project.lifecycle.state import new_workunit
 from boinc_project.states import CampaignState, ErrorMask, Outcome, ServerState
 from boinc_project.unit import open_unit
 from server.db import Database
@@ -31,6 +32,29 @@ def count(shop: Shop, table: type) -> int:
 def workunit_ids(shop: Shop) -> list[int]:
     with shop.project.database.read() as session:
         return list(session.scalars(select(Workunit.id).order_by(Workunit.id)))
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"min_quorum": 3}, {"max_total_results": 1}, {"max_success_results": 1}, {"delay_bound": 0.0}],
+)
+def test_limits_that_no_workunit_could_end_well_under_are_not_issued(
+    shop: Shop, campaign: Campaign, limits: dict[str, float]
+) -> None:
+    """A campaign file cannot say so; one that a program makes can."""
+    impossible = replace(campaign, quorum=replace(campaign.quorum, **limits))
+    with pytest.raises(StateError, match="These limits cannot work"):
+        campaigns.issue(shop.project, impossible)
+    assert count(shop, CampaignRow) == count(shop, Workunit) == 0
+    assert campaigns.issue(shop.project, campaign).n_unit == 2
+
+
+def test_a_workunit_is_issued_as_the_machine_makes_it(shop: Shop, campaign: Campaign) -> None:
+    quorum = replace(campaign.quorum, min_quorum=2, target_nresults=3, max_error_results=5)
+    campaigns.issue(shop.project, replace(campaign, quorum=quorum))
+    expected = new_workunit(replace(quorum, full_quorum=2), shop.clock.now)
+    for workunit in workunit_ids(shop):
+        assert shop.state(workunit) == expected
 
 
 def test_issue_makes_rows_and_the_files_they_name(shop: Shop, campaign: Campaign) -> None:

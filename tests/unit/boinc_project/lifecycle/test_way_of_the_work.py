@@ -13,7 +13,13 @@ from boinc_project.lifecycle.effects import CreateResults, EventKind, GrantCredi
 from boinc_project.lifecycle.invariants import validate_state
 from boinc_project.lifecycle.result import DELETE_RETRY
 from boinc_project.lifecycle.result_events import Detached, GivenUp, Reported, Sent
-from boinc_project.lifecycle.state import NEVER, WorkunitState, new_workunit
+from boinc_project.lifecycle.state import (
+    NEVER,
+    WorkunitState,
+    limits_of_workunit,
+    new_workunit,
+)
+from boinc_project.lifecycle.step import require_quorum
 from boinc_project.lifecycle.transition import DAY, Transition
 from boinc_project.lifecycle.withdrawal import Withdrawn
 from boinc_project.lifecycle.workunit import (
@@ -547,3 +553,14 @@ def test_assimilation_needs_an_answer(story: Story) -> None:
 def test_limits_that_cannot_work_are_refused(limits: Quorum) -> None:
     with pytest.raises(StateError, match="must"):
         new_workunit(limits, 0.0)
+
+
+@pytest.mark.parametrize(("alone", "first"), [(False, (2, 3)), (True, (1, 1))])
+def test_one_hosts_word_is_enough_until_the_full_quorum_is_asked_for(
+    alone: bool, first: tuple[int, int]
+) -> None:
+    policy = replace(LIMITS, min_quorum=2, target_nresults=3)
+    limits = limits_of_workunit(policy, alone=alone)
+    assert (limits.min_quorum, limits.target_nresults, limits.full_quorum) == (*first, 2)
+    confirmed = require_quorum(new_workunit(limits, 0.0)).limits
+    assert (confirmed.min_quorum, confirmed.target_nresults) == (2, 2 if alone else 3)
