@@ -20,11 +20,13 @@ from boinc_project.campaign import Campaign
 from boinc_project.errors import InputError, StateError
 from boinc_project.extension import Extension
 from boinc_project.input_store import InputStore
+from boinc_project.lifecycle.campaign import CampaignExtended
 from boinc_project.states import CampaignState, FileDeleteState
-from server.models import CampaignRow, Event, Result, Workunit
+from server.models import CampaignRow, Result, Workunit
 from server.project import Project
 from server.services.campaign_issue import add_workunits, stage
-from server.services.campaigns import enter, find
+from server.services.campaign_life import happen
+from server.services.campaigns import find
 from server.services.inputs import guard_inputs
 from server.services.newest_product import newest_product
 from work_generator.definition import from_definition, to_definition
@@ -136,26 +138,11 @@ def _add(
         product = newest_product(session, row.id, to_change=True)
         if product is not None:
             product.converged = False  # it is not of all frames any more
-        images, units = len(found.added), len(found.units)
-        reason = (
-            f"{images} image{'s' * (images != 1)} joined it, in {units} "
-            f"workunit{'s' * (units != 1)}."
-        )
-        session.add(
-            Event(
-                time=project.clock(),
-                actor=actor,
-                kind="campaign_extended",
-                campaign_id=row.id,
-                after=f"{found.campaign.stop.max_units} units",
-                reason=reason,
-                data={"n_unit": units, "images": list(found.added)},
-            )
-        )
         reopened = row.state == CampaignState.COMPLETE.value
-        if reopened:
-            enter(session, row, CampaignState.ACTIVE, project.clock(), actor, reason)
-            row.end_time = None
+        event = CampaignExtended(
+            project.clock(), found.added, len(found.units), found.campaign.stop.max_units
+        )
+        happen(session, row, event, actor=actor)
         return reopened
 
 

@@ -24,12 +24,14 @@ from boinc_project import application
 from boinc_project.campaign import Campaign, Progress
 from boinc_project.errors import ConfigError, InputError
 from boinc_project.input_store import InputStore
+from boinc_project.lifecycle.campaign import CampaignLife, GenerationIssued, PreparationIssued
 from boinc_project.lifecycle.state import limits_of_workunit, new_workunit
 from boinc_project.states import CampaignState
 from boinc_project.unit import UNIT_FILE, Unit
 from server.db import Database
-from server.models import App, CampaignRow, Event, Workunit, WorkunitFile
+from server.models import App, CampaignRow, Workunit, WorkunitFile
 from server.project import Project
+from server.services.campaign_life import columns_of, happen
 from server.services.files import DownloadStore, StoredFile
 from server.services.inputs import guard_inputs
 from server.services.state_rows import new_workunit_columns
@@ -213,18 +215,7 @@ def add_preparation(
 ) -> None:
     """Add the rows of the workunits that come before the first generation, as `add_generation`."""
     add_workunits(project, session, row, campaign, units)
-    session.add(
-        Event(
-            time=project.clock(),
-            actor=actor,
-            kind="preparation_issued",
-            campaign_id=row.id,
-            after="preparation",
-            reason=f"The preparation is issued: {len(units)} workunits. Chains begin with what it "
-            "finds.",
-            data={"n_unit": len(units)},
-        )
-    )
+    happen(session, row, PreparationIssued(project.clock(), len(units)), actor=actor)
     session.flush()
 
 
@@ -243,22 +234,11 @@ def add_generation(
     The caller has called `server.services.inputs.guard_inputs` in it, and sees to it that the
     generation is ``row.next_generation``.
     """
-    trial = project.settings.trust.canary_units
-    if units[0].generation == 0 and len(units) >= CANARY_SHARE * trial:
-        row.canary = trial
+    trial, generation = project.settings.trust.canary_units, units[0].generation
+    tried = generation == 0 and len(units) >= CANARY_SHARE * trial
     add_workunits(project, session, row, campaign, units, store=store)
-    row.next_generation += 1
-    session.add(
-        Event(
-            time=project.clock(),
-            actor=actor,
-            kind="generation_issued",
-            campaign_id=row.id,
-            after=f"generation {units[0].generation}",
-            reason=f"{len(units)} workunits of generation {units[0].generation} are issued.",
-            data={"generation": units[0].generation, "n_unit": len(units)},
-        )
-    )
+    event = GenerationIssued(project.clock(), generation, len(units), trial if tried else 0)
+    happen(session, row, event, actor=actor)
     session.flush()
 
 
@@ -373,10 +353,9 @@ def _campaign_row(session: Session, campaign: Campaign, *, now: float) -> Campai
         description=campaign.description,
         appid=appid,
         create_time=now,
-        state=CampaignState.ACTIVE.value,
         definition=to_definition(campaign),
         source=campaign.source,
-        next_generation=0,
+        **columns_of(CampaignLife(campaign.name)),
     )
 
 

@@ -10,14 +10,23 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from boinc_project.campaign import Campaign
-from boinc_project.errors import InputError, StateError, TransientError
+from boinc_project.errors import InputError, TransientError
+from boinc_project.lifecycle.campaign import (
+    CampaignCancelled,
+    CampaignEvent,
+    Completed,
+    Paused,
+    Resumed,
+    Swept,
+)
 from boinc_project.lifecycle.workunit import Cancelled
 from boinc_project.states import CampaignState, ErrorMask, Outcome, ServerState
 from server.db import Database
-from server.models import CampaignRow, Event, Result, Workunit
+from server.models import CampaignRow, Result, Workunit
 from server.project import Project
 from server.services import campaign_view, lifecycle
 from server.services.campaign_issue import Issued, issue, issue_generation
+from server.services.campaign_life import happen
 from server.services.campaign_view import CampaignView
 from server.services.newest_product import newest_product
 from work_generator.definition import from_definition
@@ -50,19 +59,17 @@ def pause(project: Project, name: str, *, actor: str = "admin") -> None:
     StateError
         If it has ended.
     """
-    _set_state(project, name, CampaignState.PAUSED, {CampaignState.ACTIVE}, actor=actor)
+    _change(project, name, Paused(project.clock()), actor=actor)
 
 
 def stop(project: Project, name: str, reason: str, *, actor: str) -> None:
     """Pause a campaign that fails; see `pause`. An admin resumes or cancels it."""
-    _set_state(
-        project, name, CampaignState.PAUSED, {CampaignState.ACTIVE}, actor=actor, reason=reason
-    )
+    _change(project, name, Paused(project.clock(), reason), actor=actor)
 
 
 def resume(project: Project, name: str, *, actor: str = "admin") -> None:
     """Send a paused campaign's tasks again; see `pause`."""
-    _set_state(project, name, CampaignState.ACTIVE, {CampaignState.PAUSED}, actor=actor)
+    _change(project, name, Resumed(project.clock()), actor=actor)
 
 
 def cancel(project: Project, name: str, reason: str = "", *, actor: str = "admin") -> int:
@@ -80,15 +87,8 @@ def cancel(project: Project, name: str, reason: str = "", *, actor: str = "admin
     InputError, StateError
         As `pause`.
     """
-    row = _set_state(
-        project,
-        name,
-        CampaignState.CANCELLED,
-        {CampaignState.ACTIVE, CampaignState.PAUSED},
-        actor=actor,
-        reason=reason or "Cancelled by an admin.",
-    )
-    return sweep(project, row, actor=actor)
+    event = CampaignCancelled(project.clock(), reason or "Cancelled by an admin.")
+    return sweep(project, _change(project, name, event, actor=actor), actor=actor)
 
 
 def complete(
@@ -108,13 +108,12 @@ def complete(
     """
     with project.database.write() as session:
         row = session.get(CampaignRow, campaign_id, with_for_update=True)
-        if row is None or row.state != CampaignState.ACTIVE.value:
+        if row is None:
             return False
         session.refresh(row)
         if definition is not None and row.definition != definition:
             return False
-        enter(session, row, CampaignState.COMPLETE, project.clock(), actor, reason)
-        return True
+        return happen(session, row, Completed(project.clock(), reason), actor=actor)
 
 
 def sweep(project: Project, campaign_id: int, *, actor: str) -> int:
@@ -149,9 +148,8 @@ def sweep(project: Project, campaign_id: int, *, actor: str) -> int:
     if cancelled == n_open:
         with project.database.write() as session:
             row = session.get(CampaignRow, campaign_id, with_for_update=True)
-            # One that was extended meanwhile goes on.
-            if row is not None and row.end_time is None and row.state in _ENDED:
-                row.end_time = project.clock()
+            if row is not None:  # one that was extended meanwhile goes on
+                happen(session, row, Swept(project.clock()), actor=actor)
     return cancelled
 
 
@@ -228,56 +226,14 @@ def find(session: Session, name: str) -> CampaignRow:
     return row
 
 
-def _set_state(
-    project: Project,
-    name: str,
-    state: CampaignState,
-    allowed: set[CampaignState],
-    *,
-    actor: str,
-    reason: str = "",
-) -> int:
-    """Put a campaign into a state, nothing if it is there already; return its id."""
+def _change(project: Project, name: str, event: CampaignEvent, *, actor: str) -> int:
+    """Let an event happen to a campaign in a transaction of its own; return its id."""
     with project.database.write() as session:
         row = session.get(CampaignRow, find(session, name).id, with_for_update=True)
         assert row is not None
         session.refresh(row)
-        if row.state == state.value:
-            return row.id
-        if row.state not in {one.value for one in allowed}:
-            words = " or ".join(sorted(allowed))
-            raise StateError(
-                f"The campaign {name} is {row.state}; only one that is {words} can become "
-                f"{state.value}.",
-                name=name,
-                state=row.state,
-            )
-        enter(session, row, state, project.clock(), actor, reason)
+        happen(session, row, event, actor=actor)
         return row.id
-
-
-def enter(
-    session: Session,
-    row: CampaignRow,
-    state: CampaignState,
-    now: float,
-    actor: str,
-    reason: str,
-) -> None:
-    """Put a campaign into a state and tell its story; the caller owns the transaction."""
-    session.add(
-        Event(
-            time=now,
-            actor=actor,
-            kind="campaign_state",
-            campaign_id=row.id,
-            before=row.state,
-            after=state.value,
-            reason=reason,
-        )
-    )
-    row.state = state.value
-    row.end_reason = reason if state is not CampaignState.ACTIVE else ""
 
 
 def _open_workunits(campaign_id: int) -> Select[Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Integer, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from boinc_project.errors import StateError
+from boinc_project.lifecycle.campaign import CanaryPassed
 from boinc_project.lifecycle.faults import Cell, Factor, must_stop
 from boinc_project.lifecycle.host_record import pardoned
 from boinc_project.states import (
@@ -23,6 +24,7 @@ from boinc_project.states import (
 from server.models import CampaignRow, Event, HostAppVersion, Workunit
 from server.project import Project
 from server.services import campaigns
+from server.services.campaign_life import happen
 from server.services.effects import record_of
 from server.services.fault_rows import WINDOW, cells, faults
 
@@ -59,8 +61,8 @@ def _look(project: Project, campaign_id: int, now: float, actor: str) -> bool:
         structlog.get_logger("watch").warning("campaign stopped", campaign=name, reason=reason)
     elif passed:
         with project.database.write() as session:
-            session.get_one(CampaignRow, campaign_id, with_for_update=True).canary = 0
-            session.add(_canary_passed(campaign_id, row.canary, now, actor))
+            row = session.get_one(CampaignRow, campaign_id, with_for_update=True)
+            passed = happen(session, row, CanaryPassed(now), actor=actor)
     return bool(reason) or passed
 
 
@@ -152,16 +154,6 @@ def _canary_over(session: Session, row: CampaignRow) -> bool:
         ).where(_canary(row))
     ).one()
     return int(ended or 0) == units or 2 * int(answered or 0) > units
-
-
-def _canary_passed(campaign_id: int, units: int, now: float, actor: str) -> Event:
-    return Event(
-        time=now,
-        actor=actor,
-        kind="canary_passed",
-        campaign_id=campaign_id,
-        reason=f"The {units} units that were tried first are done; all others are sent now.",
-    )
 
 
 def pardon(project: Project, own: Sequence[Cell]) -> None:

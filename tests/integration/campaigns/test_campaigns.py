@@ -195,6 +195,10 @@ def test_cancel_withdraws_everything_open(shop: Shop, campaign: Campaign) -> Non
     assert row.state == CampaignState.CANCELLED.value
     assert row.end_reason == "The table is wrong."
     assert row.end_time == shop.clock.now
+    with shop.project.database.read() as session:
+        story = select(Event.kind).where(Event.campaign_id == row.id, Event.workunitid.is_(None))
+        kinds = session.scalars(story.order_by(Event.id)).all()
+    assert kinds == ["generation_issued", "campaign_state", "campaign_swept"]
     for one in (first, second):
         assert shop.state(one).error_mask is ErrorMask.CANCELLED
     assert shop.state(first).result(0).server_state is ServerState.IN_PROGRESS
