@@ -16,6 +16,7 @@ from sqlalchemy import event, insert, select
 from boinc_project import signing
 from boinc_project.campaign import Quorum
 from boinc_project.judge import Judge
+from boinc_project.lifecycle.campaign import CampaignLife
 from boinc_project.lifecycle.state import limits_of_workunit, new_workunit
 from boinc_project.lifecycle.workunit import Assimilated
 from boinc_project.settings import settings_from
@@ -38,6 +39,8 @@ from server.models import (
 from server.project import EXTENSION, Project
 from server.schema import upgrade
 from server.services import lifecycle
+from server.services.campaign_issue import CANARY_SHARE
+from server.services.campaign_life import columns_of
 from server.services.state_rows import new_workunit_columns
 from server.services.watching import watch
 from server.simulation import app as simulated
@@ -173,6 +176,8 @@ class World:
         """Add the campaign and its units, as `server.services.campaign_issue` does."""
         quorum, work = self.work.quorum, self.work
         trial = self.project.settings.trust.canary_units
+        canary = trial if work.units >= CANARY_SHARE * trial else 0
+        life = CampaignLife(CAMPAIGN, next_generation=1, canary=canary)
         with self.database.write() as session:
             row = CampaignRow(
                 name=CAMPAIGN,
@@ -180,8 +185,7 @@ class World:
                 appid=session.scalars(select(App.id)).one(),
                 create_time=START,
                 definition=b"{}",
-                next_generation=1,
-                canary=trial if work.units >= 10 * trial else 0,
+                **columns_of(life),
             )
             session.add(row)
             session.flush()

@@ -28,12 +28,14 @@ WRITERS = {
 }
 """Modules that write rows as a machine has decided. `campaign_life` sets columns by name."""
 
+ROWS = {"CampaignRow", "Workunit", "Result"}
+
 NO_ROWS = {("loaded", "state")}
 """Variables that are no rows, with attributes of the same name."""
 
 
 def written(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield the line and the name of every attribute set, and of every column in ``values()``."""
+    """Yield the line and the name of every attribute set, and of every column of a new row."""
     for node in ast.walk(tree):
         targets: list[ast.expr] = []
         if isinstance(node, ast.Assign):
@@ -46,9 +48,10 @@ def written(tree: ast.AST) -> Iterator[tuple[int, str]]:
                     continue
                 if part.value.id != "self" and (part.value.id, part.attr) not in NO_ROWS:
                     yield part.lineno, part.attr
-        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        if called and node.func.attr == "values":
-            yield from ((node.lineno, word.arg) for word in node.keywords if word.arg)
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name == "values" or name in ROWS:
+                yield from ((node.lineno, word.arg) for word in node.keywords if word.arg)
 
 
 def offenders(root: Path) -> list[str]:
@@ -70,10 +73,12 @@ def test_a_raw_update_is_seen(tmp_path: Path) -> None:
         "session.execute(update(Result).values(file_delete_state=error))\n"
         "row.state, row.end_reason = state, ''\n"
         "row.next_generation += 1\n"
+        "Workunit(name=name, min_quorum=2)\n"
     )
     assert sorted(offenders(tmp_path)) == [
         "deleter.py:1 writes file_delete_state",
         "deleter.py:2 writes end_reason",
         "deleter.py:2 writes state",
         "deleter.py:3 writes next_generation",
+        "deleter.py:4 writes min_quorum",
     ]
