@@ -154,6 +154,10 @@ class Application(Computation):
         """Return the quantities that published values may be given for."""
         return ()
 
+    def published_shifts(self, settings: Mapping[str, Any]) -> Mapping[str, float]:  # noqa: ARG002
+        """Return what is added to published values, by quantity, because `read` has moved it."""
+        return {}
+
     def units(self, settings: Mapping[str, Any]) -> int | None:  # noqa: ARG002
         """Return how many units there are if the data say so; None if the file chooses."""
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from tools import run
@@ -35,14 +36,18 @@ it under the terms of the GNU General Public License as published by the Free So
 either version 2 of the License, or (at your option) any later version. It comes with ABSOLUTELY NO
 WARRANTY. Its sources are at the project that sent it to you.
 
-It contains TTVFast (Deck, Agol, Holman, Nesvorny 2014, ApJ 787, 132) through the Python package
-ttvfast, which is under the GNU General Public License, version 2. The bundle as a whole is
-therefore distributed under that licence.
-
-It also contains Python (PSF licence) and what the freezer adds: the PyInstaller bootloader (GPL
+{ttvfast}It also contains Python (PSF licence) and what the freezer adds: the PyInstaller bootloader (GPL
 version 2 or later, with an exception that allows bundling programs under any licence).
 
 The packages that the app was frozen from:
+
+"""
+
+
+TTVFAST = """\
+It contains TTVFast (Deck, Agol, Holman, Nesvorny 2014, ApJ 787, 132) through the Python package
+ttvfast, which is under the GNU General Public License, version 2. The bundle as a whole is
+therefore distributed under that licence.
 
 """
 
@@ -58,7 +63,7 @@ def licences_text(program: Path, project_licence: str) -> str:
         The project's own licence text; may be empty.
     """
     found = json.loads(run([program, "-I", "-c", COLLECT], what="Collecting licences"))
-    lines = [PREFACE]
+    lines = [preface({one["name"] for one in found})]
     for one in found:
         lines.append(f"{one['name']} {one['version']}: {one['licence']} {one['home']}".rstrip())
     for one in found:
@@ -67,3 +72,8 @@ def licences_text(program: Path, project_licence: str) -> str:
     if project_licence:
         lines.append(f"\n{'=' * 78}\nOpenAstro@home\n{'=' * 78}\n{project_licence}")
     return "\n".join(lines) + "\n"
+
+
+def preface(packages: Collection[str]) -> str:
+    """Return the first words, given the names of the packages that the app was frozen from."""
+    return PREFACE.format(ttvfast=TTVFAST if "ttvfast" in packages else "")

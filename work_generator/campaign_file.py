@@ -1,7 +1,6 @@
 """Campaign files: one TOML file that says everything a campaign's result depends on.
 
-Sections that every app shares are read here; the app's own (for ``ttv_mcmc``: ``[star]``,
-``[data]``, ``[[planets]]``, ``[model]``, ``[sampler]``) by its module, found by
+Sections that every app shares are read here; the app's own by the app, found by
 `boinc_project.application`. See ``docs/scientist/campaign-files.md``.
 """
 
@@ -62,7 +61,7 @@ def load_campaign(path: Path) -> Campaign:
         units_per_generation=per_generation,
         quorum=_quorum(root),
         stop=app.read_stop(root, max_units),
-        published=_published(root, app.published_names(settings), settings.get("t0_moved", {})),
+        published=_published(root, app.published_names(settings), app.published_shifts(settings)),
         source=source.text,
     )
 

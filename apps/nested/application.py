@@ -54,6 +54,11 @@ class TtvNested(NestedRuns, Application):
 
         return published_names(settings)
 
+    def published_shifts(self, settings: Mapping[str, Any]) -> Mapping[str, float]:
+        """Return by how many days times of transit were moved to the middle of the data."""
+        shifts: Mapping[str, float] = settings["t0_moved"]
+        return shifts
+
     def is_prepared(self, campaign: Campaign) -> bool:
         """Tell whether a campaign has been prepared."""
         from apps.nested.plan.units import is_prepared

@@ -34,7 +34,7 @@ USAGE_ERROR = 2
 
 cli = typer.Typer(
     name="openastro",
-    help="Run a BOINC project for transit-timing inference: server, apps and campaigns.",
+    help="Run a BOINC project: server, apps and campaigns.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

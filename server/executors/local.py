@@ -35,7 +35,7 @@ class Task:
     name : str
         The unit's name.
     app : str
-        Module of the app, below `apps`.
+        Name of an installed application.
     slot : Path
         Directory with the sealed unit; the output is written there.
     """
