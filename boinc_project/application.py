@@ -218,6 +218,21 @@ class Application(Computation):
         """Say what `prepare` has found, in a few lines for people."""
         return []
 
+    def example(self, directory: Path) -> Path:  # noqa: ARG002
+        """Write a small campaign into a directory; return its file.
+
+        ``openastro app test`` computes it. Its units take some seconds each, and are two at least.
+
+        Raises
+        ------
+        ConfigError
+            If the application has none.
+        """
+        raise ConfigError(
+            f"The app {self.name} has no example: name a small campaign file with --campaign.",
+            app=self.name,
+        )
+
     # Costs.
 
     def operations(self, unit: Unit) -> float:  # noqa: ARG002

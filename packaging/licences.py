@@ -36,8 +36,9 @@ it under the terms of the GNU General Public License as published by the Free So
 either version 2 of the License, or (at your option) any later version. It comes with ABSOLUTELY NO
 WARRANTY. Its sources are at the project that sent it to you.
 
-{ttvfast}It also contains Python (PSF licence) and what the freezer adds: the PyInstaller bootloader (GPL
-version 2 or later, with an exception that allows bundling programs under any licence).
+{ttvfast}It also contains Python (PSF licence) and what the freezer adds: the PyInstaller
+bootloader (GPL version 2 or later, with an exception that allows bundling programs under any
+licence).
 
 The packages that the app was frozen from:
 

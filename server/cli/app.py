@@ -8,7 +8,32 @@ import typer
 
 from server.cli.context import console, open_from
 
-app = typer.Typer(help="Sign, publish and list app versions.", no_args_is_help=True)
+app = typer.Typer(
+    help="Write and test applications; sign, publish and list app versions.", no_args_is_help=True
+)
+
+
+@app.command()
+def new(
+    name: str = typer.Argument(..., help="Lower-case letters, digits, underscores."),
+    directory: Path | None = typer.Option(
+        None,
+        "--directory",
+        help="Where to write it; openastro-NAME here if not given.",
+    ),
+) -> None:
+    """Write a small package with an application that works, to put your own science into."""
+    from boinc_project import application
+    from server.new_app.names import checked_names
+    from server.new_app.writing import write_package
+
+    names = checked_names(name, application.names())
+    where = directory or Path(f"openastro-{names.slug}")
+    out = console()
+    for path in write_package(names, where):
+        out.print(f"  {path}", markup=False)
+    out.print(f"Install it: pip install -e {where}", markup=False)
+    out.print(f"Test it:    openastro app test {name}", markup=False)
 
 
 @app.command()

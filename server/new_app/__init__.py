@@ -1,0 +1,1 @@
+"""A new application: a small package that works as it is, made of the files in ``template``."""
