@@ -36,6 +36,28 @@ def new(
     out.print(f"Test it:    openastro app test {name}", markup=False)
 
 
+@app.command(name="test")
+def examine(
+    name: str = typer.Argument(..., help="An installed app."),
+    campaign: Path | None = typer.Option(
+        None, "--campaign", help="A small campaign file; the app's own example if not given."
+    ),
+    rounds: int = typer.Option(3, "--kills", min=1, max=100, help="Units to kill and resume."),
+    seed: int = typer.Option(1, "--seed", min=0, help="Of the moments and the damages."),
+) -> None:
+    """Test whether an app keeps the contract: kills, quits, forged outputs, merging."""
+    from tempfile import TemporaryDirectory
+
+    from server.cli.contract_table import show_findings
+
+    with TemporaryDirectory(prefix="openastro-app-test-") as directory:
+        passed = show_findings(
+            name, campaign, Path(directory), seed=seed, rounds=rounds, out=console()
+        )
+    if not passed:
+        raise typer.Exit(1)
+
+
 @app.command()
 def keygen(
     directory: Path = typer.Argument(..., help="Where the key pair is written."),
