@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from boinc_project import application
+from boinc_project.errors import InputError
 from server.cli.context import console
 from server.contract_kit.kit import findings
 from server.contract_kit.subject import planned
@@ -43,8 +44,7 @@ def show_findings(
     app = application.get(name)
     campaign = load_campaign(app.example(directory) if file is None else file)
     if campaign.app != name:
-        out.print(f"{file} is a campaign of {campaign.app}, not of {name}.", markup=False)
-        return False
+        raise InputError(f"{file} is a campaign of {campaign.app}, not of {name}.", path=file)
     table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1), pad_edge=False)
     for heading in ("", "Promise", "What was seen"):
         table.add_column(heading, overflow="fold")
