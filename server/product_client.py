@@ -26,7 +26,9 @@ from boinc_project.errors import (
     TransientError,
 )
 from boinc_project.fanout import check_file_name
+from boinc_project.report import Report, read_report
 from boinc_project.unit import file_digest
+from server.services.judgement import Judgement, judgement
 from server.services.verdict_view import VerdictView, read_verdict
 
 TIMEOUT = 60.0
@@ -59,6 +61,8 @@ class RemoteCampaign:
     verdict : VerdictView or None
         Of the newest product, without its rows; None for an image, and for a product that was made
         before verdicts existed.
+    judgement : str
+        How far the newest product is, in one phrase; empty if the server does not say.
     """
 
     name: str
@@ -68,6 +72,7 @@ class RemoteCampaign:
     product_version: int | None
     is_complete_image: bool | None
     verdict: VerdictView | None
+    judgement: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,14 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteProduct:
-    """The newest product of a campaign; for `is_complete_image` see `RemoteCampaign`."""
+    """The newest product of a campaign, with its report if it has one."""
 
     campaign: str
     version: int
     is_complete_image: bool | None
     verdict: VerdictView | None
+    judgement: Judgement
+    report: Report | None
     files: tuple[RemoteFile, ...]
 
 
@@ -306,9 +313,7 @@ def _refusal(error: urllib.error.HTTPError, url: str) -> Exception:
     if error.code == http.HTTPStatus.GONE:
         return ProductReplaced()
     try:
-        sentence = str(json.loads(error.read(MAX_JSON))["error"]["message"])
-        # It goes to a terminal: no control characters from outside.
-        sentence = "".join(c for c in sentence if c.isprintable())
+        sentence = _printable(str(json.loads(error.read(MAX_JSON))["error"]["message"]))
     except (ValueError, KeyError, TypeError):
         sentence = f"{url} answers with HTTP {error.code}."
     kind = TransientError if error.code in (429, 500, 502, 503, 504) else InputError
@@ -332,6 +337,7 @@ def _campaign(item: Any) -> RemoteCampaign:
         product_version=None if version is None else int(version),
         is_complete_image=_is_complete_image(item, item.get("product_kind")),
         verdict=read_verdict(item),
+        judgement=_printable(item.get("judgement")),
     )
 
 
@@ -341,12 +347,21 @@ def _product(answer: Any) -> RemoteProduct:
         version=int(answer["version"]),
         is_complete_image=_is_complete_image(answer, answer.get("kind")),
         verdict=read_verdict(answer),
+        judgement=judgement(answer),
+        report=read_report(answer),
         files=tuple(_file(item) for item in answer["files"]),
     )
 
 
 def _is_complete_image(item: Any, kind: Any) -> bool | None:
     return item.get("converged") is True if kind == "image" else None
+
+
+def _printable(value: Any) -> str:
+    """Return a text that cannot steer a terminal; empty if it is none."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(character for character in value if character.isprintable())
 
 
 def _file(item: Any) -> RemoteFile:

@@ -31,7 +31,10 @@ def status_report(status: Status, *, every: bool = False) -> RenderableType:
     if status.summary is None:
         parts.append(Text("There is no product yet."))
     else:
-        parts.append(product_report(status.summary, view.definition.stop, every=every))
+        meets_rule = view.product is not None and view.product.meets_rule
+        parts.append(
+            product_report(status.summary, view.definition.stop, meets_rule=meets_rule, every=every)
+        )
     return Group(*parts)
 
 
@@ -67,8 +70,11 @@ def campaign_list(summaries: Sequence[CampaignSummary]) -> RenderableType:
 
 
 def _product_words(summary: CampaignSummary) -> str:
-    if summary.product_version is None:
+    product = summary.product
+    if product is None:
         return "none yet"
-    if summary.is_image:
-        return ALL_FRAMES if summary.meets_rule else SOME_FRAMES
-    return "no verdict" if summary.verdict is None else summary.verdict.phrase
+    if product.report is not None:
+        return product.judgement.phrase
+    if product.image is not None:
+        return ALL_FRAMES if product.meets_rule else SOME_FRAMES
+    return "no verdict" if product.verdict is None else product.verdict.phrase

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from boinc_project import application
 from boinc_project.campaign import Campaign
 from boinc_project.product import Product
+from boinc_project.report import read_report
 from boinc_project.unit import Unit
 from server.cli.context import INTERRUPTED
 from server.cli.preparation_bar import COLUMNS, PreparationBar
@@ -22,6 +23,7 @@ from server.cli.product_report import product_report
 from server.executors.local import LocalPool
 from server.executors.local_campaign import LocalCampaign
 from server.executors.preparing import Preparing
+from server.services.judgement import judgement
 from server.services.verdict_view import read_verdict
 
 
@@ -48,8 +50,11 @@ class Bars(PreparationBar):
     def merged(self, product: Product) -> None:
         """See `server.executors.local_campaign.Listener`."""
         self._end()
-        verdict = read_verdict(product.summary())
+        summary = product.summary()
+        verdict = read_verdict(summary)
         words = "" if verdict is None else f": {verdict.phrase}"
+        if read_report(summary) is not None:
+            words = f": {judgement(summary).phrase}"
         self._console.print(f"{product.n_unit} units merged, {product.size}{words}.", markup=False)
 
 

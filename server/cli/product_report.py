@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from boinc_project.campaign import StopRule
+from boinc_project.report import read_report
+from server.cli import report_table
 from server.cli.posterior_table import interval, posterior_report
 from server.services.image_view import FrameView, ImageView, read_image
 
@@ -20,7 +22,11 @@ SHOWN = 20
 
 
 def product_report(
-    summary: Mapping[str, Any], stop: StopRule | None = None, *, every: bool = False
+    summary: Mapping[str, Any],
+    stop: StopRule | None = None,
+    *,
+    meets_rule: bool = True,
+    every: bool = False,
 ) -> RenderableType:
     """Return what a product says, whether it is a posterior or an image.
 
@@ -30,9 +36,13 @@ def product_report(
         The parsed summary.json.
     stop : StopRule, optional
         The campaign's, which an image must have all units of; None: only the summary is asked.
+    meets_rule : bool
+        Whether the campaign may end on it, as far as is known.
     every : bool
         Whether to show every parameter, or every frame.
     """
+    if read_report(summary) is not None:
+        return report_table.product_report(summary, meets_rule=meets_rule, every=every)
     view = read_image(summary)
     if view is None:
         return posterior_report(summary, every=every)

@@ -43,7 +43,7 @@ def list_campaigns(context: typer.Context, url: UrlOption = None) -> None:
             escape(one.state),
             f"{one.ended} of {one.issued}",
             "-" if version is None else f"version {version}",
-            "-" if version is None else _verdict(one),
+            "-" if version is None else _listed(one),
         )
     console().print(table)
 
@@ -63,6 +63,7 @@ def get(
     A download that was cut off goes on where it stopped; files that are there already and have the
     right digest are not fetched again.
     """
+    from server.cli.report_table import outcome_lines
     from server.cli.verdict_table import verdict_report
     from server.product_client import ProductClient, download_product
 
@@ -72,10 +73,12 @@ def get(
     product = download_product(
         client, campaign, directory, tell=lambda line: screen.print(line, markup=False)
     )
-    if product.is_complete_image is None:
+    if product.report is not None:
+        screen.print(*outcome_lines(product.report, product.judgement), sep="\n")
+    elif product.is_complete_image is None:
         screen.print(*verdict_report(product.verdict), sep="\n")
     screen.print(
-        f"{campaign}, product version {product.version} ({_verdict(product)}): "
+        f"{campaign}, product version {product.version} ({_words(product)}): "
         f"{len(product.files)} files in "
         f"{directory}, every SHA-256 as the server says.",
         markup=False,
@@ -131,6 +134,16 @@ def hips(
 
     order = write_hips(product, out, level=level)
     console().print(f"{out}: a HiPS of order {order}.", markup=False)
+
+
+def _listed(remote: RemoteCampaign) -> str:
+    from server.services.judgement import UNJUDGED
+
+    return _verdict(remote) if remote.judgement in ("", UNJUDGED) else remote.judgement
+
+
+def _words(remote: RemoteProduct) -> str:
+    return _verdict(remote) if remote.report is None else remote.judgement.phrase
 
 
 def _verdict(remote: RemoteCampaign | RemoteProduct) -> str:

@@ -60,6 +60,10 @@ def _product(view: CampaignView) -> Text:
     if view.product is None:
         return Text("      nothing is merged yet", style="dim")
     product = view.product
+    if product.report is not None:
+        done = product.judgement.met
+        text = Text(f"      {product.report.size} of {_counted(product.n_unit)}: ")
+        return text.append(product.judgement.phrase, style="bold green" if done else "yellow")
     if product.image is not None:
         text = Text(f"      image of {product.image.n_frame} frames: ")
         if product.meets_rule:
@@ -71,6 +75,10 @@ def _product(view: CampaignView) -> Text:
     if verdict is None:
         return text.append("no verdict", style="yellow")
     return text.append(verdict.phrase, style="bold green" if verdict.holds else "yellow")
+
+
+def _counted(n_unit: int) -> str:
+    return f"{n_unit} workunit{'' if n_unit == 1 else 's'}"
 
 
 def _tasks(tasks: Sequence[tuple[str, Sequence[Task]]]) -> Table:

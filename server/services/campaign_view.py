@@ -13,10 +13,8 @@ from boinc_project.campaign import Campaign
 from boinc_project.states import CampaignState, ServerState
 from server.db import Database
 from server.models import App, CampaignRow, ProductRow, Result, Workunit
-from server.services.image_view import ImageView, is_image, read_image
 from server.services.moment import moment
-from server.services.posterior_view import PosteriorView, read_posterior
-from server.services.verdict_view import VerdictView, read_verdict
+from server.services.product_view import ProductView, product_view
 from server.services.workunit_view import WorkunitState, workunit_state
 from work_generator.definition import from_definition
 
@@ -58,46 +56,13 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class ProductSummary:
-    """The newest product, as its row tells.
-
-    Attributes
-    ----------
-    meets_rule : bool
-        Whether the campaign may end on it; see `server.models.ProductRow.converged`.
-    posterior : PosteriorView
-        Table, diagnostics and verdict; they are empty if it is an image.
-    image : ImageView or None
-        What is known of an image; None if it is a posterior.
-    """
-
-    version: int
-    create_time: datetime
-    n_unit: int
-    n_draw: int
-    meets_rule: bool
-    digest: str
-    posterior: PosteriorView
-    image: ImageView | None = None
-
-    @property
-    def verdict(self) -> VerdictView | None:
-        """The posterior's verdict; None for an image, and for a product from before verdicts."""
-        return self.posterior.verdict
-
-
-@dataclass(frozen=True, slots=True)
 class CampaignSummary:
     """One campaign in a list.
 
     Attributes
     ----------
-    meets_rule : bool
-        Whether the campaign may end on its newest product.
-    is_image : bool
-        Whether that is an image.
-    verdict : VerdictView or None
-        The newest product's; None for an image, and for a product from before verdicts existed.
+    product : ProductView or None
+        The newest product; None if nothing is merged yet.
     """
 
     name: str
@@ -108,20 +73,17 @@ class CampaignSummary:
     end_time: datetime | None
     end_reason: str
     progress: Progress
-    product_version: int | None
-    meets_rule: bool
-    is_image: bool = False
-    verdict: VerdictView | None = None
+    product: ProductView | None = None
+
+    @property
+    def product_version(self) -> int | None:
+        """Version of the newest product; None without one."""
+        return None if self.product is None else self.product.version
 
     @property
     def is_success(self) -> bool:
-        """Whether the product is what one wants: an image of all frames, or all three words.
-
-        A posterior without a verdict is no success, because nothing says that it is sampled.
-        """
-        if self.is_image:
-            return self.meets_rule
-        return self.verdict is not None and self.verdict.holds
+        """Whether there is a product, and it is what one wants."""
+        return self.product is not None and self.product.is_success
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +101,12 @@ class CampaignView:
     summary: CampaignSummary
     description: str
     definition: Campaign
-    product: ProductSummary | None
     tasks_in_progress: int
+
+    @property
+    def product(self) -> ProductView | None:
+        """The newest product."""
+        return self.summary.product
 
 
 def campaigns(database: Database, *, before: int | None = None) -> CampaignPage:
@@ -177,7 +143,6 @@ def campaign(database: Database, name: str) -> CampaignView | None:
             summary=summary,
             description=row.description,
             definition=definition,
-            product=None if product is None else _product(product),
             tasks_in_progress=_tasks_in_progress(session, row.id),
         )
 
@@ -249,21 +214,5 @@ def _summary(
         end_time=moment(row.end_time),
         end_reason=row.end_reason,
         progress=progress,
-        product_version=None if product is None else product.version,
-        meets_rule=product is not None and product.converged,
-        is_image=product is not None and is_image(product.summary),
-        verdict=None if product is None else read_verdict(product.summary),
-    )
-
-
-def _product(row: ProductRow) -> ProductSummary:
-    return ProductSummary(
-        version=row.version,
-        create_time=moment(row.create_time),
-        n_unit=row.n_unit,
-        n_draw=row.n_draw,
-        meets_rule=row.converged,
-        digest=row.digest,
-        posterior=read_posterior(row.summary),
-        image=read_image(row.summary),
+        product=None if product is None else product_view(product),
     )

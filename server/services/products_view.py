@@ -25,6 +25,7 @@ MEDIA_TYPES = {
     ".nc": "application/x-netcdf",
     ".json": "application/json",
     ".png": "image/png",
+    ".jpg": "image/jpeg",
     ".fits": "application/fits",
     ".ecsv": "text/plain; charset=utf-8",
 }

@@ -65,9 +65,12 @@ def product(name: str) -> ResponseReturnValue:
         campaign=name,
         version=view.product.version,
         digest=view.product.digest,
-        kind="posterior" if view.product.image is None else "image",
+        kind=view.product.kind,
         verdict=shapes.verdict(view.product.verdict),
         converged=shapes.converged(view.product),
+        judgement=view.product.judgement.phrase,
+        missing=shapes.missing(view.product),
+        report=shapes.report(view.product),
         create_time=view.product.create_time.isoformat(timespec="milliseconds"),
         files=shapes.product_files(files, urls),
     )

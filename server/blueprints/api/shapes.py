@@ -11,15 +11,17 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from server.services.campaign_view import CampaignSummary, CampaignView, ProductSummary
+from server.services.campaign_view import CampaignSummary, CampaignView
+from server.services.product_view import ProductView
 from server.services.products_view import ProductFile
+from server.services.summary_fields import sentences
 from server.services.verdict_view import VerdictView
 from server.services.workunit_view import WorkunitRow
 
 
 def campaign_summary(summary: CampaignSummary) -> dict[str, Any]:
     """Return a campaign of the list."""
-    progress = summary.progress
+    progress, product = summary.progress, summary.product
     return _json(
         {
             "name": summary.name,
@@ -37,9 +39,10 @@ def campaign_summary(summary: CampaignSummary) -> dict[str, Any]:
                 "fraction": progress.fraction,
             },
             "product_version": summary.product_version,
-            "product_kind": _kind(summary),
-            "verdict": None if summary.verdict is None else _words(summary.verdict),
-            "converged": _converged(summary.verdict, meets_rule=summary.meets_rule),
+            "product_kind": None if product is None else product.kind,
+            "verdict": _listed_verdict(product),
+            "converged": product is not None and converged(product),
+            "judgement": None if product is None else product.judgement.phrase,
         }
     )
 
@@ -84,12 +87,24 @@ def verdict(view: VerdictView | None) -> dict[str, Any] | None:
     return {**_words(view), "rows": rows}
 
 
-def converged(product: ProductSummary) -> bool:
+def converged(product: ProductView) -> bool:
     """Return the key that programs from before verdicts read.
 
-    It means all three words of a verdict, and that all frames are in of an image.
+    It means that the product is all that the campaign wanted.
     """
-    return _converged(product.verdict, meets_rule=product.meets_rule)
+    if product.report is not None:
+        return product.judgement.met
+    return product.meets_rule if product.verdict is None else product.verdict.holds
+
+
+def report(product: ProductView) -> dict[str, Any] | None:
+    """Return the report of a product, in the form of summary.json; None if it has none."""
+    return None if product.report is None else product.report.to_plain()
+
+
+def missing(product: ProductView) -> list[str]:
+    """Return the sentences about what keeps a product from being all that was wanted."""
+    return list(sentences(product.summary.get("missing")))
 
 
 def workunit(row: WorkunitRow) -> dict[str, Any]:
@@ -97,7 +112,7 @@ def workunit(row: WorkunitRow) -> dict[str, Any]:
     return _json(asdict(row) | {"state": row.state.value})
 
 
-def _product(product: ProductSummary) -> dict[str, Any]:
+def _product(product: ProductView) -> dict[str, Any]:
     posterior = product.posterior
     return {
         "version": product.version,
@@ -107,25 +122,23 @@ def _product(product: ProductSummary) -> dict[str, Any]:
         "digest": product.digest,
         "verdict": verdict(product.verdict),
         "converged": converged(product),
-        "missing": list(posterior.missing),
+        "judgement": product.judgement.phrase,
+        "report": report(product),
+        "missing": missing(product),
         "image": None if product.image is None else asdict(product.image),
         "parameters": [asdict(parameter) for parameter in posterior.parameters],
         "evidence": None if posterior.evidence is None else asdict(posterior.evidence),
     }
 
 
-def _kind(summary: CampaignSummary) -> str | None:
-    if summary.product_version is None:
+def _listed_verdict(product: ProductView | None) -> dict[str, Any] | None:
+    if product is None or product.verdict is None:
         return None
-    return "image" if summary.is_image else "posterior"
+    return _words(product.verdict)
 
 
 def _words(view: VerdictView) -> dict[str, Any]:
     return {**view.words, "sentence": view.sentence}
-
-
-def _converged(view: VerdictView | None, *, meets_rule: bool) -> bool:
-    return meets_rule if view is None else view.holds
 
 
 def _json(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from flask import abort, render_template, request
 from flask.typing import ResponseReturnValue
@@ -12,6 +13,8 @@ from server.blueprints.web.blueprint import blueprint, digest_memory, wants_frag
 from server.project import current_project
 from server.services import verdict_view
 from server.services.campaign_view import campaign, campaigns
+from server.services.judgement import NO_REPORT
+from server.services.product_view import ProductView
 from server.services.products_view import ProductFile, product_files
 from server.services.public_story import public_story
 from server.services.workunit_view import workunits
@@ -25,6 +28,10 @@ PLOTS = {
     "modes.png": "The modes that were found, and how much of the posterior each holds",
     "rank.png": "Rank histograms of the sub-chains: flat where they agree",
 }
+
+
+_IMAGE = re.compile(r"image(-[A-Za-z0-9.+_]+)?\.fits", re.ASCII)
+"""Files that squares can be cut out of, whichever application has written them."""
 
 
 @blueprint.get("/campaigns")
@@ -52,8 +59,10 @@ def campaign_page(name: str) -> ResponseReturnValue:
         meanings=verdict_view.MEANINGS,
         no_verdict=verdict_view.NO_VERDICT,
         old_rule_met=verdict_view.OLD_RULE_MET,
+        no_report=NO_REPORT,
         files=files,
-        plots=[(file, PLOTS[file.name]) for file in _in_order(files)],
+        plots=_plots(view.product, files),
+        cutouts=[Path(file.name).stem for file in files if _IMAGE.fullmatch(file.name)],
     )
 
 
@@ -82,6 +91,12 @@ def workunit_story(name: str) -> ResponseReturnValue:
     return render_template("workunit.html", story=found)
 
 
-def _in_order(files: Sequence[ProductFile]) -> list[ProductFile]:
-    by_name = {file.name: file for file in files}
-    return [by_name[name] for name in PLOTS if name in by_name]
+def _plots(
+    product: ProductView | None, files: Sequence[ProductFile]
+) -> list[tuple[ProductFile, str]]:
+    """Return the pictures that are there, each with its caption."""
+    captions = PLOTS
+    if product is not None and product.report is not None:
+        captions = {picture.file: picture.caption for picture in product.report.pictures}
+    by_name = {file.name: file for file in files if file.media_type.startswith("image/")}
+    return [(by_name[name], line) for name, line in captions.items() if name in by_name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
@@ -12,9 +13,11 @@ import pytest
 from rich.console import Console
 
 from apps.volunteer.stock_client import Task
+from boinc_project.report import Criterion, Report
 from boinc_project.states import CampaignState
 from server.demo.view import render
 from server.services.campaign_view import CampaignSummary, CampaignView, Progress
+from server.services.judgement import judgement
 from server.services.verdict_view import VerdictView
 from server.services.workunit_view import WorkunitState
 
@@ -22,19 +25,30 @@ RUNNING = Task("tiny_g0_u000_0", "downloaded", "EXECUTING", 0.25, 2.0, 1.0, 4711
 NEW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def _view(*, n_unit: int | None, verdict: VerdictView | None = None) -> CampaignView:
+def _view(
+    *, n_unit: int | None, verdict: VerdictView | None = None, report: Report | None = None
+) -> CampaignView:
     counts = dict.fromkeys(WorkunitState, 0) | {WorkunitState.WAITING: 3, WorkunitState.DONE: 2}
-    summary = CampaignSummary(
-        "tiny", "Tiny", "ttv_mcmc", CampaignState.ACTIVE, NEW, None, "", Progress(counts), 1, False
-    )
-    # The picture reads three numbers of a product, and nothing of the definition.
+    # The picture reads a few attributes of a product, and nothing of the definition.
     product = None
     if n_unit is not None:
-        product = SimpleNamespace(image=None, n_unit=n_unit, n_draw=100 * n_unit, verdict=verdict)
-    return CampaignView(summary, "", cast(Any, None), cast(Any, product), 2)
+        told = {"converged": True, "report": None if report is None else report.to_plain()}
+        product = SimpleNamespace(
+            image=None,
+            n_unit=n_unit,
+            n_draw=100 * n_unit,
+            verdict=verdict,
+            report=report,
+            judgement=judgement(told),
+        )
+    summary = CampaignSummary(
+        "tiny", "Tiny", "ttv_mcmc", CampaignState.ACTIVE, NEW, None, "", Progress(counts),
+        cast(Any, product),
+    )  # fmt: skip
+    return CampaignView(summary, "", cast(Any, None), 2)
 
 
-def _text(view: CampaignView | None, tasks: list[Task], elapsed: float = 65.0) -> str:
+def _text(view: CampaignView | None, tasks: Sequence[Task] = (), elapsed: float = 65.0) -> str:
     out = StringIO()
     Console(file=out, width=100).print(render(view, [("Ann", tasks)], elapsed=elapsed))
     return out.getvalue()
@@ -60,6 +74,14 @@ def test_the_verdict_is_said_in_its_words() -> None:
     text = _text(_view(n_unit=4, verdict=verdict), [])
     assert "400 draws: sampled, not described, informative" in text
     assert "converged" not in text
+
+
+def test_a_report_is_said_in_its_own_words() -> None:
+    unmet = Criterion("Periods", met=False)
+    text = _text(_view(n_unit=3, report=Report("Odd.", "7 targets", (unmet,))))
+    assert "7 targets of 3 workunits: criteria not met" in text
+    text = _text(_view(n_unit=1, report=Report("All is there.", "7 targets")))
+    assert "7 targets of 1 workunit: done" in text
 
 
 def test_tasks_show_their_progress_and_what_waits_behind_them() -> None:
