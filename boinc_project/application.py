@@ -78,6 +78,9 @@ class Application(Computation):
         The work of `prepare`, and the calls that `cost` counts, for people.
     extendable : bool
         Whether campaigns may get more units after they are issued; see `extend`.
+    merge_growth : float
+        How many times as many canonical outputs as the newest product is of make the next one worth
+        its merge, while more are coming: 1 if a merge takes no longer the more there are.
     computation : str
         ``module:Class`` of the part that is frozen; empty if it is the application's own class.
     """
@@ -86,6 +89,7 @@ class Application(Computation):
     preparing_words: ClassVar[str] = "Preparing"
     call_words: ClassVar[str] = "Operations"
     extendable: ClassVar[bool] = False
+    merge_growth: ClassVar[float] = 1.0
     computation: ClassVar[str] = ""
 
     # The five answers; the fifth is `compute`.

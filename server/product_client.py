@@ -56,8 +56,6 @@ class RemoteCampaign:
 
     Attributes
     ----------
-    is_complete_image : bool or None
-        Whether an image is of all frames; None for a posterior.
     verdict : VerdictView or None
         Of the newest product, without its rows; None for an image, and for a product that was made
         before verdicts existed.
@@ -70,7 +68,6 @@ class RemoteCampaign:
     issued: int
     ended: int
     product_version: int | None
-    is_complete_image: bool | None
     verdict: VerdictView | None
     judgement: str
 
@@ -90,7 +87,6 @@ class RemoteProduct:
 
     campaign: str
     version: int
-    is_complete_image: bool | None
     verdict: VerdictView | None
     judgement: Judgement
     report: Report | None
@@ -335,7 +331,6 @@ def _campaign(item: Any) -> RemoteCampaign:
         issued=int(progress["issued"]),
         ended=int(progress["ended"]),
         product_version=None if version is None else int(version),
-        is_complete_image=_is_complete_image(item, item.get("product_kind")),
         verdict=read_verdict(item),
         judgement=_printable(item.get("judgement")),
     )
@@ -345,16 +340,11 @@ def _product(answer: Any) -> RemoteProduct:
     return RemoteProduct(
         campaign=str(answer["campaign"]),
         version=int(answer["version"]),
-        is_complete_image=_is_complete_image(answer, answer.get("kind")),
         verdict=read_verdict(answer),
         judgement=judgement(answer),
         report=read_report(answer),
         files=tuple(_file(item) for item in answer["files"]),
     )
-
-
-def _is_complete_image(item: Any, kind: Any) -> bool | None:
-    return item.get("converged") is True if kind == "image" else None
 
 
 def _printable(value: Any) -> str:

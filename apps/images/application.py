@@ -35,6 +35,9 @@ class Reprojection(Frames, Application):
     preparing_words = "Looking at the images"
     call_words = "Pixels of the grid"
     extendable = True
+    # All frames are read anew for each product, so all intermediate ones together take less time
+    # than the last one.
+    merge_growth = 2.0
     computation = "apps.images.compute.app:Frames"
 
     def read(self, root: TomlTable, directory: Path) -> Sections:

@@ -11,7 +11,6 @@ from rich.text import Text
 from server.cli.product_report import product_report
 from server.services.campaign_view import CampaignSummary
 from server.services.campaigns import Status
-from server.services.image_view import ALL_FRAMES, SOME_FRAMES
 from server.services.workunit_view import WorkunitState
 
 
@@ -32,9 +31,7 @@ def status_report(status: Status, *, every: bool = False) -> RenderableType:
         parts.append(Text("There is no product yet."))
     else:
         meets_rule = view.product is not None and view.product.meets_rule
-        parts.append(
-            product_report(status.summary, view.definition.stop, meets_rule=meets_rule, every=every)
-        )
+        parts.append(product_report(status.summary, meets_rule=meets_rule, every=every))
     return Group(*parts)
 
 
@@ -75,6 +72,4 @@ def _product_words(summary: CampaignSummary) -> str:
         return "none yet"
     if product.report is not None:
         return product.judgement.phrase
-    if product.image is not None:
-        return ALL_FRAMES if product.meets_rule else SOME_FRAMES
     return "no verdict" if product.verdict is None else product.verdict.phrase

@@ -104,7 +104,7 @@ def show_run(
             progress.stop()
             out.print("Interrupted. Run the same command again to go on from here.")
             raise typer.Exit(INTERRUPTED) from None
-    out.print(product_report(done.product.summary(), campaign.stop, every=every))
+    out.print(product_report(done.product.summary(), every=every))
     out.print(done.end.text, markup=False)
     for one in done.rejected:
         out.print(f"Not merged: {one.workunit}: {one.reason}", markup=False)

@@ -75,7 +75,7 @@ def get(
     )
     if product.report is not None:
         screen.print(*outcome_lines(product.report, product.judgement), sep="\n")
-    elif product.is_complete_image is None:
+    else:
         screen.print(*verdict_report(product.verdict), sep="\n")
     screen.print(
         f"{campaign}, product version {product.version} ({_words(product)}): "
@@ -147,10 +147,6 @@ def _words(remote: RemoteProduct) -> str:
 
 
 def _verdict(remote: RemoteCampaign | RemoteProduct) -> str:
-    from server.services.image_view import ALL_FRAMES, SOME_FRAMES
-
-    if remote.is_complete_image is not None:
-        return ALL_FRAMES if remote.is_complete_image else SOME_FRAMES
     return "no verdict" if remote.verdict is None else remote.verdict.phrase
 
 

@@ -64,11 +64,6 @@ def _product(view: CampaignView) -> Text:
         done = product.judgement.met
         text = Text(f"      {product.report.size} of {_counted(product.n_unit)}: ")
         return text.append(product.judgement.phrase, style="bold green" if done else "yellow")
-    if product.image is not None:
-        text = Text(f"      image of {product.image.n_frame} frames: ")
-        if product.meets_rule:
-            return text.append("complete", style="bold green")
-        return text.append("not complete yet", style="yellow")
     chains = "sub-chain" if product.n_unit == 1 else "sub-chains"
     text = Text(f"      posterior of {product.n_unit} {chains}, {product.n_draw} draws: ")
     verdict = product.verdict

@@ -68,10 +68,10 @@ def judgement(summary: Mapping[str, Any], *, meets_rule: bool = True) -> Judgeme
     said = (report.outcome, *(entry.sentence for entry in report.criteria))
     left = tuple(line for line in missing if not any(line in text for text in said))
     if was_met and not meets_rule:
-        left = (*left, EXTENDED)
-    met = was_met and meets_rule
-    shortfall = "" if met else _shortfall(report)
-    return Judgement(met, _phrase(report) or shortfall or DONE, shortfall, report.words, left)
+        # The words were said of fewer units, and are not repeated of the campaign that it is now.
+        return Judgement(False, UNFINISHED, UNFINISHED, left=(*left, EXTENDED))
+    shortfall = "" if was_met else _shortfall(report)
+    return Judgement(was_met, _phrase(report) or shortfall or DONE, shortfall, report.words, left)
 
 
 def _phrase(report: Report) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 from boinc_project.report import Report, read_report
 from server.models import ProductRow
-from server.services.image_view import ImageView, read_image
 from server.services.judgement import Judgement, judgement
 from server.services.moment import moment
 from server.services.posterior_view import PosteriorView, read_posterior
@@ -49,17 +48,10 @@ class ProductView:
 
     @property
     def is_success(self) -> bool:
-        """Whether it is what one wants: by its report, or all frames, or all three words."""
+        """Whether it is what one wants: by its report, or all three words."""
         if self.report is not None:
             return self.judgement.met
-        if self.image is not None:
-            return self.meets_rule
         return self.verdict is not None and self.verdict.holds
-
-    @property
-    def image(self) -> ImageView | None:
-        """What is known of an image without a report."""
-        return read_image(self.summary)
 
     @property
     def posterior(self) -> PosteriorView:

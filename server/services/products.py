@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from boinc_project import application
 from boinc_project.campaign import Campaign
+from boinc_project.errors import ConfigError
 from boinc_project.outputs import Canonical, Rejected
 from boinc_project.product import Product
+from boinc_project.report import REPORT
 from boinc_project.states import AssimilateState, CampaignState, ErrorMask, ValidateState
-from server.models import AppVersion, CampaignRow, Event, ProductRow, Result, Workunit
+from server.models import App, AppVersion, CampaignRow, Event, ProductRow, Result, Workunit
 from server.project import Project
-from server.services.image_view import is_image
 from server.services.newest_product import newest_product
 from server.services.validation import unit_of
 from work_generator.definition import from_definition
@@ -25,11 +26,6 @@ from work_generator.definition import from_definition
 MERGE_INTERVAL = 30.0
 """Seconds between two merges of a campaign while more of its outputs are on their way. A merge
 with its plots takes some 5 s of CPU, so at most a sixth of one core goes into intermediate ones."""
-
-GROWTH = 2
-"""An image is made of all frames anew, which takes longer the more there are: while more is coming,
-only when there are so many times as many units as in the newest one. All intermediate images
-together then take less time than the last one."""
 
 REJECTED = {
     ValidateState.INVALID: "invalid",
@@ -72,7 +68,8 @@ def campaigns_due(session: Session, now: float) -> list[int]:
     """Return the campaigns that have something to assimilate now.
 
     A campaign is due when a workunit is READY and either nothing more is to come for the moment, or
-    the newest product is `MERGE_INTERVAL` old, or there is none. An image must also have `GROWTH`.
+    the newest product is `MERGE_INTERVAL` old and its campaign has grown as the application asks
+    for, or there is none.
     """
     ready = session.scalars(
         select(Workunit.campaign_id)
@@ -167,11 +164,11 @@ def _same(newest: ProductRow, digest: str, n_unit: int, summary: Mapping[str, An
     """Whether the newest product says the same.
 
     The same outputs may be less than all of a campaign that was extended. The same draws may have
-    another verdict, because a second opinion on them has come.
+    another verdict, because a second opinion on them has come, or a report, which older ones lack.
     """
     told = newest.summary
     return (newest.digest, newest.n_unit) == (digest, n_unit) and all(
-        told.get(key) == summary.get(key) for key in ("missing", "verdict")
+        told.get(key) == summary.get(key) for key in ("missing", "verdict", REPORT)
     )
 
 
@@ -180,7 +177,7 @@ def _is_due(session: Session, campaign_id: int, now: float) -> bool:
     if newest is None:
         return True
     late = now - newest.create_time >= MERGE_INTERVAL
-    if late and (not is_image(newest.summary) or _has_grown(session, newest)):
+    if late and _has_grown(session, newest):
         return True
     undecided = select(Workunit.id).where(
         Workunit.campaign_id == campaign_id,
@@ -191,11 +188,23 @@ def _is_due(session: Session, campaign_id: int, now: float) -> bool:
 
 
 def _has_grown(session: Session, newest: ProductRow) -> bool:
-    """Whether there are `GROWTH` times as many canonical results as the newest product is of."""
+    """Whether there are as many canonical results as the application wants for a new product."""
+    growth = _merge_growth(session, newest.campaign_id)
+    if growth <= 1:
+        return True
     canonical = select(func.count()).where(
         Workunit.campaign_id == newest.campaign_id, Workunit.canonical_resultid.is_not(None)
     )
-    return (session.scalar(canonical) or 0) >= GROWTH * newest.n_unit
+    return (session.scalar(canonical) or 0) >= growth * newest.n_unit
+
+
+def _merge_growth(session: Session, campaign_id: int) -> float:
+    row = session.get_one(CampaignRow, campaign_id)
+    name = session.scalars(select(App.name).where(App.id == row.appid)).one()
+    try:
+        return application.get(name).merge_growth
+    except ConfigError:  # one that is not installed is reported by the merge, for its campaign only
+        return 1.0
 
 
 def _canonical_rows(session: Session, campaign_id: int) -> Sequence[_CanonicalRow]:

@@ -17,8 +17,10 @@ from apps.images.merge.coverage_moc import MOC_FILE
 from apps.images.merge.files import COMPRESSED, IMAGE_FILE
 from apps.images.merge.outcome import ImageOutcome
 from apps.images.merge.product import KIND, ImageProduct
+from apps.images.merge.report import image_report
 from assimilator.directory import write_product
 from assimilator.provenance import provenance
+from boinc_project.report import REPORT
 
 UNNAMED = "unknown"
 """What a filter is called that no header states."""
@@ -90,7 +92,7 @@ class ImageSet(ImageOutcome):
         ]
         told = [_told(said, name) for said, name in zip(each, names, strict=True)]
         told += [f"{entry['files']}: {line}" for entry in filters for line in entry["remarks"]]
-        return {
+        whole = {
             **each[0],
             **dict.fromkeys(_OF_ONE),
             **self._of_all(each),
@@ -104,6 +106,7 @@ class ImageSet(ImageOutcome):
                 for frame in said["frames"]
             ],
         }
+        return {**whole, REPORT: image_report(whole, self.outcome, self.size).to_plain()}
 
     def _of_all(self, each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return the numbers of a summary that are of all filters together."""

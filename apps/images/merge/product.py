@@ -25,6 +25,7 @@ from apps.images.merge.header import (
 )
 from apps.images.merge.outcome import ImageOutcome
 from apps.images.merge.planes import Planes
+from apps.images.merge.report import image_report
 from apps.images.merge.statistics import Statistics
 from assimilator.directory import write_product
 from assimilator.provenance import provenance
@@ -32,6 +33,7 @@ from assimilator.summary import head
 from boinc_project.campaign import Campaign
 from boinc_project.fits.cards import Card, card
 from boinc_project.outputs import Rejected
+from boinc_project.report import REPORT
 
 KIND = "image"
 """What ``kind`` of a summary says of an image; a posterior's summary has no such key."""
@@ -113,7 +115,7 @@ class ImageProduct(ImageOutcome):
         """Return the summary as plain JSON values; see ``docs/scientist/image-products.md``."""
         grid, numbers = self.planes.grid, self.statistics
         values = numbers.n_kept + numbers.n_rejected
-        return {
+        told = {
             **head(self.campaign),
             "kind": KIND,
             "created_at": self.created_at.isoformat(),
@@ -144,6 +146,7 @@ class ImageProduct(ImageOutcome):
             "aperture_radius": None if self.coadded is None else self.coadded.matched.radius,
             "frames": self._frames(),
         }
+        return {**told, REPORT: image_report(told, self.outcome, self.size).to_plain()}
 
     def provenance(self) -> dict[str, Any]:
         """Return where it comes from, as plain JSON values."""

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from server.blueprints.api import science_keys
 from server.services.campaign_view import CampaignSummary, CampaignView
 from server.services.product_view import ProductView
 from server.services.products_view import ProductFile
@@ -125,7 +126,7 @@ def _product(product: ProductView) -> dict[str, Any]:
         "judgement": product.judgement.phrase,
         "report": report(product),
         "missing": missing(product),
-        "image": None if product.image is None else asdict(product.image),
+        "image": science_keys.image(product.summary),
         "parameters": [asdict(parameter) for parameter in posterior.parameters],
         "evidence": None if posterior.evidence is None else asdict(posterior.evidence),
     }

@@ -20,8 +20,6 @@ from server.services.public_story import public_story
 from server.services.workunit_view import workunits
 
 PLOTS = {
-    "preview.png": "The image, with north, east and a scale; brightness by the arcsinh of the flux",
-    "coverage.png": "Frames in the mean of each pixel",
     "oc.png": "Observed minus calculated transit times, with the posterior's 68 % and 95 % bands",
     "corner.png": "Marginal distributions of the parameters, one and two at a time",
     "run.png": "The nested runs: likelihood, weight and evidence by the prior's volume",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask, Response, jsonify, request
 
+from boinc_project.report import Report, Word
 from boinc_project.settings import settings_text
 from server.cli import main
 from server.demo.ports import free_port
@@ -302,11 +303,14 @@ def test_a_server_from_before_verdicts_is_read(
     assert "converged" not in told
 
 
-def test_an_image_has_its_own_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with served(hostile([GOOD_FILE], b"good", kind="image", verdict=None)) as url:
+def test_a_report_has_its_own_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report("All 5 frames are in.", "5 frames", words=(Word("all frames in", True),))
+    fields = {"kind": "image", "verdict": None, "report": report.to_plain()}
+    with served(hostile([GOOD_FILE], b"good", **fields)) as url:
         assert get(url, tmp_path / "out") == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "product version 1 (all frames are in)" in told
+    assert "product version 1 (all frames in)" in told
+    assert "all frames in: yes All 5 frames are in." in told
     assert "verdict" not in told
 
 

@@ -32,6 +32,7 @@ from server.project import SESSION_KEY_FILE
 from server.services import campaigns
 from server.services.campaign_extend import Extended, extend
 from server.services.campaign_issue import add_workunits
+from server.services.judgement import EXTENDED
 from tests.integration.daemons.conftest import Shop
 from tests.unit.apps.images.plan.image_campaign import write_campaign, write_field
 from work_generator.campaign_file import load_campaign
@@ -207,9 +208,10 @@ def test_the_image_is_that_of_a_campaign_which_had_all_frames_from_the_start(
     assert (row.state, row.end_time, row.end_reason) == (CampaignState.ACTIVE.value, None, "")
     # The old product was complete; it is not any more, nor is the campaign, until the new one is.
     assert field.versions() == [(2, False, 3)]
-    assert "Not yet." in shown(field)
-    assert "More images have joined the campaign since." in shown(field)
-    assert "More images have joined" in reported(field)
+    assert "not done yet" in shown(field)
+    assert "all frames in: yes" not in shown(field)
+    assert EXTENDED in shown(field)
+    assert EXTENDED in reported(field)
     field.work()
     assert field.row().state == CampaignState.ACTIVE.value
     # Only what is new is computed.
@@ -219,8 +221,8 @@ def test_the_image_is_that_of_a_campaign_which_had_all_frames_from_the_start(
     assert row.state == CampaignState.COMPLETE.value
     assert row.end_reason == "All 3 units are done and merged."
     assert field.versions() == [(2, False, 3), (3, True, 5)]
-    assert "<strong>Complete.</strong>" in shown(field)
-    assert "complete: all frames are in the image." in reported(field)
+    assert "all frames in: yes" in shown(field)
+    assert "All 5 frames are in the image." in reported(field)
     assert (field.products / "image.fits").read_bytes() != first
     wanted = from_the_start(field, shop.clock.now)
     for plane in PLANES:

@@ -109,7 +109,7 @@ def test_the_product_is_kept_and_shown_and_ends_the_campaign(work: ImageShop) ->
     work.merge()
     client = create_app(project.settings, database=project.database).test_client()
     page = client.get("/campaigns/field").text
-    assert "frames are missing" in page
+    assert "all frames in: no" in page
     assert "4 of 5 units are not in the image." in page
     for index in range(1, N_UNIT):
         work.finish(index)
@@ -135,7 +135,9 @@ def test_the_product_is_kept_and_shown_and_ends_the_campaign(work: ImageShop) ->
 def _shown(client: FlaskClient) -> None:
     """Look at pages and API of the finished image."""
     page = client.get("/campaigns/field").text
-    assert "<strong>Complete.</strong> All frames are in the image." in page
+    assert "All 5 frames are in the image." in page
+    assert "all frames in: yes" in page
+    assert "Every frame of the campaign is in." in page
     assert "converged" not in page
     assert "R-hat" not in page
     for name in ("preview.png", "coverage.png", "image.fits", "rejected.fits"):
@@ -146,7 +148,12 @@ def _shown(client: FlaskClient) -> None:
     assert image["n_source"] == 9
     assert image["zero_point"] is None
     assert "<dt>Sources</dt><dd>9</dd>" in page
-    assert "all frames are in" in client.get("/campaigns").text
+    listed = client.get("/campaigns").text
+    assert "all frames in: yes" in listed
+    assert '<span class="badge complete">complete</span>' in listed
+    assert "The image, with north, east and a scale" in page
+    assert found["judgement"] == "all frames in"
+    assert found["product"]["report"]["words"][0]["holds"] is True
     (form,) = html.fromstring(page).xpath("//form[@class='cutout']")
     cut = client.get(form.get("action"), query_string={"ra": "150", "dec": "2", "size": "20"})
     assert cut.mimetype == "application/fits"

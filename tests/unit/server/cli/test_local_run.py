@@ -8,10 +8,12 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
+from apps.images.merge.report import ALL_FRAMES
 from boinc_project import application
+from boinc_project.states import CampaignState
 from server.cli.campaign_tables import campaign_list
 from server.cli.local_run import Bars
-from server.services.image_view import ALL_FRAMES, SOME_FRAMES
+from server.services.judgement import DONE, UNFINISHED, UNJUDGED, UNMET
 
 
 @pytest.mark.parametrize("app", application.names())
@@ -25,8 +27,10 @@ def test_the_preparation_is_called_what_it_is(app: str) -> None:
     assert (task.description, task.completed, task.total) == (words, 2, 4)
 
 
-def test_what_images_are_called_is_not_what_campaigns_are_called() -> None:
-    assert "complete" not in (*ALL_FRAMES.split(), *SOME_FRAMES.split())
+def test_what_products_are_called_is_not_what_campaigns_are_called() -> None:
+    states = {state.value for state in CampaignState}
+    for phrase in (ALL_FRAMES, DONE, UNMET, UNFINISHED, UNJUDGED):
+        assert not states & set(phrase.split()), phrase
     console = Console(file=io.StringIO(), record=True)
     console.print(campaign_list([]))
     assert "no campaigns yet" in console.export_text()

@@ -34,7 +34,6 @@ def _view(
     if n_unit is not None:
         told = {"converged": True, "report": None if report is None else report.to_plain()}
         product = SimpleNamespace(
-            image=None,
             n_unit=n_unit,
             n_draw=100 * n_unit,
             verdict=verdict,

@@ -74,9 +74,12 @@ def test_a_product_is_done_only_if_summary_and_report_both_say_so(
     assert judged.shortfall
 
 
-def test_a_campaign_that_was_extended_is_not_done() -> None:
-    judged = judgement(summary(Report("All is there.", "3 targets", (MET,))), meets_rule=False)
+@pytest.mark.parametrize("words", [(), (SAMPLED,)])
+def test_a_campaign_that_was_extended_is_not_done(words: tuple[Word, ...]) -> None:
+    report = Report("All is there.", "3 targets", (MET,), words=words)
+    judged = judgement(summary(report), meets_rule=False)
     assert (judged.met, judged.phrase, judged.left) == (False, UNFINISHED, (EXTENDED,))
+    assert judged.words == ()
 
 
 @pytest.mark.parametrize(

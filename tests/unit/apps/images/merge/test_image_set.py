@@ -15,7 +15,7 @@ from apps.images.merge.canonical import merge
 from apps.images.merge.image_set import ImageSet, file_names
 from apps.images.merge.product import ImageProduct
 from boinc_project.outputs import Canonical
-from server.services.image_view import read_image
+from boinc_project.report import read_report
 from tests.reprojected import campaign, canonicals
 from tests.sky_frames import Exposure, Field
 
@@ -103,9 +103,14 @@ def test_the_summary_tells_each_filter(product: ImageSet, directory: Path) -> No
     assert summary["preview"] == ["H-alpha 6563/40", "r"]
     assert summary["remarks"].count(REMARK) == 1
     assert any(one.startswith("image-r.fits: 2 frames, 120 s, depth") for one in summary["remarks"])
-    view = read_image(summary)
-    assert view is not None
-    assert (view.n_frame, len(view.frames), view.depth) == (4, 4, None)
+    report = read_report(summary)
+    assert report is not None
+    filters, frames = report.tables
+    assert [row[0] for row in filters.rows] == ["H-alpha 6563/40", "r"]
+    assert [row[1] for row in frames.rows] == [one["filter"] for one in summary["frames"]]
+    assert all(fact.label != "Noise of a pixel" for fact in report.facts)
+    assert all((directory / picture.file).is_file() for picture in report.pictures)
+    assert len(report.pictures) == 4
 
 
 def test_numbers_of_the_set_are_of_all_filters(product: ImageSet) -> None:
