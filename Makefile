@@ -75,6 +75,9 @@ lock: ## Lock the dependencies anew, with hashes
 			$${overrides:+--overrides $$overrides} \
 			--no-annotate -o requirements/$$name.txt requirements/$$name.in $$app || exit 1; \
 	done
+	uv pip compile --quiet --generate-hashes --python-version 3.11 --no-header --no-annotate \
+		--constraints requirements/freeze.txt -o server/new_app/template/requirements.txt \
+		requirements/freeze-new-app.in
 
 clean: ## Remove what was built; projects and demos in var/ stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
