@@ -29,7 +29,6 @@ from boinc_project.fanout import check_file_name
 from boinc_project.report import Report, read_report
 from boinc_project.unit import file_digest
 from server.services.judgement import Judgement, judgement
-from server.services.verdict_view import VerdictView, read_verdict
 
 TIMEOUT = 60.0
 """Seconds without a byte after which a server counts as gone."""
@@ -56,9 +55,6 @@ class RemoteCampaign:
 
     Attributes
     ----------
-    verdict : VerdictView or None
-        Of the newest product, without its rows; None for an image, and for a product that was made
-        before verdicts existed.
     judgement : str
         How far the newest product is, in one phrase; empty if the server does not say.
     """
@@ -68,7 +64,6 @@ class RemoteCampaign:
     issued: int
     ended: int
     product_version: int | None
-    verdict: VerdictView | None
     judgement: str
 
 
@@ -87,7 +82,6 @@ class RemoteProduct:
 
     campaign: str
     version: int
-    verdict: VerdictView | None
     judgement: Judgement
     report: Report | None
     files: tuple[RemoteFile, ...]
@@ -331,7 +325,6 @@ def _campaign(item: Any) -> RemoteCampaign:
         issued=int(progress["issued"]),
         ended=int(progress["ended"]),
         product_version=None if version is None else int(version),
-        verdict=read_verdict(item),
         judgement=_printable(item.get("judgement")),
     )
 
@@ -340,7 +333,6 @@ def _product(answer: Any) -> RemoteProduct:
     return RemoteProduct(
         campaign=str(answer["campaign"]),
         version=int(answer["version"]),
-        verdict=read_verdict(answer),
         judgement=judgement(answer),
         report=read_report(answer),
         files=tuple(_file(item) for item in answer["files"]),

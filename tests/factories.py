@@ -7,11 +7,15 @@ test is about it says by keyword; everything else does not matter to it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from apps.nested.merge.report import nested_report
+from apps.ttv.merge.report import chains_report
 from boinc_project.campaign import Campaign, Published, Quorum, StopRule
 from boinc_project.protocol.account import client_password_hash
+from boinc_project.report import REPORT, Report
 from boinc_project.settings import Settings, settings_from
 from boinc_project.states import (
     AssimilateState,
@@ -125,7 +129,9 @@ def product_summary(**changes: Any) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "format": 1,
         "campaign": "kepler-9",
+        "n_draw": 24_000,
         "converged": False,
+        "evidence": None,
         "verdict": product_verdict(),
         "missing": ["R-hat of b.mass is 1.08; the stop rule asks for at most 1.01."],
         "rhat_max": {"value": 1.08, "parameter": "b.mass"},
@@ -137,7 +143,19 @@ def product_summary(**changes: Any) -> dict[str, Any]:
             eccentricity | {"derived": True, "rhat": None, "ess_bulk": None, "ess_tail": None},
         ],
     }
-    return summary | changes
+    return reported(summary | changes, chains_report)
+
+
+def reported(
+    summary: dict[str, Any], write: Callable[[dict[str, Any], str], Report]
+) -> dict[str, Any]:
+    """Return a summary with its report; without one if it has no verdict."""
+    verdict = summary.get("verdict")
+    if not isinstance(verdict, dict):
+        return summary
+    words = ("sampled", "described", "informative")
+    whole = {**summary, "converged": all(verdict[word] for word in words)}
+    return {**whole, REPORT: write(whole, "24,000 draws").to_plain()}
 
 
 def verdict_row(key: str, **changes: Any) -> dict[str, Any]:
@@ -228,7 +246,7 @@ def nested_summary(**changes: Any) -> dict[str, Any]:
         },
         "modes": [mode(0.8, 645.0), mode(0.2, 643.6)],
     }
-    return summary | changes
+    return reported(summary | changes, nested_report)
 
 
 class Factory:

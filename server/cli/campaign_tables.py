@@ -8,14 +8,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from server.cli.product_report import product_report
+from server.cli.report_table import product_report
 from server.services.campaign_view import CampaignSummary
 from server.services.campaigns import Status
 from server.services.workunit_view import WorkunitState
 
 
 def status_report(status: Status, *, every: bool = False) -> RenderableType:
-    """Return where a campaign is, and its posterior if there is one."""
+    """Return where a campaign is, and its product if there is one."""
     view = status.view
     summary = view.summary
     parts: list[RenderableType] = [
@@ -67,9 +67,4 @@ def campaign_list(summaries: Sequence[CampaignSummary]) -> RenderableType:
 
 
 def _product_words(summary: CampaignSummary) -> str:
-    product = summary.product
-    if product is None:
-        return "none yet"
-    if product.report is not None:
-        return product.judgement.phrase
-    return "no verdict" if product.verdict is None else product.verdict.phrase
+    return "none yet" if summary.product is None else summary.product.judgement.phrase

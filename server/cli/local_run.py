@@ -15,16 +15,14 @@ from rich.progress import Progress
 from boinc_project import application
 from boinc_project.campaign import Campaign
 from boinc_project.product import Product
-from boinc_project.report import read_report
 from boinc_project.unit import Unit
 from server.cli.context import INTERRUPTED
 from server.cli.preparation_bar import COLUMNS, PreparationBar
-from server.cli.product_report import product_report
+from server.cli.report_table import product_report
 from server.executors.local import LocalPool
 from server.executors.local_campaign import LocalCampaign
 from server.executors.preparing import Preparing
 from server.services.judgement import judgement
-from server.services.verdict_view import read_verdict
 
 
 class Bars(PreparationBar):
@@ -51,10 +49,7 @@ class Bars(PreparationBar):
         """See `server.executors.local_campaign.Listener`."""
         self._end()
         summary = product.summary()
-        verdict = read_verdict(summary)
-        words = "" if verdict is None else f": {verdict.phrase}"
-        if read_report(summary) is not None:
-            words = f": {judgement(summary).phrase}"
+        words = f": {judgement(summary).phrase}"
         self._console.print(f"{product.n_unit} units merged, {product.size}{words}.", markup=False)
 
 
@@ -68,7 +63,7 @@ def show_run(
     every: bool,
     out: Console,
 ) -> None:
-    """Run a campaign on this machine, and print its posterior.
+    """Run a campaign on this machine, and print the report of its product.
 
     Parameters
     ----------

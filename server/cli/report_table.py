@@ -99,9 +99,11 @@ def table_parts(table: Table, *, every: bool) -> list[RenderableType]:
     sources: list[str] = []
     shown = _table()
     for number, name in enumerate(table.columns):
-        right = table.is_number(number)
         shown.add_column(
-            Text(name), justify="right" if right else "left", overflow="fold", min_width=5
+            Text(name),
+            justify="right" if table.is_number(number) else "left",
+            overflow="fold",
+            min_width=5 if number else 9,
         )
     for row in rows:
         shown.add_row(*(Text(_cell(cell, sources)) for cell in row))

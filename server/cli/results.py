@@ -10,7 +10,7 @@ import typer
 from server.cli.context import console, project_directory
 
 if TYPE_CHECKING:
-    from server.product_client import RemoteCampaign, RemoteProduct
+    pass
 
 app = typer.Typer(
     help="Fetch the merged product of a campaign, from any project.", no_args_is_help=True
@@ -33,9 +33,10 @@ def list_campaigns(context: typer.Context, url: UrlOption = None) -> None:
     from rich.table import Table
 
     from server.product_client import ProductClient
+    from server.services.judgement import UNJUDGED
 
     client = ProductClient(_master_url(context, url))
-    table = Table("campaign", "state", "workunits", "product", "verdict", title=client.url)
+    table = Table("campaign", "state", "workunits", "product", "judgement", title=client.url)
     for one in client.campaigns():
         version = one.product_version
         table.add_row(
@@ -43,7 +44,7 @@ def list_campaigns(context: typer.Context, url: UrlOption = None) -> None:
             escape(one.state),
             f"{one.ended} of {one.issued}",
             "-" if version is None else f"version {version}",
-            "-" if version is None else _listed(one),
+            "-" if version is None else escape(one.judgement) or UNJUDGED,
         )
     console().print(table)
 
@@ -58,13 +59,12 @@ def get(
         typer.Option("--out", metavar="DIR", help="Directory to write to; default: ./CAMPAIGN"),
     ] = None,
 ) -> None:
-    """Download the newest product of a campaign, check every file's SHA-256, show its verdict.
+    """Download the newest product of a campaign, check every file's SHA-256, say how far it is.
 
     A download that was cut off goes on where it stopped; files that are there already and have the
     right digest are not fetched again.
     """
     from server.cli.report_table import outcome_lines
-    from server.cli.verdict_table import verdict_report
     from server.product_client import ProductClient, download_product
 
     client = ProductClient(_master_url(context, url))
@@ -73,12 +73,9 @@ def get(
     product = download_product(
         client, campaign, directory, tell=lambda line: screen.print(line, markup=False)
     )
-    if product.report is not None:
-        screen.print(*outcome_lines(product.report, product.judgement), sep="\n")
-    else:
-        screen.print(*verdict_report(product.verdict), sep="\n")
+    screen.print(*outcome_lines(product.report, product.judgement), sep="\n")
     screen.print(
-        f"{campaign}, product version {product.version} ({_words(product)}): "
+        f"{campaign}, product version {product.version} ({product.judgement.phrase}): "
         f"{len(product.files)} files in "
         f"{directory}, every SHA-256 as the server says.",
         markup=False,
@@ -134,20 +131,6 @@ def hips(
 
     order = write_hips(product, out, level=level)
     console().print(f"{out}: a HiPS of order {order}.", markup=False)
-
-
-def _listed(remote: RemoteCampaign) -> str:
-    from server.services.judgement import UNJUDGED
-
-    return _verdict(remote) if remote.judgement in ("", UNJUDGED) else remote.judgement
-
-
-def _words(remote: RemoteProduct) -> str:
-    return _verdict(remote) if remote.report is None else remote.judgement.phrase
-
-
-def _verdict(remote: RemoteCampaign | RemoteProduct) -> str:
-    return "no verdict" if remote.verdict is None else remote.verdict.phrase
 
 
 def _master_url(context: typer.Context, url: str | None) -> str:

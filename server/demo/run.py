@@ -17,7 +17,7 @@ from rich.live import Live
 from boinc_project.errors import ConfigError
 from boinc_project.settings import SETTINGS_FILE, load_settings
 from boinc_project.states import CampaignState
-from server.cli.product_report import product_report
+from server.cli.report_table import product_report
 from server.db import Database, open_database
 from server.demo.live_project import LiveProject
 from server.demo.ports import free_port

@@ -60,16 +60,10 @@ def _product(view: CampaignView) -> Text:
     if view.product is None:
         return Text("      nothing is merged yet", style="dim")
     product = view.product
-    if product.report is not None:
-        done = product.judgement.met
-        text = Text(f"      {product.report.size} of {_counted(product.n_unit)}: ")
-        return text.append(product.judgement.phrase, style="bold green" if done else "yellow")
-    chains = "sub-chain" if product.n_unit == 1 else "sub-chains"
-    text = Text(f"      posterior of {product.n_unit} {chains}, {product.n_draw} draws: ")
-    verdict = product.verdict
-    if verdict is None:
-        return text.append("no verdict", style="yellow")
-    return text.append(verdict.phrase, style="bold green" if verdict.holds else "yellow")
+    size = "" if product.report is None else f"{product.report.size} of "
+    text = Text(f"      {size}{_counted(product.n_unit)}: ")
+    style = "bold green" if product.judgement.met else "yellow"
+    return text.append(product.judgement.phrase, style=style)
 
 
 def _counted(n_unit: int) -> str:

@@ -83,7 +83,7 @@ class CampaignSummary:
     @property
     def is_success(self) -> bool:
         """Whether there is a product, and it is what one wants."""
-        return self.product is not None and self.product.is_success
+        return self.product is not None and self.product.judgement.met
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,6 @@ from boinc_project.report import Report, read_report
 from server.models import ProductRow
 from server.services.judgement import Judgement, judgement
 from server.services.moment import moment
-from server.services.posterior_view import PosteriorView, read_posterior
-from server.services.verdict_view import VerdictView, read_verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +43,6 @@ class ProductView:
     def kind(self) -> str:
         """What sort of thing it is; the summary of a posterior does not say."""
         return str(self.summary.get("kind", "posterior"))
-
-    @property
-    def is_success(self) -> bool:
-        """Whether it is what one wants: by its report, or all three words."""
-        if self.report is not None:
-            return self.judgement.met
-        return self.verdict is not None and self.verdict.holds
-
-    @property
-    def posterior(self) -> PosteriorView:
-        """Table, diagnostics and verdict of a posterior without a report."""
-        return read_posterior(self.summary)
-
-    @property
-    def verdict(self) -> VerdictView | None:
-        """The verdict of a posterior."""
-        return read_verdict(self.summary)
 
 
 def product_view(row: ProductRow) -> ProductView:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from apps.nested.merge.files import nested_digest, write_hdf5, write_netcdf
 from apps.nested.merge.modes import NestedMode
+from apps.nested.merge.report import nested_report
 from apps.nested.weights import Points, Weighted
 from apps.ttv.compute.settings import Problem
 from apps.ttv.compute.table import TransitTable
@@ -27,6 +28,7 @@ from assimilator.provenance import provenance
 from assimilator.summary import head, number
 from boinc_project.campaign import Campaign
 from boinc_project.outputs import Rejected
+from boinc_project.report import REPORT
 
 WARNING = "Draws are independent points of a nested run, by chance in no order; not a chain."
 
@@ -240,7 +242,7 @@ class NestedProduct:
 
     def summary(self) -> dict[str, Any]:
         """Return the summary as plain JSON values; see ``docs/scientist/products.md``."""
-        return {
+        told = {
             **head(self.campaign),
             "created_at": self.created_at.isoformat(),
             "digest": self.digest,
@@ -258,6 +260,7 @@ class NestedProduct:
             "sub_runs": [_sub_run(run, self.campaign.name) for run in self.runs],
             "modes": [] if self.posterior is None else self._modes(self.posterior),
         }
+        return {**told, REPORT: nested_report(told, self.size).to_plain()}
 
     def provenance(self) -> dict[str, Any]:
         """Return where it comes from, as plain JSON values."""

@@ -24,12 +24,14 @@ from apps.ttv.merge.posterior_files import (
     write_netcdf,
 )
 from apps.ttv.merge.quantities import Quantity
+from apps.ttv.merge.report import chains_report
 from apps.ttv.merge.verdict.row import Verdict
 from assimilator.directory import write_product
 from assimilator.provenance import provenance
 from assimilator.summary import head
 from boinc_project.campaign import Campaign
 from boinc_project.outputs import Rejected
+from boinc_project.report import REPORT
 
 Floats = NDArray[np.float64]
 
@@ -133,7 +135,7 @@ class Product:
         """Return the summary as plain JSON values; see ``docs/scientist/products.md``."""
         free = {one.name: self.marginals[one.name] for one in self.quantities if not one.derived}
         n_chain, n_draw, n_walker = self.merged.log_prob.shape
-        return {
+        told = {
             **head(self.campaign),
             "created_at": self.created_at.isoformat(),
             "digest": self.digest,
@@ -160,6 +162,7 @@ class Product:
             "modes": entries.mode_entries(self.merged),
             "evidence": self._evidence(),
         }
+        return {**told, REPORT: chains_report(told, self.size).to_plain()}
 
     def _evidence(self) -> dict[str, float | None] | None:
         found = importance_evidence(self.campaign.settings, log_constant(self.problem, self.table))

@@ -66,7 +66,7 @@ def product(name: str) -> ResponseReturnValue:
         version=view.product.version,
         digest=view.product.digest,
         kind=view.product.kind,
-        verdict=shapes.verdict(view.product.verdict),
+        verdict=shapes.verdict(view.product),
         converged=shapes.converged(view.product),
         judgement=view.product.judgement.phrase,
         missing=shapes.missing(view.product),

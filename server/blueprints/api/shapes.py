@@ -16,7 +16,6 @@ from server.services.campaign_view import CampaignSummary, CampaignView
 from server.services.product_view import ProductView
 from server.services.products_view import ProductFile
 from server.services.summary_fields import sentences
-from server.services.verdict_view import VerdictView
 from server.services.workunit_view import WorkunitRow
 
 
@@ -41,7 +40,7 @@ def campaign_summary(summary: CampaignSummary) -> dict[str, Any]:
             },
             "product_version": summary.product_version,
             "product_kind": None if product is None else product.kind,
-            "verdict": _listed_verdict(product),
+            "verdict": None if product is None else verdict(product, rows=False),
             "converged": product is not None and converged(product),
             "judgement": None if product is None else product.judgement.phrase,
         }
@@ -80,12 +79,10 @@ def product_files(files: tuple[ProductFile, ...], urls: Mapping[str, str]) -> li
     ]
 
 
-def verdict(view: VerdictView | None) -> dict[str, Any] | None:
-    """Return a verdict with its rows, in the form of summary.json; None if there is none."""
-    if view is None:
-        return None
-    rows = [asdict(row) | {"relation": row.relation or None} for row in view.rows]
-    return {**_words(view), "rows": rows}
+def verdict(product: ProductView, *, rows: bool = True) -> dict[str, Any] | None:
+    """Return a verdict in the form of summary.json; None if the product has none."""
+    answer = science_keys.verdict(product.summary, rows=rows)
+    return None if answer is None else _json(answer)
 
 
 def converged(product: ProductView) -> bool:
@@ -95,7 +92,7 @@ def converged(product: ProductView) -> bool:
     """
     if product.report is not None:
         return product.judgement.met
-    return product.meets_rule if product.verdict is None else product.verdict.holds
+    return product.summary.get("converged") is True and product.meets_rule
 
 
 def report(product: ProductView) -> dict[str, Any] | None:
@@ -114,32 +111,21 @@ def workunit(row: WorkunitRow) -> dict[str, Any]:
 
 
 def _product(product: ProductView) -> dict[str, Any]:
-    posterior = product.posterior
     return {
         "version": product.version,
         "create_time": product.create_time,
         "n_unit": product.n_unit,
         "n_draw": product.n_draw,
         "digest": product.digest,
-        "verdict": verdict(product.verdict),
+        "verdict": verdict(product),
         "converged": converged(product),
         "judgement": product.judgement.phrase,
         "report": report(product),
         "missing": missing(product),
         "image": science_keys.image(product.summary),
-        "parameters": [asdict(parameter) for parameter in posterior.parameters],
-        "evidence": None if posterior.evidence is None else asdict(posterior.evidence),
+        "parameters": science_keys.parameters(product.summary),
+        "evidence": science_keys.evidence(product.summary),
     }
-
-
-def _listed_verdict(product: ProductView | None) -> dict[str, Any] | None:
-    if product is None or product.verdict is None:
-        return None
-    return _words(product.verdict)
-
-
-def _words(view: VerdictView) -> dict[str, Any]:
-    return {**view.words, "sentence": view.sentence}
 
 
 def _json(values: Mapping[str, Any]) -> dict[str, Any]:

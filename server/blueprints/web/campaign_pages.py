@@ -11,22 +11,12 @@ from flask.typing import ResponseReturnValue
 
 from server.blueprints.web.blueprint import blueprint, digest_memory, wants_fragment
 from server.project import current_project
-from server.services import verdict_view
 from server.services.campaign_view import campaign, campaigns
 from server.services.judgement import NO_REPORT
 from server.services.product_view import ProductView
 from server.services.products_view import ProductFile, product_files
 from server.services.public_story import public_story
 from server.services.workunit_view import workunits
-
-PLOTS = {
-    "oc.png": "Observed minus calculated transit times, with the posterior's 68 % and 95 % bands",
-    "corner.png": "Marginal distributions of the parameters, one and two at a time",
-    "run.png": "The nested runs: likelihood, weight and evidence by the prior's volume",
-    "modes.png": "The modes that were found, and how much of the posterior each holds",
-    "rank.png": "Rank histograms of the sub-chains: flat where they agree",
-}
-
 
 _IMAGE = re.compile(r"image(-[A-Za-z0-9.+_]+)?\.fits", re.ASCII)
 """Files that squares can be cut out of, whichever application has written them."""
@@ -54,12 +44,9 @@ def campaign_page(name: str) -> ResponseReturnValue:
     return render_template(
         template,
         campaign=view,
-        meanings=verdict_view.MEANINGS,
-        no_verdict=verdict_view.NO_VERDICT,
-        old_rule_met=verdict_view.OLD_RULE_MET,
         no_report=NO_REPORT,
         files=files,
-        plots=_plots(view.product, files),
+        pictures=_pictures(view.product, files),
         cutouts=[Path(file.name).stem for file in files if _IMAGE.fullmatch(file.name)],
     )
 
@@ -89,12 +76,12 @@ def workunit_story(name: str) -> ResponseReturnValue:
     return render_template("workunit.html", story=found)
 
 
-def _plots(
+def _pictures(
     product: ProductView | None, files: Sequence[ProductFile]
 ) -> list[tuple[ProductFile, str]]:
-    """Return the pictures that are there, each with its caption."""
-    captions = PLOTS
-    if product is not None and product.report is not None:
-        captions = {picture.file: picture.caption for picture in product.report.pictures}
+    """Return the pictures that are there, each with its caption; without a report, its name."""
     by_name = {file.name: file for file in files if file.media_type.startswith("image/")}
+    if product is None or product.report is None:
+        return [(file, name) for name, file in by_name.items()]
+    captions = {picture.file: picture.caption for picture in product.report.pictures}
     return [(by_name[name], line) for name, line in captions.items() if name in by_name]

@@ -68,7 +68,9 @@ def test_numbers_that_json_cannot_say_are_null(site: Site) -> None:
     row = site.make.campaign(site.make.app())
     parameter = {"name": "b.mass", "median": {"value": None}, "rhat": None}
     verdict = product_verdict(rows=[verdict_row("rhat", value=float("nan"), met=False)])
-    site.make.product(row, summary=product_summary(parameters=[parameter], verdict=verdict))
+    summary = product_summary() | {"parameters": [parameter], "verdict": verdict}
+    summary["report"]["facts"] = [{"label": "Depth", "value": float("inf")}]
+    site.make.product(row, summary=summary)
     text = site.app.test_client().get("/api/v1/campaigns/kepler-9").text
 
     def refuse(constant: str) -> None:
@@ -77,6 +79,7 @@ def test_numbers_that_json_cannot_say_are_null(site: Site) -> None:
     product = json.loads(text, parse_constant=refuse)["product"]
     assert product["parameters"][0]["median"] is None
     assert product["verdict"]["rows"][0]["value"] is None
+    assert product["report"]["facts"][0]["value"] is None
 
 
 def test_lists_have_the_three_words(site: Site, campaign: CampaignRow) -> None:
@@ -106,7 +109,9 @@ def test_the_old_key_means_all_three_words(
     site: Site, verdict: object, meets_rule: bool, converged: bool
 ) -> None:
     row = site.make.campaign(site.make.app())
-    site.make.product(row, converged=meets_rule, summary=product_summary(verdict=verdict))
+    site.make.product(
+        row, converged=meets_rule, summary=product_summary(verdict=verdict, converged=True)
+    )
     site.product_file("kepler-9", "summary.json", b"{}")
     client = site.app.test_client()
     found = client.get("/api/v1/campaigns/kepler-9").get_json()

@@ -15,6 +15,7 @@ from boinc_project.settings import settings_text
 from server.cli import main
 from server.demo.ports import free_port
 from server.models import CampaignRow
+from server.services.judgement import NO_REPORT
 from tests.integration.api.conftest import POSTERIOR
 from tests.web_site import Site, served
 
@@ -292,14 +293,14 @@ def test_an_errors_words_cannot_steer_the_terminal(
     assert "\x1b" not in capsys.readouterr().err
 
 
-def test_a_server_from_before_verdicts_is_read(
+def test_a_server_from_before_reports_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with served(hostile([GOOD_FILE], b"good")) as url:
         assert get(url, tmp_path / "out") == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "This product was made before verdicts existed" in told
-    assert "product version 1 (no verdict)" in told
+    assert NO_REPORT in told
+    assert "product version 1 (no report)" in told
     assert "converged" not in told
 
 
@@ -314,12 +315,32 @@ def test_a_report_has_its_own_words(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "verdict" not in told
 
 
-@pytest.mark.parametrize("verdict", ["\x1b[31mgood", 7, {"rows": ["x", {"title": "\x1b[31m"}]}])
-def test_a_hostile_verdict_is_three_times_no(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], verdict: object
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"outcome": "\x1b[31mgood", "criteria": [{"name": "\x1b[31m"}]},
+        {"words": [{"name": "\x1b[2Jsampled", "holds": "yes"}, 7]},
+        {"criteria": [{"met": "yes", "sentence": "\x1b[31m", "value": "\x1b"}]},
+    ],
+)
+def test_a_hostile_report_is_no_success_and_steers_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], report: object
 ) -> None:
-    with served(hostile([GOOD_FILE], b"good", kind="posterior", verdict=verdict)) as url:
+    missing = ["\x1b[2Jgone"]
+    with served(hostile([GOOD_FILE], b"good", report=report, missing=missing)) as url:
         assert get(url, tmp_path / "out") == 0
     told = capsys.readouterr().out
-    assert "sampled: no    described: no    informative: no" in told
+    assert "criteria not met" in told or "not [2Jsampled" in told
+    assert "[2Jgone" in told
+    assert "\x1b" not in told
+
+
+@pytest.mark.parametrize("report", ["\x1b[31mgood", 7, None])
+def test_what_is_no_report_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], report: object
+) -> None:
+    with served(hostile([GOOD_FILE], b"good", report=report)) as url:
+        assert get(url, tmp_path / "out") == 0
+    told = capsys.readouterr().out
+    assert "no report" in told
     assert "\x1b" not in told

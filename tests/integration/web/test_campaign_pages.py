@@ -9,7 +9,7 @@ import pytest
 
 from boinc_project.campaign import StopRule
 from boinc_project.states import AssimilateState, CampaignState, ErrorMask
-from server.services.verdict_view import NO_VERDICT, OLD_RULE_MET
+from server.services.judgement import NO_REPORT, RULE_MET
 from tests.factories import (
     IN_PROGRESS,
     campaign_definition,
@@ -49,7 +49,7 @@ def test_a_posterior_that_is_not_sampled_says_what_is_not_met(
     assert "</span> sampled: no</span>" in page
     assert "</span> described: yes</span>" in page
     assert "The posterior is not sampled yet." in page
-    assert "The numbers below may still change by more than their errors say." in page
+    assert "they may still change by more than their errors say." in page
     assert "R-hat of b.mass is 1.08: about 12 more sub-chains are needed." in page
     assert '43.20 <span class="errors">+0.60 −0.60</span>' in page
     assert '43.4 <span class="errors">+1.6 −2.0</span>' in page
@@ -61,7 +61,7 @@ def test_a_posterior_that_is_not_sampled_says_what_is_not_met(
 def test_the_verdict_is_a_table_with_what_is_not_met_first(site: Site) -> None:
     site.make.product(site.make.campaign(site.make.app()))
     page = site.browser().get("/campaigns/kepler-9").text
-    assert page.index('id="verdict"') < page.index("<h2>Posterior</h2>")
+    assert page.index('id="outcome"') < page.index("<h2>Product</h2>")
     unmet, met = re.findall(r'<table class="stack checks">(.*?)</table>', page, re.DOTALL)
     assert re.findall(r'<th scope="row">(.*?)</th>', unmet) == [
         "Chains against each other",
@@ -87,7 +87,7 @@ def complete(site: Site, **columns: Any) -> str:
 
 
 def test_a_sampled_posterior_says_so(site: Site) -> None:
-    summary = product_summary(converged=True, missing=[], verdict=sampled_verdict())
+    summary = product_summary(missing=[], verdict=sampled_verdict())
     page = complete(site, converged=True, summary=summary)
     assert '<span class="badge complete">complete</span>' in page
     assert "</span> sampled: yes</span>" in page
@@ -104,7 +104,7 @@ def test_a_sampled_posterior_says_so(site: Site) -> None:
     [
         (product_verdict(), "complete, not sampled"),
         (sampled_verdict(described=False), "complete, not described"),
-        ("broken", "complete, not sampled"),
+        ("broken", "complete"),
         (None, "complete"),
     ],
 )
@@ -127,21 +127,21 @@ def test_a_campaign_that_is_over_without_a_product_is_no_success(site: Site) -> 
     assert '<span class="badge over">complete, without a product</span>' in page
 
 
-def test_a_product_from_before_verdicts_says_so(site: Site) -> None:
+def test_a_product_from_before_reports_says_so(site: Site) -> None:
     summary = product_summary()
-    del summary["verdict"]
+    del summary["report"]
     page = complete(site, summary=summary)
-    assert NO_VERDICT in page
+    assert NO_REPORT in page
     assert "R-hat of b.mass is 1.08; the stop rule asks for at most 1.01." in page
-    assert OLD_RULE_MET not in page
+    assert RULE_MET not in page
     assert "sampled: yes" not in page
 
 
-def test_a_product_from_before_verdicts_that_met_its_rule_says_so(site: Site) -> None:
+def test_a_product_from_before_reports_that_met_its_rule_says_so(site: Site) -> None:
     summary = product_summary(converged=True, missing=[], verdict=None)
     page = complete(site, converged=True, summary=summary)
-    assert NO_VERDICT in page
-    assert OLD_RULE_MET in page
+    assert NO_REPORT in page
+    assert RULE_MET in page
 
 
 def test_nested_runs_show_their_evidence(site: Site) -> None:
@@ -153,7 +153,10 @@ def test_nested_runs_show_their_evidence(site: Site) -> None:
     site.make.product(campaign, summary=nested_summary())
     page = site.browser().get("/campaigns/nested").text
     assert "Log evidence" in page
-    assert "645.20 ±" in page
+    assert '645.20 <span class="errors">+0.25 −0.25</span>' in page
+    assert '80.0 <span class="errors">+5.0 −5.0</span>' in page
+    for word in ("Information, nats", "Effective draws", "Best log-likelihood"):
+        assert word in page, word
     assert ">Bulk ESS</th>" not in page
     answer = site.browser().get("/api/v1/campaigns/nested").get_json()
     assert answer["product"]["evidence"]["logz"] == 645.2
@@ -166,7 +169,7 @@ def test_chains_show_the_evidence_that_was_measured(site: Site) -> None:
     )
     site.make.product(campaign, summary=summary)
     page = site.browser().get("/campaigns/kepler-9").text
-    assert "645.20 ±" in page
+    assert '645.200 <span class="errors">+0.010 −0.010</span>' in page
     for word in ("Information, nats", "Effective draws", "Best log-likelihood"):
         assert word not in page, word
     answer = site.browser().get("/api/v1/campaigns/kepler-9").get_json()
@@ -181,7 +184,7 @@ def test_a_summary_of_another_form_does_not_break_the_page(site: Site) -> None:
     site.make.product(campaign, summary=odd)
     page = site.browser().get("/campaigns/kepler-9")
     assert page.status_code == 200
-    assert NO_VERDICT in page.text
+    assert NO_REPORT in page.text
     assert "sampled: yes" not in page.text
 
 

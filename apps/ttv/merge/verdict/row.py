@@ -77,6 +77,7 @@ class Row:
             "limit": self.limit if math.isfinite(self.limit) else None,
             "relation": str(self.relation),
             "met": self.met,
+            "counts": self.counts,
             "text": self.text,
         }
 

@@ -13,21 +13,18 @@ import pytest
 from rich.console import Console
 
 from apps.volunteer.stock_client import Task
-from boinc_project.report import Criterion, Report
+from boinc_project.report import Criterion, Report, Word
 from boinc_project.states import CampaignState
 from server.demo.view import render
 from server.services.campaign_view import CampaignSummary, CampaignView, Progress
 from server.services.judgement import judgement
-from server.services.verdict_view import VerdictView
 from server.services.workunit_view import WorkunitState
 
 RUNNING = Task("tiny_g0_u000_0", "downloaded", "EXECUTING", 0.25, 2.0, 1.0, 4711)
 NEW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def _view(
-    *, n_unit: int | None, verdict: VerdictView | None = None, report: Report | None = None
-) -> CampaignView:
+def _view(*, n_unit: int | None, report: Report | None = None) -> CampaignView:
     counts = dict.fromkeys(WorkunitState, 0) | {WorkunitState.WAITING: 3, WorkunitState.DONE: 2}
     # The picture reads a few attributes of a product, and nothing of the definition.
     product = None
@@ -35,8 +32,6 @@ def _view(
         told = {"converged": True, "report": None if report is None else report.to_plain()}
         product = SimpleNamespace(
             n_unit=n_unit,
-            n_draw=100 * n_unit,
-            verdict=verdict,
             report=report,
             judgement=judgement(told),
         )
@@ -62,16 +57,15 @@ def test_states_without_workunits_are_left_out() -> None:
     assert "nothing is merged yet" in text
 
 
-@pytest.mark.parametrize(("n_unit", "words"), [(1, "1 sub-chain, 100"), (4, "4 sub-chains, 400")])
+@pytest.mark.parametrize(("n_unit", "words"), [(1, "1 workunit: "), (4, "4 workunits: ")])
 def test_a_product_is_counted(n_unit: int, words: str) -> None:
-    assert words in _text(_view(n_unit=n_unit), [])
+    assert f"{words}no report" in _text(_view(n_unit=n_unit), [])
 
 
-def test_the_verdict_is_said_in_its_words() -> None:
-    assert "400 draws: no verdict" in _text(_view(n_unit=4), [])
-    verdict = VerdictView(True, False, True, "")
-    text = _text(_view(n_unit=4, verdict=verdict), [])
-    assert "400 draws: sampled, not described, informative" in text
+def test_the_words_of_a_report_are_said() -> None:
+    words = (Word("sampled", True), Word("described", False), Word("informative", True))
+    text = _text(_view(n_unit=4, report=Report("Odd.", "400 draws", words=words)), [])
+    assert "400 draws of 4 workunits: sampled, not described, informative" in text
     assert "converged" not in text
 
 

@@ -28,6 +28,7 @@ from apps.ttv.merge.resampling import systematic
 from boinc_project.campaign import StopRule
 from boinc_project.errors import OutputError
 from boinc_project.outputs import Canonical
+from boinc_project.report import read_report
 from tests import nested_targets
 from tests.nested_targets import Likely
 from tests.unit.apps.nested.validate import nested_case
@@ -209,6 +210,11 @@ def test_few_runs_are_no_evidence(outputs: list[Canonical]) -> None:
 def test_the_summary_holds_the_verdict(product: NestedProduct) -> None:
     summary = product.summary()
     assert summary["verdict"] == product.verdict.to_json()
+    report = read_report(summary)
+    assert report is not None
+    assert report.met is product.converged
+    assert report.facts[0].value == product.posterior.evidence.logz.value
+    assert [table.caption.split()[0] for table in report.tables][:2] == ["Modes,", "Parameters:"]
     assert summary["converged"] is product.converged is False
 
 

@@ -25,6 +25,7 @@ from assimilator import provenance
 from boinc_project.campaign import StopRule
 from boinc_project.errors import InputError, OutputError
 from boinc_project.outputs import Canonical, Rejected
+from boinc_project.report import read_report
 from boinc_project.unit import open_unit
 from tests.unit.apps.ttv.validate import ttv_case
 
@@ -155,6 +156,14 @@ def test_a_lenient_rule_is_not_enough(outputs: list[Canonical]) -> None:
 def test_the_summary_holds_the_verdict(product: Product) -> None:
     summary = product.summary()
     assert summary["verdict"] == product.verdict.to_json()
+    report = read_report(summary)
+    assert report is not None
+    assert {word.name: word.holds for word in report.words} == {
+        word: summary["verdict"][word] for word in ("sampled", "described", "informative")
+    }
+    assert report.met is product.converged
+    assert len(report.criteria) == len(product.verdict.rows)
+    assert len(report.tables[0].rows) == product.problem.n_dim
     assert summary["converged"] is False
     assert {row["word"] for row in summary["verdict"]["rows"]} == {
         "sampled",

@@ -45,6 +45,7 @@ def test_the_summary_is_what_its_readers_expect() -> None:
         "limit": 1.0,
         "relation": "at least",
         "met": True,
+        "counts": True,
         "text": "It is 2.0.",
     }
     assert (written["rows"][1]["value"], written["rows"][1]["met"]) == (None, False)
@@ -64,7 +65,8 @@ def test_a_row_that_does_not_count_is_shown_and_changes_nothing() -> None:
     verdict = Verdict(rows)
     assert verdict.converged
     assert verdict.missing == ()
-    assert verdict.to_json()["rows"][-1]["met"] is False
+    last = verdict.to_json()["rows"][-1]
+    assert (last["met"], last["counts"]) == (False, False)
 
 
 def test_only_rows_that_do_not_count_are_no_evidence() -> None:
