@@ -17,11 +17,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine, text
 
 from server.db import Database, make_engine
 from server.demo.ports import free_port
 from server.schema import upgrade
+
+# No test asserts on time: a busy machine would fail those of Hypothesis, which has a limit else.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 REQUIRED = set(filter(None, os.environ.get("OPENASTRO_REQUIRE", "").split(",")))
 
