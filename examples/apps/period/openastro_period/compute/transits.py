@@ -1,0 +1,68 @@
+"""Box least squares: the search for transits (Kovacs et al. 2002, A&A 391, 369).
+
+astropy computes it. It is imported here and only when it is asked for, because volunteers' programs
+do not have it: campaigns with transits run on one's own machines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from openastro_period.curves import LightCurve
+from openastro_period.grid import Grid
+
+PERIODS = 1000
+"""Periods of one call: some ten milliseconds for some thousand points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transits:
+    """What transits are looked for.
+
+    Attributes
+    ----------
+    grid : Grid
+        Frequencies, 1/d.
+    durations : tuple of float
+        Days.
+    fades : bool
+        Whether values are magnitudes, which rise where a star fades.
+    """
+
+    grid: Grid
+    durations: tuple[float, ...]
+    fades: bool
+
+    @property
+    def blocks(self) -> int:
+        """Calls for one light curve."""
+        return -(-self.grid.n // PERIODS)
+
+
+def best_of_block(curve: LightCurve, transits: Transits, block: int) -> list[float]:
+    """Return the best box of a block of periods.
+
+    Returns
+    -------
+    list of float
+        Log likelihood above that of no transit, period, time of a mid-transit after the first
+        point, duration, all in days, depth and its error.
+    """
+    from astropy.timeseries import BoxLeastSquares
+
+    places = np.arange(block * PERIODS, min((block + 1) * PERIODS, transits.grid.n))
+    sign = -1.0 if transits.fades else 1.0
+    value = sign * curve.value
+    for _, of_band in curve.bands():
+        value[of_band] -= np.average(value[of_band], weights=curve.error[of_band] ** -2.0)
+    search: Any = BoxLeastSquares(curve.time - curve.time[0], value, dy=curve.error)
+    periods = 1.0 / transits.grid.at(places)
+    made = search.power(periods, list(transits.durations), objective="likelihood")
+    best = int(np.argmax(made.power))
+    columns = (
+        made.power, made.period, made.transit_time, made.duration, made.depth, made.depth_err,
+    )  # fmt: skip
+    return [float(np.asarray(column)[best]) for column in columns]

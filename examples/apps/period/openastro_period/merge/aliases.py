@@ -1,0 +1,62 @@
+"""Names of peaks that are images of the best one: day aliases, half and double periods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+SIDEREAL = 1.00273790935
+"""Sidereal days in a solar one. Stars are observed at the same hour angle rather than clock time,
+so aliases of long light curves stand at either."""
+
+
+class Alias(NamedTuple):
+    """A peak with its name: its frequency in 1/d, and its power as a part of the best one's."""
+
+    name: str
+    frequency: float
+    share: float
+
+
+def named(
+    frequency: float, peaks: Sequence[tuple[float, float]], best: float, apart: float
+) -> list[Alias]:
+    """Return those peaks that are images of the best one.
+
+    Parameters
+    ----------
+    frequency : float
+        The best one's, 1/d.
+    peaks : sequence of (float, float)
+        Frequencies and powers of the others.
+    best : float
+        Power of the best one.
+    apart : float
+        Distance at which frequencies are told apart, 1/d.
+    """
+    known = images(frequency)
+    aliases = []
+    for other, power in peaks:
+        near = [(abs(other - image), name) for name, image in known if abs(other - image) <= apart]
+        if near:
+            aliases.append(Alias(min(near)[1], other, power / best if best else 0.0))
+    return aliases
+
+
+def images(frequency: float) -> list[tuple[str, float]]:
+    """Return the names and frequencies where images of a frequency stand."""
+    known = [("half the period", 2.0 * frequency), ("double the period", 0.5 * frequency)]
+    for number in (1, 2):
+        for day in (1.0, SIDEREAL):
+            known.append((f"f + {number}/d", frequency + number * day))
+            below = frequency - number * day
+            known.append((f"f - {number}/d" if below > 0 else f"{number}/d - f", abs(below)))
+    return known
+
+
+def of_the_day(frequency: float, apart: float) -> str:
+    """Return what makes a best frequency suspicious by itself; empty if nothing does."""
+    for number in (1, 2, 3):
+        if any(abs(frequency - number * day) <= apart for day in (1.0, SIDEREAL)):
+            return f"at {number}/d, where nights repeat"
+    return ""
