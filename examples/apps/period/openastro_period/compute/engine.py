@@ -36,6 +36,7 @@ _ESTIMATE = 64
 """FFTW's planner, without measurements: they would make other plans each time."""
 
 Poll = Callable[[], None]
+Complexes = NDArray[np.complex128]
 
 
 class Engine:
@@ -53,11 +54,7 @@ class Engine:
 
     def __init__(self, grid: Grid, n_terms: int, poll: Poll) -> None:
         self.grid, self.n_terms, self.poll = grid, n_terms, poll
-        self._plans: dict[tuple[int, int], Any] = {}
-        self._sampling: bytes = b""
-        self._dead: dict[str, NDArray[np.bool_]] = {}
-        self.window: Floats = np.zeros(0)
-        """Power of the window function of the points that were looked at last, shape (n,)."""
+        self._plans: dict[tuple[int, int], tuple[Any, Complexes]] = {}
 
     @property
     def batch(self) -> int:
@@ -65,22 +62,14 @@ class Engine:
         per_curve = self.grid.n * (1 if self.n_terms == 1 else 2 * self.n_terms + 1)
         return min(16, max(1, CELLS // per_curve))
 
-    def look_at(self, curve: LightCurve) -> None:
-        """Find out what the times of a light curve can tell; needed before `powers`."""
-        if curve.sampling == self._sampling:
-            return
-        self._sampling = curve.sampling
-        self.window = np.abs(self._mean_phases(curve.time, 1)) ** 2
-        self._dead = {}
-        for name, places in curve.bands():
-            time = curve.time[places]
-            one, two = self._mean_phases(time, 1), self._mean_phases(time, 2)
-            # The smaller eigenvalue of the covariance of cosine and sine over the points.
-            least = 0.5 * (1.0 - np.abs(one) ** 2 - np.abs(two - one**2))
-            self._dead[name] = least < LEAST_EIGENVALUE
-
     def powers(self, curve: LightCurve, values: Floats, errors: Floats) -> Floats:
-        """Return the powers of light curves of one sampling.
+        """Return the powers of light curves of one sampling; see `spectra`."""
+        return self.spectra(curve, values, errors)[0]
+
+    def spectra(
+        self, curve: LightCurve, values: Floats, errors: Floats, *, window: bool = False
+    ) -> tuple[Floats, Floats | None]:
+        """Return the powers of light curves of one sampling, and those of their windows.
 
         Parameters
         ----------
@@ -88,39 +77,60 @@ class Engine:
             Its times and bands are those of all.
         values, errors : ndarray
             Shape (n_curve, n_point).
+        window : bool
+            Whether the window functions are wanted: the powers of the points' weights.
 
         Returns
         -------
-        ndarray
-            Shape (n_curve, n_frequency).
+        powers : ndarray
+            Shape (n_curve, n_frequency); 0 where the sampling tells no sinusoid from a constant.
+        windows : ndarray or None
+            Of the same shape.
         """
-        self.look_at(curve)
-        total = np.zeros((len(values), self.grid.n))
-        weights = np.zeros(len(values))
-        for name, places in curve.bands():
+        shape = (len(values), self.grid.n)
+        total, weights = np.zeros(shape), np.zeros((len(values), 1))
+        sums, of_sums = np.zeros(shape if window else 0, np.complex128), np.zeros((len(values), 1))
+        for _, places in curve.bands():
             value, error = (
                 np.ascontiguousarray(part[:, places], np.float64) for part in (values, errors)
             )
-            weight = chi2_of_mean(value, error)
-            power = self._of_one_band(curve.time[places], value, error)
-            power[:, self._dead[name]] = 0.0
-            total += weight[:, np.newaxis] * power
+            time = curve.time[places] - curve.time[0]
+            power, sum_of_band = self._of_one_band(time, value, error, window=window)
+            weight = chi2_of_mean(value, error)[:, np.newaxis]
+            power *= weight
+            total += power
             weights += weight
+            if window:
+                share = (error**-2.0).sum(axis=1, keepdims=True)
+                sums += share * sum_of_band
+                of_sums += share
         # A light curve without any variance has no power.
         weights[weights == 0.0] = 1.0
-        return np.asarray(total / weights[:, np.newaxis])
+        total /= weights
+        return total, _squared(sums / of_sums) if window else None
 
-    def _of_one_band(self, time: Floats, value: Floats, error: Floats) -> Floats:
-        """Return powers, piece by piece of the grid; NaN, where all values are equal, is none."""
-        power = np.empty((len(value), self.grid.n))
-        shifted = time - time[0]
+    def _of_one_band(
+        self, time: Floats, value: Floats, error: Floats, *, window: bool
+    ) -> tuple[Floats, Complexes]:
+        """Return powers, and weighted means of exp(2 pi i f t), piece by piece of the grid."""
+        shape = (len(value), self.grid.n)
+        power, means = np.empty(shape), np.empty(shape if window else (0, 0), np.complex128)
         for start, size in self._pieces():
             self.poll()
             first = float(self.grid.at(start))
             of_piece = self._one_term if self.n_terms == 1 else self._several_terms
-            power[:, start : start + size] = of_piece(shifted, value, error, first, size)
+            made, one, two = of_piece(time, value, error, first, size)
+            np.nan_to_num(made, copy=False, nan=0.0)  # where all values are equal
+            np.clip(made, 0.0, 1.0, out=made)
+            # The smaller eigenvalue of the covariance of cosine and sine over the points is
+            # (1 - |one|^2 - |two - one^2|) / 2.
+            rest = 1.0 - 2.0 * LEAST_EIGENVALUE - _squared(one)
+            made[(rest < 0.0) | (_squared(two - one * one) > rest * rest)] = 0.0
+            power[:, start : start + size] = made
+            if window:
+                means[:, start : start + size] = one
         self.poll()
-        return np.nan_to_num(np.clip(power, 0.0, 1.0), nan=0.0)
+        return power, means
 
     def _pieces(self) -> list[tuple[int, int]]:
         most = CELLS if self.n_terms == 1 else CELLS // (2 * self.n_terms + 1)
@@ -128,15 +138,15 @@ class Engine:
 
     def _one_term(
         self, time: Floats, value: Floats, error: Floats, first: float, size: int
-    ) -> Floats:
+    ) -> tuple[Floats, Complexes, Complexes]:
+        """Return powers, and weighted means of exp(2 pi i f t) and exp(4 pi i f t)."""
         count, n = value.shape
-        step = self.grid.step
         weighted = np.empty((2 * count, n), np.complex128)
         doubled = np.empty((count, n), np.complex128)
         phase, double_phase, norm = np.empty(n), np.empty(n), np.empty(count)
         cpu_helpers.process_finufft_inputs(
             phase, double_phase, weighted[:count], weighted[count:], doubled, norm,
-            time, value, error, first, step, size, True, True, False, 1,
+            time, value, error, first, self.grid.step, size, True, True, False, 1,
         )  # fmt: skip
         sums = self._transform(phase, weighted, size)
         double_sums = self._transform(double_phase, doubled, size)
@@ -145,42 +155,52 @@ class Engine:
             power, sums[:count], sums[count:], double_sums, norm,
             cpu_helpers.NormKind.Standard, True, 1,
         )  # fmt: skip
-        return power
+        return power, sums[count:], double_sums
 
     def _several_terms(
         self, time: Floats, value: Floats, error: Floats, first: float, size: int
-    ) -> Floats:
+    ) -> tuple[Floats, Complexes, Complexes]:
+        """Return the same for several harmonics."""
         power: Floats = of_several_terms(
             time, value, first, self.grid.step, size, dy=error, nthreads=1, nterms=self.n_terms,
             finufft_kwargs={"eps": ACCURACY, "upsampfac": UPSAMPLING, "fftw": _ESTIMATE},
         )  # fmt: skip
-        return power
+        weight = error**-2.0
+        weight /= weight.sum(axis=1, keepdims=True)
+        middle = first + self.grid.step * (size // 2)
+        one, two = (
+            self._transform(
+                2.0 * np.pi * times * self.grid.step * time,
+                weight * np.exp(2j * np.pi * times * middle * time),
+                size,
+            ).copy()
+            for times in (1, 2)
+        )
+        return power, one, two
 
-    def _mean_phases(self, time: Floats, times: int) -> NDArray[np.complex128]:
-        """Return the means of exp(2 pi i f t) over the points, at `times` times all frequencies."""
-        mean = np.empty(self.grid.n, np.complex128)
-        shifted = time - time[0]
-        for start, size in self._pieces():
-            self.poll()
-            middle = times * (self.grid.at(start) + self.grid.step * (size // 2))
-            turned = np.exp(2j * np.pi * middle * shifted)[np.newaxis] / len(time)
-            points = 2.0 * np.pi * times * self.grid.step * shifted
-            mean[start : start + size] = self._transform(points, turned, size)
-        return mean
+    def _transform(self, points: Floats, strengths: Complexes, size: int) -> Complexes:
+        """Return sums of ``strengths exp(i k points)``, k from ``-size // 2`` on.
 
-    def _transform(
-        self, points: Floats, strengths: NDArray[np.complex128], size: int
-    ) -> NDArray[np.complex128]:
-        """Return sums of ``strengths exp(i k points)``, k from ``-size // 2`` on."""
+        The next transform of this shape overwrites them: new memory each time would take a tenth
+        longer.
+        """
         count = len(strengths)
         key = (size, count)
         if key not in self._plans:
-            self._plans[key] = finufft.Plan(
+            plan = finufft.Plan(
                 1, (size,), n_trans=count, eps=ACCURACY, isign=1, dtype="complex128", nthreads=1,
                 upsampfac=UPSAMPLING, fftw=_ESTIMATE,
             )  # fmt: skip
-        self._plans[key].setpts(np.ascontiguousarray(points))
-        return np.reshape(self._plans[key].execute(np.ascontiguousarray(strengths)), (count, size))
+            self._plans[key] = plan, np.empty((count, size), np.complex128)
+        plan, sums = self._plans[key]
+        plan.setpts(np.ascontiguousarray(points))
+        # A single transform has a result without the first axis.
+        plan.execute(np.ascontiguousarray(strengths), out=sums if count > 1 else sums[0])
+        return sums
+
+
+def _squared(numbers: Complexes) -> Floats:
+    return numbers.real**2 + numbers.imag**2
 
 
 def chi2_of_mean(value: Floats, error: Floats) -> Floats:

@@ -27,7 +27,7 @@ class Step(NamedTuple):
     kind: str
     targets: tuple[int, ...]
     first: int = 0
-    count: int = 0
+    number: int = 0
 
 
 def steps(curves: Sequence[LightCurve], search: Search, batch: int) -> list[Step]:
@@ -141,19 +141,22 @@ class PeriodWork:
         chosen = [self.curves[number] for number in step.targets]
         values = np.array([curve.value for curve in chosen])
         errors = np.array([curve.error for curve in chosen])
-        powers = self.engine.powers(chosen[0], values, errors)
+        powers, windows = self.engine.spectra(chosen[0], values, errors, window=True)
         apart = self.search.grid.oversampling
-        window = highest(self.engine.window, apart, N_WINDOW)
         return [
-            {"peaks": highest(power, apart), "outline": outline(power), "window": window}
-            for power in powers
+            {
+                "peaks": highest(power, apart),
+                "outline": outline(power),
+                "window": highest(window, apart, N_WINDOW),
+            }
+            for power, window in zip(powers, windows, strict=True)
         ]
 
     def bootstrap(self, step: Step) -> list[list[float]]:
         """Return the highest powers of some resampled light curves of one target."""
         number = step.targets[0]
         curve = self.curves[number]
-        values, errors = resampled(curve, target_key(self.seed, number), step.first, step.count)
+        values, errors = resampled(curve, target_key(self.seed, number), step.first, step.number)
         best = self.engine.powers(curve, values, errors).max(axis=1)
         return [[rounded(power) for power in best.tolist()]]
 

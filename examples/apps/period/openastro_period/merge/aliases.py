@@ -1,4 +1,4 @@
-"""Names of peaks that are images of the best one: day aliases, half and double periods."""
+"""Names of peaks that are images of the best one: of days and years, half and double."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import NamedTuple
 SIDEREAL = 1.00273790935
 """Sidereal days in a solar one. Stars are observed at the same hour angle rather than clock time,
 so aliases of long light curves stand at either."""
+YEAR = 365.25
+"""Days in a year: a star is observed in one season of it."""
 
 
 class Alias(NamedTuple):
@@ -34,7 +36,7 @@ def named(
     apart : float
         Distance at which frequencies are told apart, 1/d.
     """
-    known = images(frequency)
+    known = images(frequency, apart)
     aliases = []
     for other, power in peaks:
         near = [(abs(other - image), name) for name, image in known if abs(other - image) <= apart]
@@ -43,14 +45,19 @@ def named(
     return aliases
 
 
-def images(frequency: float) -> list[tuple[str, float]]:
-    """Return the names and frequencies where images of a frequency stand."""
+def images(frequency: float, apart: float) -> list[tuple[str, float]]:
+    """Return the names and frequencies where images of a frequency stand.
+
+    Those of the year are left out if light curves are too short to tell them from the peak.
+    """
     known = [("half the period", 2.0 * frequency), ("double the period", 0.5 * frequency)]
     for number in (1, 2):
         for day in (1.0, SIDEREAL):
             known.append((f"f + {number}/d", frequency + number * day))
             below = frequency - number * day
             known.append((f"f - {number}/d" if below > 0 else f"{number}/d - f", abs(below)))
+    if 2.0 * apart < 1.0 / YEAR:
+        known += [("f + 1/yr", frequency + 1.0 / YEAR), ("f - 1/yr", frequency - 1.0 / YEAR)]
     return known
 
 

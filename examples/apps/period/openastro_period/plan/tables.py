@@ -123,6 +123,8 @@ class _Table:
     def column(self, name: str) -> Any:
         if name not in self.columns:
             there = ", ".join(self.columns)
+            if not there:
+                raise InputError(f"{self.path} has no columns.", path=self.path)
             raise InputError(
                 f"{self.path}: there is no column {name}; there are {there}.", path=self.path
             )
@@ -135,7 +137,7 @@ class _Table:
             masked = np.ma.asarray(column).astype(np.float64)
         except (ValueError, TypeError):
             self._fail(_first_word(column), f"has something else than a number in {name}")
-        values: Floats = np.array(masked.filled(np.nan))
+        values: Floats = np.array(np.ma.filled(masked, np.nan))
         if values.ndim != 1:
             raise InputError(f"{self.path}: {name} has several numbers a row.", path=self.path)
         return values
