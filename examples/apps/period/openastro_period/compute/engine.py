@@ -68,7 +68,7 @@ class Engine:
 
     def spectra(
         self, curve: LightCurve, values: Floats, errors: Floats, *, window: bool = False
-    ) -> tuple[Floats, Floats | None]:
+    ) -> tuple[Floats, Floats]:
         """Return the powers of light curves of one sampling, and those of their windows.
 
         Parameters
@@ -84,8 +84,8 @@ class Engine:
         -------
         powers : ndarray
             Shape (n_curve, n_frequency); 0 where the sampling tells no sinusoid from a constant.
-        windows : ndarray or None
-            Of the same shape.
+        windows : ndarray
+            Of the same shape; without any frequency if they are not wanted.
         """
         shape = (len(values), self.grid.n)
         total, weights = np.zeros(shape), np.zeros((len(values), 1))
@@ -107,7 +107,7 @@ class Engine:
         # A light curve without any variance has no power.
         weights[weights == 0.0] = 1.0
         total /= weights
-        return total, _squared(sums / of_sums) if window else None
+        return total, _squared(sums / of_sums) if window else np.zeros((len(values), 0))
 
     def _of_one_band(
         self, time: Floats, value: Floats, error: Floats, *, window: bool
