@@ -21,6 +21,8 @@ class Periodograms(Computation):
     title = "Periods of light curves"
     output_file = OUTPUT_FILE
     requirements = "requirements.txt"
+    # finufft loads its library by its path; named as a module, it is frozen with it.
+    extensions = ("finufft.libfinufft",)
 
     def compute(
         self, unit: Unit, inputs: Mapping[str, Path], output: Path, runtime: Runtime

@@ -19,7 +19,16 @@ UNITS = {
     "period": "d", "period_error": "d", "frequency": "1/d", "frequency_error": "1/d",
     "t_max": "d", "t_min": "d", "transit_period": "d", "transit_t0": "d", "transit_duration": "d",
 }  # fmt: skip
-NO_NUMBER = {"target", "fap_is_bound", "aliases", "remark", "n_point", "n_bootstrap", "exceeding"}
+NO_NUMBER = {
+    "target",
+    "fap_is_bound",
+    "aliases",
+    "window",
+    "remark",
+    "n_point",
+    "n_bootstrap",
+    "exceeding",
+}
 
 
 def period_row(target: Target, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,6 +60,7 @@ def period_row(target: Target, settings: Mapping[str, Any]) -> dict[str, Any]:
         "transit_depth": transits[4] if transits else None,
         "transit_depth_error": transits[5] if transits else None,
         "aliases": target.alias_text,
+        "window": target.window_text,
         "remark": target.remark,
     }
 

@@ -14,7 +14,19 @@ from openastro_period.settings import Search
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target with its light curve, its result, and what follows from them."""
+    """A target with its light curve, its result, and what follows from them.
+
+    Attributes
+    ----------
+    curve, result, fit, false_alarm
+        See their classes.
+    aliases : tuple of Alias
+        Peaks that are images of the best one.
+    remark : str
+        What is suspicious; empty if nothing is.
+    window : tuple of (float, float)
+        Frequencies, 1/d, and powers of the highest peaks of the window function.
+    """
 
     curve: LightCurve
     result: Result
@@ -22,6 +34,7 @@ class Target:
     false_alarm: FalseAlarm
     aliases: tuple[Alias, ...]
     remark: str
+    window: tuple[tuple[float, float], ...]
 
     @property
     def name(self) -> str:
@@ -37,6 +50,11 @@ class Target:
     def alias_text(self) -> str:
         """The images of the best peak, and their powers as parts of its own."""
         return "; ".join(f"{entry.name} ({entry.share:.2f})" for entry in self.aliases)
+
+    @property
+    def window_text(self) -> str:
+        """Frequencies where the window function is highest, 1/d, and its powers."""
+        return "; ".join(f"{frequency:.5g} ({power:.2f})" for frequency, power in self.window)
 
 
 def read_target(curve: LightCurve, result: Result, search: Search) -> Target:
@@ -54,4 +72,5 @@ def read_target(curve: LightCurve, result: Result, search: Search) -> Target:
         false_alarm(curve, result, grid.last - grid.first, search.n_terms),
         tuple(named(fit.frequency, others, power, apart)),
         of_the_day(fit.frequency, apart),
+        tuple((float(grid.at(spot)), height) for spot, height in result.window),
     )

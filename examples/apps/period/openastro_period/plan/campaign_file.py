@@ -27,6 +27,8 @@ SEARCH_KEYS = (
 BLS_KEYS = ("durations", "min_period", "max_period")
 DAYS = {"d": 1.0, "h": 1 / 24, "min": 1 / 1440, "s": 1 / 86400}
 MAX_TARGETS, MAX_PER_UNIT = 100_000, 200
+MAX_BYTES = 2**27
+"""Of all light curves of a campaign: they are kept in its definition, and held in memory."""
 UNIT_OPERATIONS = 45 * 60 * 4.0e9
 """Three quarters of an hour of a processor of 4 GFLOPS."""
 
@@ -58,10 +60,22 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         f"curves-{number:0{digits}d}.json": curves_bytes(chunk)
         for number, chunk in enumerate(chunks)
     }
+    total = sum(map(len, inputs.values()))
+    if total > MAX_BYTES:
+        table.fail(
+            "files",
+            f"the light curves fill {total / 1e6:.0f} MB, and a campaign has at most "
+            f"{MAX_BYTES / 1e6:.0f}: write several campaign files",
+        )
     settings = {
         "search": read.plain(),
         "units": [
-            {"table": name, "targets": [curve.name for curve in chunk]}
+            {
+                "table": name,
+                "targets": [curve.name for curve in chunk],
+                "n_point": sum(len(curve.time) for curve in chunk),
+                "n_band": max(len(set(curve.band.tolist())) for curve in chunk),
+            }
             for name, chunk in zip(inputs, chunks, strict=True)
         ],
         "value": "magnitude" if "magnitude" in table else "flux",

@@ -53,7 +53,10 @@ def plan_units(campaign: Campaign, app: str, version: int) -> list[Unit]:
             campaign_seed=campaign.seed,
             generation=0,
             index=index,
-            settings={**campaign.settings["search"], "targets": entry["targets"]},
+            settings={
+                **campaign.settings["search"],
+                **{name: entry[name] for name in ("targets", "n_point", "n_band")},
+            },
             inputs={entry["table"]: _digest(campaign.inputs[entry["table"]])},
         )
         for index, entry in enumerate(campaign.settings["units"])
@@ -61,13 +64,12 @@ def plan_units(campaign: Campaign, app: str, version: int) -> list[Unit]:
 
 
 def operations(unit: Unit) -> float:
-    """Return the operations of a unit, for light curves of some hundred points of one band."""
-    per_target = operations_of_target(read_search(unit.settings), POINTS, 1)
-    return per_target * len(unit.settings["targets"])
-
-
-POINTS = 300
-"""Points of a light curve; a unit does not state them. Frequencies count far more."""
+    """Return the operations of a unit, whose settings state points and bands of its targets."""
+    n_target = len(unit.settings["targets"])
+    points = unit.settings["n_point"] // n_target
+    return n_target * operations_of_target(
+        read_search(unit.settings), points, unit.settings["n_band"]
+    )
 
 
 def cost(campaign: Campaign, unit: Unit) -> Cost:
@@ -95,7 +97,8 @@ def describe(settings: Mapping[str, Any]) -> list[str]:
     grid = search.grid
     lines = [
         f"Periods of {targets} targets from {1 / grid.last:.6g} to {1 / grid.first:.6g} days: "
-        f"{grid.n:,} frequencies, {search.n_terms} harmonics and a floating mean.",
+        f"{grid.n:,} frequencies, {search.n_terms} "
+        f"harmonic{'s' if search.n_terms > 1 else ''} and a floating mean.",
         f"{search.bootstrap:,} resampled light curves of each target give its false-alarm "
         "probability."
         if search.bootstrap
