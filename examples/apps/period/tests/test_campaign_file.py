@@ -148,8 +148,8 @@ def test_a_mistake_is_one_sentence_with_its_line(
     [
         ("time,mag,err\n1.0,12.0,0.1\n2.0,abc,0.1\n", "a.csv:3: this line has something else"),
         ("time,mag,err\n1.0,12.0,0.1\n\n2.0,12.0,-0.1\n", "a.csv:4: this line has an error"),
-        ("time,mag,err\n1.0,12.0,0.1\n2.0,12.0,0.1\n", "a has 2 points; this search needs 5"),
-        ("time,mag,err\n" + "".join(f"{t},12.0,0.1\n" for t in range(9)), "are the same"),
+        ("time,mag,err\n1.0,12.0,0.1\n2.0,12.0,0.1\n", "a has 2 points; this search needs 10"),
+        ("time,mag,err\n" + "".join(f"{t},12.0,0.1\n" for t in range(12)), "are the same"),
         ("", "a.csv has no columns"),
         ("\x00\x01\x02", "a.csv"),
     ],

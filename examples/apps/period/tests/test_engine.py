@@ -88,6 +88,8 @@ def test_frequencies_that_even_sampling_cannot_see_have_no_power() -> None:
     blind = np.isclose(grid.at(np.arange(grid.n)) % 2.0, 0.0, atol=1e-9)
     assert blind.sum() == 5
     assert (made[blind] == 0.0).all()
+    places = np.flatnonzero(blind)
+    assert (exact_powers(curve, grid.at(places), 1) == 0.0).all()
     assert made[~blind].max() < 0.2
 
 

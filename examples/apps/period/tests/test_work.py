@@ -57,6 +57,11 @@ def test_peaks_are_local_maxima_apart_from_each_other() -> None:
     assert highest(power, 4, 2) == [[5, 0.9], [0, 0.5]]
 
 
+def test_a_spectrum_without_power_has_its_first_place_alone() -> None:
+    assert highest(np.zeros(9), 1) == [[0, 0.0]]
+    assert highest(np.array([0.0, 0.0, 0.2, 0.0]), 1) == [[2, 0.2]]
+
+
 def test_an_outline_has_the_highest_power(simulate: Simulate) -> None:
     power = np.random.default_rng(3).random(10_001)
     made = outline(power)

@@ -18,6 +18,8 @@ that is a hundred times wider."""
 def highest(power: Floats, apart: int, number: int = N_PEAK) -> list[list[float]]:
     """Return places and powers of the highest local maxima, the highest first.
 
+    A spectrum without any power has its first place as the only one.
+
     Parameters
     ----------
     power : ndarray
@@ -28,7 +30,7 @@ def highest(power: Floats, apart: int, number: int = N_PEAK) -> list[list[float]
         How many at most.
     """
     padded = np.concatenate([[-1.0], power, [-1.0]])
-    tops = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]))
+    tops = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]) & (power > 0.0))
     # Equal powers are taken from low frequencies on, because the sort is stable.
     order = tops[np.argsort(-power[tops], kind="stable")]
     kept: list[int] = []
@@ -37,7 +39,7 @@ def highest(power: Floats, apart: int, number: int = N_PEAK) -> list[list[float]
             kept.append(place)
         if len(kept) == number:
             break
-    return [[place, rounded(float(power[place]))] for place in kept]
+    return [[place, rounded(float(power[place]))] for place in kept or [0]]
 
 
 def outline(power: Floats) -> list[float]:

@@ -14,8 +14,10 @@ import numpy as np
 from openastro_period.curves import LightCurve
 from openastro_period.grid import Grid
 
-PERIODS = 1000
-"""Periods of one call: some ten milliseconds for some thousand points."""
+FOLDS = 1_500_000
+"""Points, times periods, of one call: it takes some 50 ms."""
+MAX_PERIODS = 1000
+"""Of one call: with few points, bins of phase take the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,13 @@ class Transits:
     durations: tuple[float, ...]
     fades: bool
 
-    @property
-    def blocks(self) -> int:
-        """Calls for one light curve."""
-        return -(-self.grid.n // PERIODS)
+    def per_block(self, curve: LightCurve) -> int:
+        """Return how many periods of a light curve one call looks at."""
+        return max(1, min(MAX_PERIODS, FOLDS // len(curve.time)))
+
+    def blocks(self, curve: LightCurve) -> int:
+        """Return how many calls a light curve takes."""
+        return -(-self.grid.n // self.per_block(curve))
 
 
 def best_of_block(curve: LightCurve, transits: Transits, block: int) -> list[float]:
@@ -53,7 +58,8 @@ def best_of_block(curve: LightCurve, transits: Transits, block: int) -> list[flo
     """
     from astropy.timeseries import BoxLeastSquares
 
-    places = np.arange(block * PERIODS, min((block + 1) * PERIODS, transits.grid.n))
+    size = transits.per_block(curve)
+    places = np.arange(block * size, min((block + 1) * size, transits.grid.n))
     sign = -1.0 if transits.fades else 1.0
     value = sign * curve.value
     for _, of_band in curve.bands():

@@ -44,12 +44,12 @@ def steps(curves: Sequence[LightCurve], search: Search, batch: int) -> list[Step
         for numbers in alike.values()
         for start in range(0, len(numbers), batch)
     ]
-    for number in range(len(curves)):
+    for number, curve in enumerate(curves):
         row += [
             Step("bootstrap", (number,), first, min(batch, search.bootstrap - first))
             for first in range(0, search.bootstrap, batch)
         ]
-        blocks = search.transits.blocks if search.transits else 0
+        blocks = search.transits.blocks(curve) if search.transits else 0
         row += [Step("transits", (number,), block) for block in range(blocks)]
     return row
 

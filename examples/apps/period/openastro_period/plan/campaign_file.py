@@ -27,6 +27,9 @@ SEARCH_KEYS = (
 BLS_KEYS = ("durations", "min_period", "max_period")
 DAYS = {"d": 1.0, "h": 1 / 24, "min": 1 / 1440, "s": 1 / 86400}
 MAX_TARGETS, MAX_PER_UNIT = 100_000, 200
+POINTS_PER_TERM = 10
+"""Of each band. Of 10 points drawn with replacement, 6 are different ones: enough for a mean and a
+sinusoid, with something left that tells of the scatter."""
 MAX_BYTES = 2**27
 """Of all light curves of a campaign: they are kept in its definition, and held in memory."""
 UNIT_OPERATIONS = 45 * 60 * 4.0e9
@@ -46,8 +49,7 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     n_terms = search.integer("n_terms", low=1, high=MAX_TERMS, default=1)
     bands = tuple(search.texts("bands", example='["g", "r"]')) if "bands" in search else ()
     columns = _columns(table, bands)
-    # Each band has a mean and two numbers a term; two more points tell something of the scatter.
-    curves, left_out = _light_curves(table, directory, columns, least=2 * n_terms + 3)
+    curves, left_out = _light_curves(table, directory, columns, least=POINTS_PER_TERM * n_terms)
     span = max(curve.span for curve in curves)
     grid = _grid(search, span)
     transits = _transits(search, span, fades="magnitude" in table)

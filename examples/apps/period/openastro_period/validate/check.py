@@ -17,7 +17,7 @@ from boinc_project.errors import OutputError
 from boinc_project.unit import Unit, file_digest
 from boinc_project.verdict import Verdict, invalid, valid
 from openastro_period.compute.app import table_of
-from openastro_period.compute.transits import PERIODS, best_of_block
+from openastro_period.compute.transits import best_of_block
 from openastro_period.compute.work import PeriodWork, Step
 from openastro_period.curves import LightCurve, read_curves
 from openastro_period.output import Result, read_output
@@ -103,10 +103,10 @@ def _boxes_again(
     place = (1.0 / stated[1] - transits.grid.first) / transits.grid.step if stated[1] > 0 else -1.0
     if not -0.5 <= place < transits.grid.n:
         return f"The period of the transits of {curve.name} is not one of those searched."
-    best = best_of_block(curve, transits, round(place) // PERIODS)
+    best = best_of_block(curve, transits, round(place) // transits.per_block(curve))
     if not np.allclose(best, stated, rtol=TOLERANCE_OF_BOXES, atol=TOLERANCE_OF_BOXES):
         return f"The transits of {curve.name} are others."
-    other = best_of_block(curve, transits, rng.randrange(transits.blocks))
+    other = best_of_block(curve, transits, rng.randrange(transits.blocks(curve)))
     if other[0] > stated[0] * (1 + TOLERANCE_OF_BOXES):
         return f"{curve.name} has better transits than those of the output."
     return ""
