@@ -45,7 +45,10 @@ class Period(Periodograms, Application):
         """Return why a search for transits runs on one's own machines only."""
         if settings["search"]["transits"] is None:
             return ""
-        return "transits are searched with astropy, which volunteers' programs do not have"
+        return (
+            "transits are searched with astropy, which volunteers' programs do not have: use "
+            "`openastro campaign run-local`, or remove [search.bls]"
+        )
 
     def plan(self, campaign: Campaign, progress: Progress) -> Sequence[Unit]:
         """Return all units at once: none needs what another has computed."""

@@ -121,6 +121,7 @@ def test_targets_are_split_and_targets_of_one_sampling_stay_together(tmp_path: P
         (CURVES, SEARCH + 'bands = ["g"]\n', 7, "write their column"),
         (CURVES, SEARCH + "false_alarm = 2.0\n", 14, "no probability"),
         (CURVES, SEARCH + "bootstrap = -1\n", 14, "out of range"),
+        (CURVES, SEARCH + "bootstrap = 50\n", 14, "write bootstrap = 100 or more"),
         (CURVES, SEARCH + "[search.bls]\ndurations = [0.0]\n", 15, "must be days"),
         (
             CURVES,

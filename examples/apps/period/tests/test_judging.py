@@ -24,7 +24,10 @@ def judged(tmp_path: Path, compute: Callable[..., Any]) -> Callable[[Change], Ve
     """Return a function that changes the first target of an output, and has it checked."""
     (tmp_path / "example").mkdir()
     file = write_example(tmp_path / "example")
-    file.write_text(file.read_text("utf-8").replace("bootstrap = 200", "bootstrap = 20"), "utf-8")
+    file.write_text(
+        file.read_text("utf-8").replace("bootstrap = 200", "bootstrap = 20\nfalse_alarm = 0.05"),
+        "utf-8",
+    )
     made = compute(file)
     unit, path = made.units[0], made.outputs[0].path
 

@@ -45,6 +45,7 @@ oversampling = 5
 n_terms = 2
 bands = ["g", "r"]
 bootstrap = 10
+false_alarm = 0.1
 """
 
 
@@ -81,7 +82,10 @@ def test_the_example_goes_from_a_file_to_a_product(
 ) -> None:
     (tmp_path / "example").mkdir()
     file = write_example(tmp_path / "example")
-    file.write_text(file.read_text("utf-8").replace("bootstrap = 200", "bootstrap = 20"), "utf-8")
+    file.write_text(
+        file.read_text("utf-8").replace("bootstrap = 200", "bootstrap = 20\nfalse_alarm = 0.05"),
+        "utf-8",
+    )
     made = compute(file)
     product = made.app.merge(made.campaign, made.outputs, created_at=NOW)
     assert product.converged

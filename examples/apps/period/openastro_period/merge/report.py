@@ -143,11 +143,6 @@ def _remarks(
             f"No false-alarm probability below 1/{search.bootstrap} is known: such are shown as "
             f'"< {1 / search.bootstrap:.3g}".'
         )
-        if 1 / search.bootstrap > settings["false_alarm"]:
-            remarks.append(
-                f"{search.bootstrap} resampled light curves cannot show a false-alarm probability "
-                f"of {settings['false_alarm']:g}: write more for bootstrap."
-            )
     if settings["left_out"]:
         remarks.append(f"{settings['left_out']} points that are not finite were left out.")
     near = [target.name for target in targets if target.remark]

@@ -82,7 +82,7 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         ],
         "value": "magnitude" if "magnitude" in table else "flux",
         "time_zero": table.number("time_zero") if "time_zero" in table else None,
-        "false_alarm": _share(search),
+        "false_alarm": _share(search, read.bootstrap),
         "left_out": left_out,
     }
     return settings, inputs
@@ -197,10 +197,17 @@ def _chunks(
     return [list(curves[start : start + size]) for start in range(0, len(curves), size)]
 
 
-def _share(search: TomlTable) -> float:
+def _share(search: TomlTable, bootstrap: int) -> float:
     value = search.positive("false_alarm", default=0.01)
     if value >= 1:
         search.fail("false_alarm", f"false_alarm = {value:g} is no probability: write 0.01")
+    if bootstrap and value * bootstrap < 1 - 1e-9:
+        search.fail(
+            "bootstrap",
+            f"{bootstrap} resampled light curves cannot show a false-alarm probability of "
+            f"{value:g}: write bootstrap = {math.ceil(1 / value - 1e-9)} or more, or false_alarm = "
+            f"{1 / bootstrap:.2g}",
+        )
     return value
 
 
