@@ -149,7 +149,7 @@ def test_a_mistake_is_one_sentence_with_its_line(
     [
         ("time,mag,err\n1.0,12.0,0.1\n2.0,abc,0.1\n", "a.csv:3: this line has something else"),
         ("time,mag,err\n1.0,12.0,0.1\n\n2.0,12.0,-0.1\n", "a.csv:4: this line has an error"),
-        ("time,mag,err\n1.0,12.0,0.1\n2.0,12.0,0.1\n", "a has 2 points; this search needs 10"),
+        ("time,mag,err\n1.0,12.0,0.1\n2.0,12.0,0.1\n", "a has 2 points, and this search needs 10"),
         ("time,mag,err\n" + "".join(f"{t},12.0,0.1\n" for t in range(12)), "are the same"),
         ("", "a.csv has no columns"),
         ("\x00\x01\x02", "a.csv"),
@@ -161,6 +161,29 @@ def test_a_bad_table_is_told_with_its_line(tmp_path: Path, text: str, words: str
         load(tmp_path)
     assert words in refused.value.message
     assert refused.value.message.startswith(f"{tmp_path / 'stars.toml'}:8: [light_curves] ")
+
+
+def test_targets_that_cannot_be_searched_may_be_skipped(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv")
+    write_csv(tmp_path / "b.csv", n=9)
+    campaign = load(tmp_path, CURVES + "skip = true\n")
+    assert [curve.name for curve in curves_of(campaign)] == ["a"]
+    assert campaign.settings["skipped"] == ["b"]
+    assert any("1 targets are left out, as b." in line for line in Period().describe(campaign))
+    (tmp_path / "a.csv").unlink()
+    with pytest.raises(InputError, match="none of 1 targets has 10 points"):
+        load(tmp_path, CURVES + "skip = true\n")
+
+
+def test_rows_of_targets_may_stand_in_any_order(tmp_path: Path) -> None:
+    table = Table(rows=rows(60), names=("time", "mag", "err"))
+    table["star"] = [("x", "y")[place % 2] for place in range(60)]
+    mixed = table[np.random.default_rng(1).permutation(60)]
+    table.write(tmp_path / "a.ecsv", format="ascii.ecsv")
+    sorted_ones = curves_of(load(tmp_path, CURVES.replace("csv", "ecsv") + 'target = "star"\n'))
+    mixed.write(tmp_path / "a.ecsv", format="ascii.ecsv", overwrite=True)
+    others = curves_of(load(tmp_path, CURVES.replace("csv", "ecsv") + 'target = "star"\n'))
+    assert [curve.plain() for curve in others] == [curve.plain() for curve in sorted_ones]
 
 
 def test_two_light_curves_of_one_target_are_refused(tmp_path: Path) -> None:

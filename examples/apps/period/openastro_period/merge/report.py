@@ -145,6 +145,11 @@ def _remarks(
         )
     if settings["left_out"]:
         remarks.append(f"{settings['left_out']} points that are not finite were left out.")
+    if settings["skipped"]:
+        some = ", ".join(settings["skipped"][:5])
+        remarks.append(
+            f"{len(settings['skipped'])} targets had too few points, or all alike: {some}."
+        )
     near = [target.name for target in targets if target.remark]
     if near:
         remarks.append(f"{len(near)} best peaks stand where nights repeat: {', '.join(near[:5])}.")

@@ -41,7 +41,8 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
     n_terms = search.integer("n_terms", low=1, high=MAX_TERMS, default=1)
     bands = tuple(search.texts("bands", example='["g", "r"]')) if "bands" in search else ()
     columns = read_columns(table, bands)
-    curves, left_out = read_curves(table, directory, columns, least=POINTS_PER_TERM * n_terms)
+    of_files = read_curves(table, directory, columns, least=POINTS_PER_TERM * n_terms)
+    curves = of_files.curves
     span = max(curve.span for curve in curves)
     grid = read_grid(search, span)
     transits = read_transits(search, span, fades="magnitude" in table)
@@ -75,7 +76,8 @@ def read_sections(root: TomlTable, directory: Path) -> tuple[dict[str, Any], dic
         "value": "magnitude" if "magnitude" in table else "flux",
         "time_zero": table.number("time_zero") if "time_zero" in table else None,
         "false_alarm": read_false_alarm(search, read.bootstrap),
-        "left_out": left_out,
+        "left_out": of_files.left_out,
+        "skipped": of_files.skipped,
     }
     return settings, inputs
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from boinc_project.errors import InputError
 from boinc_project.toml_source import TomlTable
 from openastro_period.curves import LightCurve
-from openastro_period.plan.tables import Columns, read_light_curves
+from openastro_period.plan.tables import Columns, ReadCurves, read_light_curves
 
 CURVE_KEYS = (
     "files", "time", "magnitude", "flux", "error", "band", "target", "time_unit", "time_zero",
+    "skip",
 )  # fmt: skip
 DAYS = {"d": 1.0, "h": 1 / 24, "min": 1 / 1440, "s": 1 / 86400}
 MAX_TARGETS = 100_000
@@ -42,15 +43,14 @@ def read_columns(table: TomlTable, bands: tuple[str, ...]) -> Columns:
         target=table.text("target", example="name", default=""),
         days=DAYS[unit],
         bands=bands,
+        skip=table.boolean("skip", default=False),
     )
 
 
-def read_curves(
-    table: TomlTable, directory: Path, columns: Columns, *, least: int
-) -> tuple[list[LightCurve], int]:
-    """Return all light curves, and how many points were left out as not finite."""
+def read_curves(table: TomlTable, directory: Path, columns: Columns, *, least: int) -> ReadCurves:
+    """Return all light curves, those of one sampling beside each other."""
     curves: dict[str, LightCurve] = {}
-    left_out = 0
+    left_out, skipped = 0, []
     for pattern in table.texts("files", example='["curves/*.csv"]'):
         try:
             paths = sorted(path for path in directory.glob(pattern) if path.is_file())
@@ -60,17 +60,19 @@ def read_curves(
             table.fail("files", f'"{pattern}" names no file in {directory}')
         for path in paths:
             try:
-                of_file, n_bad = read_light_curves(path, columns, least)
+                of_file = read_light_curves(path, columns, least)
             except InputError as error:
                 table.fail("files", error.message.rstrip("."))
-            left_out += n_bad
-            for curve in of_file:
+            left_out += of_file.left_out
+            skipped += of_file.skipped
+            for curve in of_file.curves:
                 if curve.name in curves:
                     table.fail("files", f"{path}: there is another light curve of {curve.name}")
                 curves[curve.name] = curve
         if len(curves) > MAX_TARGETS:
             table.fail("files", f"there are more than {MAX_TARGETS} targets: write several files")
-    # Targets of one sampling stand together, because their transforms are shared.
-    return sorted(curves.values(), key=lambda each: (each.time[0], each.sampling, each.name)), (
-        left_out
-    )
+    if not curves:
+        table.fail("files", f"none of {len(skipped)} targets has {least} points")
+    # Transforms of targets of one sampling are shared.
+    alike = sorted(curves.values(), key=lambda each: (each.time[0], each.sampling, each.name))
+    return ReadCurves(alike, left_out, skipped)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from boinc_project.errors import InputError
-from openastro_period.curves import LightCurve
+from openastro_period.curves import Floats, LightCurve
 from openastro_period.plan.table_file import TableFile
 
 
@@ -28,6 +30,8 @@ class Columns:
         Days in a unit of time.
     bands : tuple of str
         Bands to take; empty: all.
+    skip : bool
+        Whether targets that cannot be searched are left out, rather than refused.
     """
 
     time: str
@@ -37,10 +41,30 @@ class Columns:
     target: str
     days: float
     bands: tuple[str, ...]
+    skip: bool
 
 
-def read_light_curves(path: Path, columns: Columns, least: int) -> tuple[list[LightCurve], int]:
-    """Return the light curves of a file, and how many points were left out as not finite.
+@dataclass(frozen=True, slots=True)
+class ReadCurves:
+    """What was read.
+
+    Attributes
+    ----------
+    curves : list of LightCurve
+        Those that can be searched.
+    left_out : int
+        Points that were left out because they are not finite.
+    skipped : list of str
+        Targets that were left out.
+    """
+
+    curves: list[LightCurve]
+    left_out: int
+    skipped: list[str]
+
+
+def read_light_curves(path: Path, columns: Columns, least: int) -> ReadCurves:
+    """Return the light curves of a file.
 
     Parameters
     ----------
@@ -68,34 +92,45 @@ def read_light_curves(path: Path, columns: Columns, least: int) -> tuple[list[Li
     table.refuse(np.isfinite(error) & (error <= 0), "has an error that is not positive")
     taken = np.isin(band, columns.bands) if columns.bands else np.ones(len(time), bool)
     finite = np.isfinite(time) & np.isfinite(value) & np.isfinite(error)
-    curves = []
-    for target in dict.fromkeys(name.tolist()):
-        rows = np.flatnonzero((name == target) & taken & finite)
-        rows = rows[np.argsort(time[rows], kind="stable")]
-        curve = LightCurve(str(target), time[rows], value[rows], error[rows], band[rows])
-        _check(path, curve, least, columns)
-        curves.append(curve)
-    return curves, int((taken & ~finite).sum())
+    read = ReadCurves([], int((taken & ~finite).sum()), [])
+    for target, rows in _rows_of_targets(name, time, taken & finite):
+        curve = LightCurve(target, time[rows], value[rows], error[rows], band[rows])
+        reason = _unfit(curve, least, columns)
+        if reason and not columns.skip:
+            raise InputError(f"{path}: {reason}.", path=path)
+        if reason:
+            read.skipped.append(target)
+        else:
+            read.curves.append(curve)
+    return read
 
 
-def _check(path: Path, curve: LightCurve, least: int, columns: Columns) -> None:
-    """Refuse what cannot be searched."""
-    counts = {band: int((curve.band == band).sum()) for band in columns.bands or {""}}
-    if not columns.bands:
-        counts = {band: len(places) for band, places in curve.bands()} or {"": 0}
-    for band, count in counts.items():
-        if count < least:
-            where = f" in the band {band}" if band else ""
-            raise InputError(
-                f"{path}: {curve.name} has {count} points{where}; this search needs {least} at "
-                "least: leave it out, or write fewer terms or bands.",
-                path=path,
+def _rows_of_targets(
+    name: NDArray[np.str_], time: Floats, taken: NDArray[np.bool_]
+) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Yield each target with its rows in the order of their times; a target may have none."""
+    names, number = np.unique(name, return_inverse=True)
+    # Rows of one time stay in the order of the file, because the sort is stable.
+    order = np.lexsort((time, number))
+    ends = np.searchsorted(number[order], np.arange(len(names) + 1))
+    for place, target in enumerate(names.tolist()):
+        rows = order[ends[place] : ends[place + 1]]
+        yield target, rows[taken[rows]]
+
+
+def _unfit(curve: LightCurve, least: int, columns: Columns) -> str:
+    """Return why a light curve cannot be searched; empty if it can."""
+    for band in columns.bands or sorted(set(curve.band.tolist())) or [""]:
+        places = np.flatnonzero(curve.band == band)
+        where = f" in the band {band}" if band else ""
+        if len(places) < least:
+            return (
+                f"{curve.name} has {len(places)} points{where}, and this search needs {least} at "
+                "least: leave it out, or write fewer terms or bands, or skip = true"
             )
-    for band, places in curve.bands():
         if np.ptp(curve.time[places]) == 0 or np.ptp(curve.value[places]) == 0:
-            words = f" in the band {band}" if band else ""
-            raise InputError(
-                f"{path}: all times or all values of {curve.name}{words} are the same: leave it "
-                "out.",
-                path=path,
+            return (
+                f"all times or all values of {curve.name}{where} are the same: leave it out, or "
+                "write skip = true"
             )
+    return ""

@@ -108,6 +108,9 @@ def describe(settings: Mapping[str, Any]) -> list[str]:
         lines.append(f"Transits at {search.transits.grid.n:,} periods.")
     if settings["left_out"]:
         lines.append(f"Note: {settings['left_out']} points that are not finite are left out.")
+    if settings["skipped"]:
+        some = ", ".join(settings["skipped"][:5])
+        lines.append(f"Note: {len(settings['skipped'])} targets are left out, as {some}.")
     return lines
 
 
