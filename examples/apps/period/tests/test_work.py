@@ -57,6 +57,16 @@ def test_peaks_are_local_maxima_apart_from_each_other() -> None:
     assert highest(power, 4, 2) == [[5, 0.9], [0, 0.5]]
 
 
+def test_the_peaks_of_a_long_spectrum_are_those_of_all_its_maxima() -> None:
+    power = np.round(np.random.default_rng(4).random(5000), 3)
+    best: list[int] = []
+    for place in np.argsort(-power, kind="stable").tolist():
+        is_top = power[place] >= max(power[max(0, place - 1) : place + 2])
+        if is_top and all(abs(place - other) > 7 for other in best):
+            best.append(place)
+    assert [place for place, _ in highest(power, 7)] == best[:10]
+
+
 def test_a_spectrum_without_power_has_its_first_place_alone() -> None:
     assert highest(np.zeros(9), 1) == [[0, 0.0]]
     assert highest(np.array([0.0, 0.0, 0.2, 0.0]), 1) == [[2, 0.2]]

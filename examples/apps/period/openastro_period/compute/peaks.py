@@ -31,6 +31,10 @@ def highest(power: Floats, apart: int, number: int = N_PEAK) -> list[list[float]
     """
     padded = np.concatenate([[-1.0], power, [-1.0]])
     tops = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]) & (power > 0.0))
+    # A peak hides the places beside it, so no more than these can be needed of all maxima.
+    enough = (2 * apart + 1) * number
+    if len(tops) > enough:
+        tops = tops[power[tops] >= np.partition(power[tops], -enough)[-enough]]
     # Equal powers are taken from low frequencies on, because the sort is stable.
     order = tops[np.argsort(-power[tops], kind="stable")]
     kept: list[int] = []
