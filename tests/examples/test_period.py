@@ -47,6 +47,7 @@ def lib(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_its_own_tests_pass(tmp_path: Path) -> None:
     done = run(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"], tmp_path)
     assert done.returncode == 0, done.stdout[-4000:]
@@ -59,6 +60,7 @@ def test_its_powers_are_the_exact_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_it_keeps_the_contract(lib: Path) -> None:
     done = run(["-m", "server.cli", "app", "test", "period", "--kills", "1"], lib)
     assert done.returncode == 0, done.stdout + done.stderr
