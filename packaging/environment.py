@@ -38,7 +38,8 @@ def freezing_environment(python: Python, lock: Path, directory: Path) -> Path:
         return program
     shutil.rmtree(directory, ignore_errors=True)
     run([python.program, "-m", "venv", directory], what="Making the freezing environment")
-    install = [program, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
+    # -E: pip would take packages on PYTHONPATH for installed ones, and leave them out.
+    install = [program, "-E", "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
     # What builds the source packages is locked as well: no download of its own for each build.
     tools = directory / "build-requirements.txt"
     tools.write_text(_block(lock.read_text("utf-8"), "setuptools"), encoding="utf-8")
