@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from boinc_project.campaign import StopRule
+from boinc_project.campaign import Quorum, StopRule
 from boinc_project.states import AssimilateState, CampaignState, ErrorMask
 from server.services.judgement import NO_REPORT, RULE_MET
 from tests.factories import (
@@ -256,3 +256,26 @@ def test_what_is_not_there_is_a_page_with_one_sentence(site: Site, path: str) ->
 def test_a_wrong_place_is_one_sentence(site: Site, path: str) -> None:
     site.make.campaign(site.make.app())
     assert site.browser().get(path).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("quorum", "sentence"),
+    [
+        (Quorum(), "2 agreeing outputs of different volunteers for each workunit"),
+        (Quorum(min_quorum=1), "One output for each workunit"),
+        (
+            Quorum(min_quorum=3, adaptive=True),
+            "One output of a computer with a good record is enough where the application allows "
+            "it, and the server computes parts of such outputs again. Of all others 3 agreeing "
+            "outputs of different volunteers are needed for each workunit",
+        ),
+        (Quorum(min_quorum=1, adaptive=True), "One output for each workunit"),
+    ],
+)
+def test_the_page_says_how_results_are_believed(
+    both_site: Site, quorum: Quorum, sentence: str
+) -> None:
+    make = both_site.make
+    make.campaign(make.app(), definition=campaign_definition(quorum=quorum))
+    page = " ".join(both_site.browser().get("/campaigns/kepler-9").text.split())
+    assert f"<dt>Quorum</dt><dd>{sentence}</dd>" in page
