@@ -14,7 +14,7 @@ BOUND_RATIO = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one unit costs.
+    """The cost of one unit.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ class Product(Protocol):
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What keeps it from that, one sentence each."""
+        """Reasons why it is not, one sentence each."""
 
     @property
     def draws(self) -> NDArray[np.float64] | None:

@@ -64,7 +64,7 @@ def licences_text(program: Path, project_licence: str) -> str:
         The project's own licence text; may be empty.
     """
     found = json.loads(run([program, "-I", "-c", COLLECT], what="Collecting licences"))
-    lines = [preface({one["name"] for one in found})]
+    lines = [preface({package["name"] for package in found})]
     for one in found:
         lines.append(f"{one['name']} {one['version']}: {one['licence']} {one['home']}".rstrip())
     for one in found:

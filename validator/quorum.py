@@ -91,7 +91,7 @@ def decide(
     min_quorum : int
         Outputs that must agree, at least 1.
     app : Judge
-        Judges outputs; see `boinc_project.judge.get`.
+        Judges outputs; see `boinc_project.application.Application.judging`.
     inputs : Mapping[str, Path]
         The unit's other input files, by logical name.
     canonical : int, optional

@@ -16,7 +16,7 @@ from boinc_project.states import CampaignState
 
 
 class CampaignEventKind(StrEnum):
-    """What the story of a campaign tells of its life."""
+    """Kinds of events that the story of a campaign tells."""
 
     STATE = "campaign_state"
     """It has another state."""
@@ -34,7 +34,7 @@ class CampaignEventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CampaignLife:
-    """What the machine knows of a campaign.
+    """A campaign as the machine knows it.
 
     Attributes
     ----------

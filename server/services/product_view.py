@@ -41,7 +41,7 @@ class ProductView:
 
     @property
     def kind(self) -> str:
-        """What sort of thing it is; the summary of a posterior does not say."""
+        """The sort of thing it is; the summary of a posterior does not say."""
         return str(self.summary.get("kind", "posterior"))
 
 

@@ -22,6 +22,35 @@ ROOMS = "boinc_project|apps|work_generator|validator|assimilator|server"
 IN_CODE = re.compile(rf"`((?:{ROOMS})/(?![A-Z])[^`\s]+)`")
 
 
+REFERENCE = re.compile(rf"`((?:{ROOMS})(?:\.\w+)+)`")
+SOURCES = sorted(path for room in ROOMS.split("|") for path in (ROOT / room).rglob("*.py"))
+
+
+def leads_somewhere(reference: str) -> bool:
+    """Tell whether a module, and a name in it, are there; compiled ones may not be built."""
+    place, parts = ROOT, reference.split(".")
+    while parts and (place / parts[0]).is_dir():
+        place /= parts.pop(0)
+    if not parts or parts[0] in ("_kernel", "_rice"):
+        return True
+    module = place / f"{parts[0]}.py"
+    if module.is_file():
+        parts.pop(0)
+    else:
+        module = place / "__init__.py"
+    return not parts or re.search(rf"\b{parts[0]}\b", module.read_text("utf-8")) is not None
+
+
+def test_references_of_docstrings_lead_somewhere() -> None:
+    lost = [
+        f"{path.relative_to(ROOT)}: {reference}"
+        for path in [*SOURCES, *PAGES]
+        for reference in REFERENCE.findall(path.read_text("utf-8"))
+        if not leads_somewhere(reference)
+    ]
+    assert lost == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_and_paths_lead_somewhere(page: Path) -> None:
     text = page.read_text("utf-8")

@@ -19,7 +19,7 @@ _RATE = re.compile(r"(/\s*(s|sec|second)|\bs\s*(\^|\*\*)?\s*-\s*1)\b", re.IGNORE
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a header says of one exposure; `apps.images.plan.sky.exposure` reads it.
+    """One exposure as its header tells it; `apps.images.plan.sky.observation` reads it.
 
     Attributes
     ----------

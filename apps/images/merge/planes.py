@@ -23,7 +23,7 @@ PLANES: dict[str, np.dtype[Any]] = {
     "rejected": np.dtype("<u2"),
     "flags": np.dtype("<u2"),
 }
-"""What a stack has for each pixel of the grid; see `apps.images.merge.coadd.clip.Stacked`."""
+"""Values of a stack for each pixel of the grid; see `apps.images.merge.coadd.clip.Stacked`."""
 ROWS = 256
 """Rows that are read at once: a row of tiles."""
 

@@ -24,14 +24,14 @@ def parameter_entry(
         "derived": quantity.derived,
         "mean": estimate(marginal.mean),
         "sd": estimate(marginal.sd),
-        **{name: estimate(one) for name, one in marginal.quantiles.items()},
+        **{name: estimate(value) for name, value in marginal.quantiles.items()},
         "rhat": number(marginal.rhat),
         "ess_bulk": number(marginal.ess_bulk),
         "ess_tail": number(marginal.ess_tail),
         "published": [
-            {"value": one.value, "plus": one.plus, "minus": one.minus, "source": one.source}
-            for one in published
-            if one.parameter == quantity.name
+            {"value": paper.value, "plus": paper.plus, "minus": paper.minus, "source": paper.source}
+            for paper in published
+            if paper.parameter == quantity.name
         ],
     }
 
@@ -39,9 +39,9 @@ def parameter_entry(
 def extremes(marginals: Mapping[str, Marginal]) -> dict[str, Any]:
     """Return the worst R-hat and effective sizes, and whose they are."""
     return {
-        "rhat_max": _worst({name: one.rhat for name, one in marginals.items()}, largest=True),
-        "ess_bulk_min": _worst({name: one.ess_bulk for name, one in marginals.items()}),
-        "ess_tail_min": _worst({name: one.ess_tail for name, one in marginals.items()}),
+        "rhat_max": _worst({name: each.rhat for name, each in marginals.items()}, largest=True),
+        "ess_bulk_min": _worst({name: each.ess_bulk for name, each in marginals.items()}),
+        "ess_tail_min": _worst({name: each.ess_tail for name, each in marginals.items()}),
     }
 
 

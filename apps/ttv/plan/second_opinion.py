@@ -38,7 +38,8 @@ CALLS_PER_POINT, ROUNDS = 450, 5
 """Likelihood calls of a unit for each point of its population, and rounds of draws with which it
 concludes: three that follow the population and a look of two. Measured calls for each point are 434
 for Kepler-9 with 500 points and 411 with 2000, and 583 for Kepler-307, whose likelihood corrects
-four peaks. Kepler-9 concludes with five rounds of 8000, Kepler-307 with twenty-five."""
+four peaks. Kepler-9 concludes with five rounds of 8000, Kepler-307 with twenty-five. See
+``bench/ttv_opinion.py``."""
 FEW_POINTS = 500
 """Points of a second opinion at least: its rounds have as many draws as those of 2000 points, and
 with fewer its own error would often be more than the 10 % that a verdict allows."""

@@ -160,7 +160,7 @@ def test_workunit_that_the_machine_refuses_is_put_off_and_tells_so(shop):
         shop.delete()
     assert [(log["event"], log["item"]) for log in logs] == [("item failed", bad)]
     state = shop.state(bad)
-    marked = [state.file_delete_state, *(one.file_delete_state for one in state.results)]
+    marked = [state.file_delete_state, *(result.file_delete_state for result in state.results)]
     assert marked == [FileDeleteState.ERROR] * 3
     assert state.transition_time == shop.clock.now + PUT_OFF_SECONDS
     told = [event for event in shop.events(bad) if event.kind == "delete_failed"]

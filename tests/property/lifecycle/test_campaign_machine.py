@@ -27,7 +27,7 @@ from boinc_project.lifecycle.campaign import (
 from boinc_project.states import CampaignState
 
 REPEATABLE = (Paused, Resumed, CampaignCancelled, Completed, Swept, CanaryPassed)
-"""What daemons and admins may say twice."""
+"""Events that daemons and admins may send twice."""
 
 EVENTS: st.SearchStrategy[CampaignEvent] = st.one_of(
     st.builds(Paused, st.just(1.0), st.sampled_from(["", "it fails"])),

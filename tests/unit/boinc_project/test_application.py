@@ -80,7 +80,7 @@ CAMPAIGN = Campaign("c", "C", "", "least", 1, {}, {"table.csv": b"12"}, 1)
 
 @pytest.fixture
 def entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """What is installed, by name."""
+    """Installed applications, by name."""
     installed: dict[str, str] = {}
 
     def told(*, group: str) -> list[EntryPoint]:

@@ -45,7 +45,7 @@ class LightCurve:
 
     @property
     def sampling(self) -> bytes:
-        """What is equal of light curves that can be transformed together."""
+        """A key that light curves share if they can be transformed together."""
         return self.time.tobytes() + b"\n".join(name.encode() for name in self.band.tolist())
 
     def bands(self) -> Iterator[tuple[str, NDArray[np.int64]]]:

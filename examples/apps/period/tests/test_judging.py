@@ -1,4 +1,4 @@
-"""What `check` and `compare` make of outputs that are right, forged, or from another processor."""
+"""`check` and `compare` judge outputs that are right, forged, or from another processor."""
 
 from __future__ import annotations
 

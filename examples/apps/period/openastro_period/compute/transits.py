@@ -22,7 +22,7 @@ MAX_PERIODS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Transits:
-    """What transits are looked for.
+    """The transits that are looked for.
 
     Attributes
     ----------

@@ -46,7 +46,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class ReadCurves:
-    """What was read.
+    """Light curves as they were read.
 
     Attributes
     ----------

@@ -27,43 +27,43 @@ def compare(unit: Unit, path_a: Path, path_b: Path) -> Verdict:
         pairs = list(zip(read_output(unit, path_a), read_output(unit, path_b), strict=True))
     except OutputError as error:
         return inconclusive(f"One of the two cannot be read: {error.message}")
-    for one, two in pairs:
-        fault = difference(one, two)
+    for first, second in pairs:
+        fault = difference(first, second)
         if fault:
             return invalid(fault)
     return valid(f"The results of {len(pairs)} targets agree.")
 
 
-def difference(one: Result, two: Result) -> str:
+def difference(first: Result, second: Result) -> str:
     """Return in what two results of a target differ, as a sentence; empty if in nothing."""
-    if not same_best(one, two):
-        return f"{one.name} has another best frequency."
+    if not same_best(first, second):
+        return f"{first.name} has another best frequency."
     for what, a, b in (
-        ("peaks", _powers(one.peaks), _powers(two.peaks)),
-        ("spectra", one.outline, two.outline),
-        ("window functions", _powers(one.window), _powers(two.window)),
-        ("resampled light curves", one.bootstrap, two.bootstrap),
+        ("peaks", _powers(first.peaks), _powers(second.peaks)),
+        ("spectra", first.outline, second.outline),
+        ("window functions", _powers(first.window), _powers(second.window)),
+        ("resampled light curves", first.bootstrap, second.bootstrap),
     ):
         if not _agree(a, b, TOLERANCE):
-            return f"The {what} of {one.name} differ by more than {TOLERANCE}."
-    if (one.transits is None) != (two.transits is None):
-        return f"Only one output has transits of {one.name}."
-    if one.transits and two.transits:
-        pairs = zip(one.transits, two.transits, strict=True)
+            return f"The {what} of {first.name} differ by more than {TOLERANCE}."
+    if (first.transits is None) != (second.transits is None):
+        return f"Only one output has transits of {first.name}."
+    if first.transits and second.transits:
+        pairs = zip(first.transits, second.transits, strict=True)
         if not all(abs(a - b) <= TOLERANCE_OF_BOXES * (1.0 + abs(a)) for a, b in pairs):
-            return f"The transits of {one.name} differ."
+            return f"The transits of {first.name} differ."
     return ""
 
 
-def same_best(one: Result, two: Result) -> bool:
+def same_best(first: Result, second: Result) -> bool:
     """Tell whether the best peak is the same, or ties with the other's in both results."""
-    (place_a, power_a), (place_b, power_b) = one.peaks[0], two.peaks[0]
+    (place_a, power_a), (place_b, power_b) = first.peaks[0], second.peaks[0]
     if not abs(power_a - power_b) <= TOLERANCE:
         return False
     if place_a == place_b:
         return True
     # The other's best is known to each, and as high as its own.
-    return _ties(one, place_b) and _ties(two, place_a)
+    return _ties(first, place_b) and _ties(second, place_a)
 
 
 def _ties(result: Result, place: int) -> bool:
@@ -75,7 +75,7 @@ def _powers(peaks: Sequence[tuple[int, float]]) -> tuple[float, ...]:
     return tuple(power for _, power in peaks)
 
 
-def _agree(one: Sequence[float], two: Sequence[float], tolerance: float) -> bool:
-    if len(one) != len(two):
+def _agree(first: Sequence[float], second: Sequence[float], tolerance: float) -> bool:
+    if len(first) != len(second):
         return False
-    return all(abs(a - b) <= tolerance for a, b in zip(one, two, strict=True))
+    return all(abs(a - b) <= tolerance for a, b in zip(first, second, strict=True))

@@ -95,7 +95,7 @@ def test_the_summary_tells_each_filter(product: ImageSet, directory: Path) -> No
     assert (summary["kind"], summary["n_frame"], summary["exposure_s"]) == ("image", 4, 240.0)
     assert [one["filter"] for one in summary["filters"]] == ["H-alpha 6563/40", "r"]
     assert [one["n_frame"] for one in summary["filters"]] == [2, 2]
-    assert [one["filter"] for one in summary["frames"]].count("r") == 2
+    assert [frame["filter"] for frame in summary["frames"]].count("r") == 2
     # Each has a depth of its own: fluxes of Ha are a twentieth, its noise is not.
     assert summary["depth"] is None
     depths = [one["depth"] for one in summary["filters"]]
@@ -107,7 +107,7 @@ def test_the_summary_tells_each_filter(product: ImageSet, directory: Path) -> No
     assert report is not None
     filters, frames = report.tables
     assert [row[0] for row in filters.rows] == ["H-alpha 6563/40", "r"]
-    assert [row[1] for row in frames.rows] == [one["filter"] for one in summary["frames"]]
+    assert [row[1] for row in frames.rows] == [frame["filter"] for frame in summary["frames"]]
     assert all(fact.label != "Noise of a pixel" for fact in report.facts)
     assert all((directory / picture.file).is_file() for picture in report.pictures)
     assert len(report.pictures) == 4

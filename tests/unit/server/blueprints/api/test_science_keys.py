@@ -22,7 +22,7 @@ def test_the_documented_summary() -> None:
     text = re.search(r"```json\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     assert text is not None
     summary = json.loads(text[1])
-    [mass] = [one for one in science_keys.parameters(summary) if one["name"] == "b.mass"]
+    [mass] = [entry for entry in science_keys.parameters(summary) if entry["name"] == "b.mass"]
     assert (mass["label"], mass["unit"], mass["derived"]) == ("mass of b", "Earth masses", False)
     assert mass["median"] == 43.2
     assert mass["plus"] == pytest.approx(0.6)
@@ -98,8 +98,8 @@ KEYS = ["parameters", "missing", "verdict", "evidence", "modes", "grid", "frames
 
 @given(st.dictionaries(st.sampled_from(KEYS), JSON))
 def test_anything_is_read_without_an_error(summary: dict[str, object]) -> None:
-    for one in science_keys.parameters(summary):
-        assert isinstance(one["name"], str)
+    for entry in science_keys.parameters(summary):
+        assert isinstance(entry["name"], str)
     science_keys.evidence(summary)
     verdict = science_keys.verdict(summary)
     assert verdict is None or not verdict["sampled"]
